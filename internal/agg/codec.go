@@ -1,0 +1,318 @@
+package agg
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"math/bits"
+
+	"pcapbatch/internal/flow"
+)
+
+// CodecVersion is the version of the encoding that AppendSession writes and
+// Absorb reads. It belongs into the header of whatever stores sessions.
+const CodecVersion = 1
+
+// ErrCodec is what every error of Absorb wraps: the bytes are not a session.
+var ErrCodec = errors.New("malformed session summary")
+
+// Bits of an encoded session's first byte.
+const (
+	codecIPv6 = 1 << iota
+	codecReversed
+	codecOverlapped
+	codecVLAN
+	codecLarge
+	codecKnown = 1<<iota - 1
+)
+
+// AppendSession appends the encoding of session i to dst:
+//
+//	flags byte, source and destination (4 or 16 bytes each), ports (2 x 2,
+//	big endian), protocol byte, with codecVLAN the VLAN ids (2 x 2);
+//	first time (8, big endian), truncated packets, number of records n, then
+//	n times gap, wire length, payload size, without the first gap;
+//	with codecLarge: packets, truncated packets and idle ns folded away, then
+//	per quantity sum, sum of squares (high, low), minimum, maximum, number
+//	of centroids, and for each weight<<1|atom and sum.
+//
+// Numbers without a size are unsigned varints. The last time and the counts
+// of values follow from the rest.
+func (t *Table) AppendSession(dst []byte, i uint32) []byte {
+	s := t.session(i)
+	dst = appendKey(dst, s)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(s.first()))
+	dst = binary.AppendUvarint(dst, uint64(s.truncated))
+	dst = append(dst, s.fill)
+	for j := range s.fill {
+		r := t.recordAt(s, j)
+		if j > 0 {
+			dst = binary.AppendUvarint(dst, r.gap)
+		}
+		dst = binary.AppendUvarint(dst, uint64(r.wire))
+		dst = binary.AppendUvarint(dst, uint64(r.payload))
+	}
+	if s.large != 0 {
+		dst = appendLarge(dst, t.larges.at(s.large-1, largeShift))
+	}
+	return dst
+}
+
+// recordAt returns record j of s.
+func (t *Table) recordAt(s *Session, j uint8) *record {
+	if j < headRecords {
+		return &s.head[j]
+	}
+	j -= headRecords
+	return &t.records.block(s.block, s.state&classMask)[j/8][j%8]
+}
+
+func appendKey(dst []byte, s *Session) []byte {
+	k := &s.key
+	flags := byte(0)
+	size := 4
+	if k.Version == 6 {
+		flags |= codecIPv6
+		size = 16
+	}
+	if s.state&reversed != 0 {
+		flags |= codecReversed
+	}
+	if s.state&overlapped != 0 {
+		flags |= codecOverlapped
+	}
+	vlan := k.VLANOuter|k.VLANInner != 0
+	if vlan {
+		flags |= codecVLAN
+	}
+	if s.large != 0 {
+		flags |= codecLarge
+	}
+	dst = append(dst, flags)
+	dst = append(dst, k.Src[:size]...)
+	dst = append(dst, k.Dst[:size]...)
+	dst = binary.BigEndian.AppendUint16(dst, k.SrcPort)
+	dst = binary.BigEndian.AppendUint16(dst, k.DstPort)
+	dst = append(dst, k.Protocol)
+	if vlan {
+		dst = binary.BigEndian.AppendUint16(dst, k.VLANOuter)
+		dst = binary.BigEndian.AppendUint16(dst, k.VLANInner)
+	}
+	return dst
+}
+
+func appendLarge(dst []byte, l *large) []byte {
+	for _, v := range [...]uint64{l.packets, l.truncated, l.idle} {
+		dst = binary.AppendUvarint(dst, v)
+	}
+	for i := range metrics {
+		m, d := &l.moments[i], &l.digests[i]
+		for _, v := range [...]uint64{m.Sum, m.SqHi, m.SqLo, m.Min, m.Max, d.n} {
+			dst = binary.AppendUvarint(dst, v)
+		}
+		for j := range d.list[:d.n] {
+			dst = binary.AppendUvarint(dst, d.list[j].weightAtom)
+			dst = binary.AppendUvarint(dst, d.list[j].sum)
+		}
+	}
+	return dst
+}
+
+// Absorb decodes one session from the front of data, takes it as Merge takes
+// a session of another table, and returns the bytes behind it. Whatever the
+// bytes, it neither panics nor leaves t in a bad state: an error, which wraps
+// ErrCodec, means that t was not changed.
+func (t *Table) Absorb(data []byte) (rest []byte, err error) {
+	if t.incoming == nil {
+		t.incoming = NewTable(t.opt)
+	}
+	o := t.incoming
+	o.sessions.reset()
+	o.records.reset()
+	o.larges.reset()
+	d := decoder{data: data}
+	s := o.session(o.sessions.add(1, sessionShift))
+	if d.session(o, s); d.err != nil {
+		return nil, d.err
+	}
+	t.ensure(1)
+	t.mergeSession(o, s, uint32(s.key.Hash(t.opt.Seed)))
+	t.newest = max(t.newest, s.last)
+	return d.data, nil
+}
+
+// A decoder takes an encoding apart. After an error it returns zeros.
+type decoder struct {
+	data []byte
+	err  error
+}
+
+func (d *decoder) fail(what string) {
+	if d.err == nil {
+		d.err = fmt.Errorf("%w: %s", ErrCodec, what)
+	}
+	d.data = nil
+}
+
+func (d *decoder) bytes(n int) []byte {
+	if len(d.data) < n {
+		d.fail("cut short")
+		return make([]byte, n)
+	}
+	b := d.data[:n]
+	d.data = d.data[n:]
+	return b
+}
+
+func (d *decoder) byte() byte { return d.bytes(1)[0] }
+
+func (d *decoder) uvarint() uint64 {
+	v, n := binary.Uvarint(d.data)
+	if n <= 0 {
+		d.fail("bad number")
+		return 0
+	}
+	d.data = d.data[n:]
+	return v
+}
+
+func (d *decoder) uint32() uint32 {
+	v := d.uvarint()
+	if v > math.MaxUint32 {
+		d.fail("number beyond 32 bits")
+	}
+	return uint32(v)
+}
+
+// session decodes into s, a session of o.
+func (d *decoder) session(o *Table, s *Session) {
+	*s = Session{}
+	flags := d.key(s)
+	s.head[0].gap = binary.BigEndian.Uint64(d.bytes(8))
+	s.last = s.first()
+	s.truncated = d.uint32()
+	n := d.byte()
+	if n == 0 || n > exactRecords {
+		d.fail("bad number of records")
+		return
+	}
+	for n > classRecords[s.state&classMask] {
+		s.state++
+	}
+	if class := s.state & classMask; class > 0 {
+		s.block = o.records.get(class)
+	}
+	s.fill = n
+	for j := range n {
+		r := o.recordAt(s, j)
+		if j > 0 {
+			r.gap = d.uvarint()
+			d.pass(s, r.gap)
+		}
+		r.wire, r.payload = d.uint32(), d.uint32()
+	}
+	if flags&codecLarge != 0 {
+		l := o.digestBlock(s)
+		d.large(l)
+		d.pass(s, l.moments[gapMetric].Sum)
+		if l.packets > 0 && n < headRecords {
+			d.fail("folded packets behind an open head")
+		}
+	}
+}
+
+// pass moves the clock of s on, within the range of int64.
+func (d *decoder) pass(s *Session, gap uint64) {
+	if gap > uint64(math.MaxInt64)-uint64(s.last) {
+		d.fail("time out of range")
+		return
+	}
+	s.last = int64(uint64(s.last) + gap)
+}
+
+func (d *decoder) key(s *Session) (flags byte) {
+	flags = d.byte()
+	if flags&^codecKnown != 0 {
+		d.fail("unknown flags")
+	}
+	k := &s.key
+	k.Version = 4
+	size := 4
+	if flags&codecIPv6 != 0 {
+		k.Version, size = 6, 16
+	}
+	copy(k.Src[:], d.bytes(size))
+	copy(k.Dst[:], d.bytes(size))
+	k.SrcPort = binary.BigEndian.Uint16(d.bytes(2))
+	k.DstPort = binary.BigEndian.Uint16(d.bytes(2))
+	k.Protocol = d.byte()
+	if flags&codecVLAN != 0 {
+		k.VLANOuter = binary.BigEndian.Uint16(d.bytes(2))
+		k.VLANInner = binary.BigEndian.Uint16(d.bytes(2))
+	}
+	if flags&codecReversed != 0 {
+		s.state |= reversed
+	}
+	if flags&codecOverlapped != 0 {
+		s.state |= overlapped
+	}
+	return flags
+}
+
+func (d *decoder) large(l *large) {
+	l.packets, l.truncated, l.idle = d.uvarint(), d.uvarint(), d.uvarint()
+	for i := range metrics {
+		m := &l.moments[i]
+		m.N = l.packets
+		m.Sum, m.SqHi, m.SqLo = d.uvarint(), d.uvarint(), d.uvarint()
+		m.Min, m.Max = d.uvarint(), d.uvarint()
+		d.digest(&l.digests[i], m)
+		if _, negative := m.variance(); negative || m.Min > m.Max {
+			d.fail("contradicting moments")
+		}
+	}
+	if l.idle > l.moments[gapMetric].Sum {
+		d.fail("more idle time than time")
+	}
+}
+
+// digest decodes d's centroids and holds them against the moments.
+func (d *decoder) digest(g *digest, m *Moments) {
+	n := d.uvarint()
+	if n > centroids {
+		d.fail("too many centroids")
+		return
+	}
+	g.n = n
+	weight, sum, over := uint64(0), uint64(0), uint64(0)
+	for i := range g.list[:n] {
+		c := &g.list[i]
+		c.weightAtom, c.sum = d.uvarint(), d.uvarint()
+		if c.weight() == 0 || c.atom() && c.sum%c.weight() != 0 {
+			d.fail("bad centroid")
+			return
+		}
+		if i > 0 && g.list[i-1].compare(c) > 0 {
+			d.fail("centroids out of order")
+			return
+		}
+		var carry uint64
+		weight, carry = bits.Add64(weight, c.weight(), 0)
+		over += carry
+		sum, carry = bits.Add64(sum, c.sum, 0)
+		over += carry
+	}
+	if weight != m.N || sum != m.Sum || over != 0 {
+		d.fail("digest contradicts the moments")
+	}
+}
+
+// KeyOf returns the session key at the front of an encoding, for sorting and
+// merging without decoding the rest.
+func KeyOf(data []byte) (flow.Key, error) {
+	var s Session
+	d := decoder{data: data}
+	d.key(&s)
+	return s.key, d.err
+}

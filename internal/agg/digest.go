@@ -1,0 +1,229 @@
+package agg
+
+import "math/bits"
+
+// A digest is a t-digest (Dunning and Ertl, "Computing Extremely Accurate
+// Quantiles Using t-Digests", 2019): values clustered into centroids whose
+// weight is limited by their rank, here most tightly around the median, the
+// one quantile asked of it.
+//
+// It differs from the paper in three ways:
+//
+//   - A centroid is an integer sum and an integer weight, so folding values in
+//     is exact, needs no division and comes out the same on every CPU.
+//   - A centroid that holds equal values only, an atom, keeps them apart from
+//     all others however heavy it gets. Packet lengths are such values: a
+//     classical digest invents lengths between 60 and 1514.
+//   - Nothing is clustered while all centroids fit. A digest of at most
+//     centroids distinct values is exact.
+//
+// Rank error at the median: measured below 0.5 % of n on real captures and on
+// sorted, reversed, alternating and two-valued orders, after merging too
+// (TestDigestRankError states and asserts the bound of 1 %). Size: 2 KiB.
+// The zero digest is empty.
+type digest struct {
+	n    uint64 // centroids in use
+	list [centroids]centroid
+}
+
+// centroids is the capacity: with three digests, moments and the buffer of
+// records a session stays below 8 KiB.
+const centroids = 128
+
+// A centroid stands for weight values that add up to sum.
+type centroid struct {
+	sum uint64
+	// weightAtom is weight<<1 | atom, where atom is 1 if all values are equal.
+	weightAtom uint64
+}
+
+func atomOf(value, weight uint64) centroid {
+	return centroid{sum: value * weight, weightAtom: weight<<1 | 1}
+}
+
+func (c *centroid) weight() uint64 { return c.weightAtom >> 1 }
+func (c *centroid) atom() bool     { return c.weightAtom&1 == 1 }
+
+// compare orders centroids by mean, without dividing.
+func (c *centroid) compare(o *centroid) int {
+	ah, al := bits.Mul64(c.sum, o.weight())
+	bh, bl := bits.Mul64(o.sum, c.weight())
+	switch {
+	case ah < bh || ah == bh && al < bl:
+		return -1
+	case ah == bh && al == bl:
+		return 0
+	}
+	return 1
+}
+
+// digestScratch is the working space of one goroutine. Its content does not
+// outlive a call.
+type digestScratch struct {
+	items  [2*centroids + exactRecords]centroid
+	sorted [2]digest
+	values [3][exactRecords]uint64
+}
+
+// fold takes values into d. It sorts them.
+func (d *digest) fold(scr *digestScratch, values []uint64) {
+	d.store(d.merged(scr, atomsOf(scr, values)))
+}
+
+// merge takes the values behind o into d.
+func (d *digest) merge(scr *digestScratch, o *digest) {
+	d.store(d.merged(scr, o.list[:o.n]))
+}
+
+// atomsOf returns values as ascending atoms in scratch. It sorts values.
+// Requires: no more than exactRecords values.
+func atomsOf(scr *digestScratch, values []uint64) []centroid {
+	sortValues(values)
+	out := scr.sorted[0].list[:0]
+	for i := 0; i < len(values); {
+		j := i + 1
+		for j < len(values) && values[j] == values[i] {
+			j++
+		}
+		out = append(out, atomOf(values[i], uint64(j-i)))
+		i = j
+	}
+	return out
+}
+
+// merged lays the centroids of d and an ascending list into one ascending
+// list in scratch, equal atoms joined.
+func (d *digest) merged(scr *digestScratch, other []centroid) []centroid {
+	out, k := &scr.items, 0
+	mine := d.list[:d.n]
+	for len(mine) > 0 && len(other) > 0 {
+		a, b := &mine[0], &other[0]
+		switch c := a.compare(b); {
+		case c == 0 && a.atom() && b.atom():
+			out[k] = centroid{a.sum + b.sum, a.weightAtom + b.weightAtom - 1}
+			mine, other = mine[1:], other[1:]
+		case c <= 0:
+			out[k] = *a
+			mine = mine[1:]
+		default:
+			out[k] = *b
+			other = other[1:]
+		}
+		k++
+	}
+	k += copy(out[k:], mine)
+	k += copy(out[k:], other)
+	return out[:k]
+}
+
+// store makes an ascending list the content of d, clustering it where it does
+// not fit. Neighbours are joined greedily while the joined weight stays below
+// a limit that grows with the distance d of its rank from the median:
+//
+//	limit = n/222 + d/25
+//
+// which makes about 85 centroids, and puts 0.45 % of the weight into the one
+// that holds the median. The list may stand so that greed leaves more than
+// fit; then the limit is loosened until they do.
+func (d *digest) store(list []centroid) {
+	if len(list) > centroids {
+		n := uint64(0)
+		for i := range list {
+			n += list[i].weight()
+		}
+		for loose := uint64(4); len(list) > centroids; loose++ {
+			list = cluster(list, n, loose)
+		}
+	}
+	d.n = uint64(copy(d.list[:], list))
+}
+
+// cluster joins neighbours of list in place, with loose/4 times the limit.
+func cluster(list []centroid, n, loose uint64) []centroid {
+	before := uint64(0) // weight left of list[k]
+	k := 0
+	for i := 1; i < len(list); i++ {
+		c, next := &list[k], &list[i]
+		w := c.weight() + next.weight()
+		distance := int64(2*before + w - n) // of the joined centroid from the median, doubled
+		if distance < 0 {
+			distance = -distance
+		}
+		if limit := n/222 + uint64(distance)/50; w <= limit*loose/4 {
+			c.sum += next.sum
+			c.weightAtom = w << 1
+			continue
+		}
+		before += c.weight()
+		k++
+		list[k] = *next
+	}
+	return list[:k+1]
+}
+
+// medianOfList returns the median of an ascending list of centroids. Inside
+// an atom it is the atom's value; elsewhere it lies on the line between the
+// middles of the centroids around it, rounded down.
+func medianOfList(list []centroid) Median {
+	n := uint64(0)
+	for i := range list {
+		n += list[i].weight()
+	}
+	if n == 0 {
+		return Median{}
+	}
+	return Median{Lo: valueAt(list, (n-1)/2), Hi: valueAt(list, n/2)}
+}
+
+// valueAt returns the value of the given rank, counted from 0.
+// Requires: rank is below the weight of list.
+func valueAt(list []centroid, rank uint64) uint64 {
+	before := uint64(0)
+	i := 0
+	for rank >= before+list[i].weight() {
+		before += list[i].weight()
+		i++
+	}
+	c := &list[i]
+	if c.atom() {
+		return c.sum / c.weight()
+	}
+	// Positions are doubled ranks, so that the middle of an even weight is
+	// an integer too.
+	middle := 2*before + c.weight() - 1
+	at := 2 * rank
+	if at < middle && i > 0 {
+		p, v := edge(&list[i-1], before, -1)
+		return between(p, v, middle, c.sum/c.weight(), at)
+	}
+	if at > middle && i+1 < len(list) {
+		p, v := edge(&list[i+1], before+c.weight(), +1)
+		return between(middle, c.sum/c.weight(), p, v, at)
+	}
+	return c.sum / c.weight()
+}
+
+// edge returns the doubled rank and the value of the neighbour c that begins
+// (side +1) or ends (side -1) at rank border: of an atom its nearest value, of
+// other centroids the middle.
+func edge(c *centroid, border uint64, side int) (pos, value uint64) {
+	value = c.sum / c.weight()
+	switch {
+	case side > 0 && c.atom():
+		pos = 2 * border
+	case side > 0:
+		pos = 2*border + c.weight() - 1
+	case c.atom():
+		pos = 2 * (border - 1)
+	default:
+		pos = 2*border - c.weight() - 1
+	}
+	return pos, value
+}
+
+// between interpolates at position p, p0 < p < p1, between v0 <= v1.
+func between(p0, v0, p1, v1, p uint64) uint64 {
+	hi, lo := bits.Mul64(v1-v0, p-p0)
+	q, _ := bits.Div64(hi, lo, p1-p0)
+	return v0 + q
+}

@@ -1,0 +1,66 @@
+package agg
+
+// metric numbers the three quantities of which every session has statistics.
+type metric int
+
+const (
+	gapMetric metric = iota
+	lengthMetric
+	payloadMetric
+	metrics
+)
+
+// large holds what a session of more than exactRecords packets has folded
+// away: every packet that is neither in its head nor in its block.
+type large struct {
+	packets   uint64
+	truncated uint64
+	idle      uint64 // sum of the gaps above the idle threshold, ns
+	moments   [metrics]Moments
+	digests   [metrics]digest
+}
+
+// fold moves the records of s behind the head into its digest block.
+// Requires: s has a digest block, which is l.
+func (t *Table) fold(s *Session, l *large) {
+	n := 0
+	v := &t.scratch.values
+	blocks := t.records.block(s.block, s.state&classMask)
+	for left := int(s.fill) - headRecords; left > 0; left -= len(unit{}) {
+		u := &blocks[n/len(unit{})]
+		for i := range min(left, len(unit{})) {
+			v[gapMetric][n], v[lengthMetric][n], v[payloadMetric][n] = u[i].gap, uint64(u[i].wire), uint64(u[i].payload)
+			n++
+		}
+	}
+	l.packets += uint64(n)
+	l.truncated += uint64(s.truncated)
+	l.idle += idleSum(v[gapMetric][:n], t.opt.IdleThreshold)
+	for m := range metrics {
+		l.moments[m].add(v[m][:n])
+		l.digests[m].fold(&t.scratch.digestScratch, v[m][:n])
+	}
+	s.truncated = 0
+	s.fill = headRecords
+}
+
+// idleSum adds up the gaps above threshold.
+func idleSum(gaps []uint64, threshold uint64) (sum uint64) {
+	for _, g := range gaps {
+		if g > threshold {
+			sum += g
+		}
+	}
+	return sum
+}
+
+// merge takes what o has folded away into l.
+func (l *large) merge(scr *digestScratch, o *large) {
+	l.packets += o.packets
+	l.truncated += o.truncated
+	l.idle += o.idle
+	for m := range metrics {
+		l.moments[m].merge(&o.moments[m])
+		l.digests[m].merge(scr, &o.digests[m])
+	}
+}

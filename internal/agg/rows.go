@@ -1,0 +1,34 @@
+package agg
+
+import "slices"
+
+// A Row names a session of a table, with the time that decides its place.
+type Row struct {
+	First int64 // ns since the epoch
+	Index uint32
+}
+
+// Rows returns the sessions of t in the order of the output: by first time,
+// then by key. Sessions begin in nearly that order, so sorting costs little
+// more than looking.
+func (t *Table) Rows() []Row {
+	rows := make([]Row, t.Len())
+	for i := range rows {
+		rows[i] = Row{t.session(uint32(i)).first(), uint32(i)}
+	}
+	slices.SortFunc(rows, func(a, b Row) int { return CompareRows(t, a, t, b) })
+	return rows
+}
+
+// CompareRows orders row a of t and row b of o as in the output. Only the
+// rows of one key that begin at one time compare equal; a run has none.
+func CompareRows(t *Table, a Row, o *Table, b Row) int {
+	switch {
+	case a.First < b.First:
+		return -1
+	case a.First > b.First:
+		return 1
+	}
+	ka, kb := t.session(a.Index).rowKey(), o.session(b.Index).rowKey()
+	return ka.Compare(&kb)
+}

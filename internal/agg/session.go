@@ -1,0 +1,75 @@
+package agg
+
+import "pcapbatch/internal/flow"
+
+// headRecords is the number of packets a Session holds in itself. They stay
+// there, in the order they came, as long as the session lives: merge needs
+// them where captures overlap by a few packets.
+const headRecords = 8
+
+// exactRecords is the number of packets up to which a session keeps every
+// value, so that its medians are exact whatever they are.
+const exactRecords = 64
+
+// record is what the statistics need of one packet.
+type record struct {
+	// gap is the time since the session's packet before, in ns. In the very
+	// first record it is the session's first time as the bits of an int64.
+	gap uint64
+	// wire and payload are the wire length and the payload size in bytes.
+	wire, payload uint32
+}
+
+// Session is the state of one session: three cache lines, no pointers.
+// The zero Session is not valid.
+type Session struct {
+	key   flow.Key
+	fill  uint8        // records held: head first, then block
+	state sessionState // class of block, and facts about the session
+	// truncated counts packets with capture length < wire length that
+	// large does not count yet.
+	truncated uint32
+	block     uint32 // records beyond head: index of a block of class, see recordSlab
+	large     uint32 // index + 1 of the digest block, 0 without one
+	last      int64  // latest packet time, ns since the epoch
+	head      [headRecords]record
+}
+
+type sessionState uint8
+
+const (
+	classMask  sessionState = 3      // index into classRecords
+	reversed   sessionState = 1 << 2 // the first packet went from key.Dst to key.Src
+	overlapped sessionState = 1 << 3 // a later capture began before an earlier one had ended
+)
+
+// classRecords is how many records a session of each class holds, head
+// included. The steps were chosen so that a session never holds less than
+// half of what it has room for.
+var classRecords = [4]uint8{headRecords, 16, 32, exactRecords}
+
+// init makes s the session of its first packet.
+func (s *Session) init(k *flow.Key, rev bool, time int64, wire, payload uint32) {
+	s.key = *k
+	s.fill = 1
+	s.state = 0
+	if rev {
+		s.state = reversed
+	}
+	s.truncated, s.block, s.large = 0, 0, 0
+	s.last = time
+	s.head[0] = record{gap: uint64(time), wire: wire, payload: payload}
+}
+
+// first returns the time of the session's first packet.
+func (s *Session) first() int64 { return int64(s.head[0].gap) }
+
+// rowKey returns the key as the row shows it: from the sender of the first
+// packet to its receiver.
+func (s *Session) rowKey() flow.Key {
+	k := s.key
+	if s.state&reversed != 0 {
+		k.Reverse()
+	}
+	return k
+}

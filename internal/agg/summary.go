@@ -1,0 +1,120 @@
+package agg
+
+import (
+	"math/bits"
+
+	"pcapbatch/internal/flow"
+)
+
+// A Summary is what a row says of one session. It holds no pointers and stays
+// valid when the table goes.
+type Summary struct {
+	Key         flow.Key // from the sender of the first packet to its receiver
+	First, Last int64    // packet times, ns since the epoch
+	Packets     uint64   // >= 1
+	Truncated   uint64   // packets with capture length < wire length
+	Idle        uint64   // sum of the gaps above the idle threshold, ns
+	Gaps        Stats    // interarrival times, ns; Packets-1 of them
+	Lengths     Stats    // wire lengths, bytes
+	Payloads    Stats    // payload sizes, bytes
+}
+
+// Duration is the time from the first to the last packet in ns: the sum of
+// all gaps.
+func (s *Summary) Duration() uint64 { return uint64(s.Last) - uint64(s.First) }
+
+// Stats are the statistics of one quantity of a session.
+type Stats struct {
+	Moments
+	Median
+}
+
+// summaryScratch is the working space of a Summarizer.
+type summaryScratch struct {
+	digestScratch
+	all digest
+}
+
+// A Summarizer makes summaries of the sessions of tables that are no longer
+// updated. It belongs to one goroutine; several may read one table.
+// The zero value is ready.
+type Summarizer struct{ scr summaryScratch }
+
+// Summarize fills out with session i of t. Requires: i < t.Len().
+func (z *Summarizer) Summarize(t *Table, i uint32, out *Summary) {
+	s := t.session(i)
+	out.Key = s.rowKey()
+	out.First, out.Last = s.first(), s.last
+	out.Truncated = uint64(s.truncated)
+	n := t.gather(s, &z.scr.values)
+	v := &z.scr.values
+	gaps := v[gapMetric][1:n] // the first record has no gap
+	out.Packets = uint64(n)
+	out.Idle = idleSum(gaps, t.opt.IdleThreshold)
+	if s.large == 0 {
+		out.Gaps.of(gaps)
+		out.Lengths.of(v[lengthMetric][:n])
+		out.Payloads.of(v[payloadMetric][:n])
+		return
+	}
+	l := t.larges.at(s.large-1, largeShift)
+	out.Packets += l.packets
+	out.Truncated += l.truncated
+	out.Idle += l.idle
+	out.Gaps.with(&z.scr.digestScratch, l, gapMetric, gaps)
+	out.Lengths.with(&z.scr.digestScratch, l, lengthMetric, v[lengthMetric][:n])
+	out.Payloads.with(&z.scr.digestScratch, l, payloadMetric, v[payloadMetric][:n])
+}
+
+// gather copies the records that s holds, head and block, into one array per
+// quantity and returns their number.
+func (t *Table) gather(s *Session, v *[metrics][exactRecords]uint64) int {
+	n := 0
+	take := func(u *unit, left int) {
+		for i := range min(left, len(u)) {
+			v[gapMetric][n], v[lengthMetric][n], v[payloadMetric][n] = u[i].gap, uint64(u[i].wire), uint64(u[i].payload)
+			n++
+		}
+	}
+	take((*unit)(&s.head), int(s.fill))
+	if left := int(s.fill) - headRecords; left > 0 {
+		for i := range t.records.block(s.block, s.state&classMask) {
+			take(&t.records.block(s.block, s.state&classMask)[i], left-8*i)
+		}
+	}
+	return n
+}
+
+// of makes st the statistics of values, all of them. It sorts values.
+func (st *Stats) of(values []uint64) {
+	st.Moments = Moments{}
+	st.Moments.add(values)
+	st.Median = medianOf(values)
+}
+
+// with makes st the statistics of what l has folded away and of values. It
+// sorts values.
+func (st *Stats) with(scr *digestScratch, l *large, m metric, values []uint64) {
+	st.Moments = l.moments[m]
+	st.Moments.add(values)
+	st.Median = medianOfList(l.digests[m].merged(scr, atomsOf(scr, values)))
+}
+
+// PerSecond returns x per second of duration, times scale, rounded to the
+// nearest integer, ties to even, as a 128-bit number: 0 where the duration is
+// 0. Requires: scale is below 2^34.
+func (s *Summary) PerSecond(x, scale uint64) (hi, lo uint64) {
+	d := s.Duration()
+	if d == 0 {
+		return 0, 0
+	}
+	ph, pl := bits.Mul64(x, scale*1e9)
+	hi, ph = ph/d, ph%d
+	lo, rest := bits.Div64(ph, pl, d)
+	if up := d - rest; rest > up || rest == up && lo&1 == 1 {
+		var carry uint64
+		lo, carry = bits.Add64(lo, 1, 0)
+		hi += carry
+	}
+	return hi, lo
+}

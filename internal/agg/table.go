@@ -1,0 +1,281 @@
+package agg
+
+import "pcapbatch/internal/flow"
+
+// Options are what a run asks of the statistics. The zero value has no
+// threshold and no time-out; DefaultIdleThreshold is what the command uses.
+type Options struct {
+	IdleThreshold uint64 // gaps above it count as idle time, ns
+	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none
+	Seed          uint64 // of flow.Key.Hash, the same for all tables of a run
+}
+
+// DefaultIdleThreshold is the 5 s that flow feature extractors use.
+const DefaultIdleThreshold = 5_000_000_000
+
+// A Table holds the sessions of one shard. It is used by one goroutine at a
+// time. Release gives its memory back.
+type Table struct {
+	opt Options
+	arena
+	// slots is the hash table: open addressing, linear probing, at most 3/4
+	// full. A slot is tag<<32 | index+1 of the newest session of a key, 0
+	// when empty; the tag is the whole 32-bit hash, so that the table can
+	// grow without looking at a session.
+	slots    []uint64
+	mask     uint32
+	keys     int // slots in use
+	sessions slab[Session]
+	records  recordSlab
+	larges   slab[large]
+
+	newest    int64 // latest packet time so far
+	boundary  int64 // latest packet time of earlier captures
+	reordered uint64
+
+	incoming *Table // of Absorb: the session being decoded
+
+	scratch struct {
+		digestScratch
+		touched uint64 // sink of the loads that warm the caches
+	}
+}
+
+const minTime = -1 << 63
+
+// minSlots is the size of a new table: a page.
+const minSlots = 512
+
+// NewTable returns an empty table.
+func NewTable(o Options) *Table {
+	t := &Table{opt: o, newest: minTime, boundary: minTime}
+	t.sessions.arena, t.records.arena, t.larges.arena = &t.arena, &t.arena, &t.arena
+	t.setSlots(make([]uint64, minSlots))
+	return t
+}
+
+func (t *Table) setSlots(s []uint64) {
+	t.slots = s
+	t.mask = uint32(len(s) - 1)
+}
+
+// Len returns the number of sessions. They are numbered from 0 in the order
+// they began; the sessions of one key are in time order.
+func (t *Table) Len() int { return int(t.sessions.n) }
+
+// Bytes returns the memory allocated for sessions, in bytes.
+func (t *Table) Bytes() int64 { return t.arena.bytes + int64(cap(t.slots))*8 }
+
+// Reordered returns the number of packets that came earlier than the latest
+// packet of their session, and were taken as arriving with it.
+func (t *Table) Reordered() uint64 { return t.reordered }
+
+// Reset empties the table and keeps its memory for the next use.
+func (t *Table) Reset() {
+	clear(t.slots)
+	t.keys = 0
+	t.sessions.reset()
+	t.records.reset()
+	t.larges.reset()
+	t.newest, t.boundary, t.reordered = minTime, minTime, 0
+}
+
+// Release gives the memory back. The table is not usable afterwards.
+func (t *Table) Release() {
+	t.arena.release()
+	*t = Table{}
+}
+
+// BeginCapture says that the events to come are of another capture. Sessions
+// that go on in it before the captures so far have ended are marked.
+func (t *Table) BeginCapture() { t.boundary = max(t.boundary, t.newest) }
+
+// groupSize is how many events are looked up side by side. A lookup misses
+// the caches three times in a row (slot, session, record); done one by one
+// that is 3 memory latencies an event, done for a group the CPU overlaps them.
+// 16 to 64 measure the same, below 8 it is slower by half.
+const groupSize = 32
+
+// Update takes the events numbered by order, in that order.
+func (t *Table) Update(events []flow.Event, order []uint16) {
+	for len(order) > 0 {
+		n := min(len(order), groupSize)
+		t.ensure(n)
+		var hashes [groupSize]uint32
+		for i, o := range order[:n] {
+			hashes[i] = events[o].Hash
+		}
+		t.touch(hashes[:n])
+		for _, o := range order[:n] {
+			t.update(&events[o])
+		}
+		order = order[n:]
+	}
+}
+
+// touch loads the slots of the given hashes, then the sessions they name, then
+// the record that each of those writes next, so that all of it is in the cache
+// when update comes to it. The loads of one pass do not depend on each other.
+// A slot may hold another key's session: then its loads were in vain.
+func (t *Table) touch(hashes []uint32) {
+	var found [groupSize]*Session
+	n := 0
+	for _, h := range hashes {
+		if slot := t.slots[h&t.mask]; slot != 0 {
+			found[n] = t.session(uint32(slot) - 1)
+			n++
+		}
+	}
+	var sum uint64
+	for _, s := range found[:n] {
+		sum += uint64(s.fill)
+	}
+	for _, s := range found[:n] {
+		if f := s.fill; f < headRecords {
+			sum += s.head[f].gap
+		} else if c := classRecords[s.state&classMask]; f < c {
+			sum += t.records.at(s.block+uint32(f-headRecords)/8, unitShift)[f%8].gap
+		}
+	}
+	t.scratch.touched += sum
+}
+
+func (t *Table) update(ev *flow.Event) {
+	s := t.find(&ev.Key, ev.Hash)
+	if s == nil {
+		s = t.insert(&ev.Key, ev.Hash)
+		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
+	} else if gap, ok := t.advance(s, ev.Time); ok {
+		t.append(s, record{gap, ev.WireBytes, ev.PayloadBytes})
+	} else {
+		s = t.renew(&ev.Key, ev.Hash)
+		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
+	}
+	s.truncated += uint32(ev.Flags / flow.Truncated)
+	t.newest = max(t.newest, ev.Time)
+}
+
+// advance sets the clock of s to time and returns the gap. A time before the
+// session's latest is taken as the latest: the gap is 0. It reports false, and
+// leaves s alone, if the gap ends the session.
+func (t *Table) advance(s *Session, time int64) (gap uint64, ok bool) {
+	if time < s.last {
+		t.reordered++
+		if time < t.boundary {
+			s.state |= overlapped
+		}
+		return 0, true
+	}
+	gap = uint64(time) - uint64(s.last)
+	if t.opt.IdleTimeout > 0 && gap > t.opt.IdleTimeout {
+		return 0, false
+	}
+	s.last = time
+	return gap, true
+}
+
+// append adds a record behind the last one.
+func (t *Table) append(s *Session, r record) {
+	if f := s.fill; f < headRecords {
+		s.head[f] = r
+		s.fill++
+		return
+	}
+	if s.fill == classRecords[s.state&classMask] {
+		t.makeRoom(s)
+	}
+	f := uint32(s.fill) - headRecords
+	t.records.at(s.block+f/8, unitShift)[f%8] = r
+	s.fill++
+}
+
+// makeRoom moves a full session to the next class, or folds its block.
+func (t *Table) makeRoom(s *Session) {
+	class := s.state & classMask
+	if class < classMask {
+		i := t.records.get(class + 1)
+		if class > 0 {
+			copy(t.records.block(i, class+1), t.records.block(s.block, class))
+			t.records.put(s.block, class)
+		}
+		s.block = i
+		s.state++
+		return
+	}
+	t.fold(s, t.digestBlock(s))
+}
+
+// digestBlock returns the digest block of s, made if there was none.
+func (t *Table) digestBlock(s *Session) *large {
+	if s.large == 0 {
+		s.large = t.larges.add(1, largeShift) + 1
+		l := t.larges.at(s.large-1, largeShift)
+		*l = large{}
+		return l
+	}
+	return t.larges.at(s.large-1, largeShift)
+}
+
+// find returns the newest session of a key, or nil.
+func (t *Table) find(k *flow.Key, hash uint32) *Session {
+	for i := hash & t.mask; ; i = (i + 1) & t.mask {
+		slot := t.slots[i]
+		if slot == 0 {
+			return nil
+		}
+		if uint32(slot>>32) == hash {
+			if s := t.session(uint32(slot) - 1); s.key.Equal(k) {
+				return s
+			}
+		}
+	}
+}
+
+// insert adds a session of a key that has none. Requires: ensure made room.
+func (t *Table) insert(k *flow.Key, hash uint32) *Session {
+	i := hash & t.mask
+	for t.slots[i] != 0 {
+		i = (i + 1) & t.mask
+	}
+	t.keys++
+	return t.place(i, hash)
+}
+
+// renew adds another session of a key that has one.
+func (t *Table) renew(k *flow.Key, hash uint32) *Session {
+	for i := hash & t.mask; ; i = (i + 1) & t.mask {
+		slot := t.slots[i]
+		if uint32(slot>>32) == hash && t.session(uint32(slot)-1).key.Equal(k) {
+			return t.place(i, hash)
+		}
+	}
+}
+
+func (t *Table) place(i, hash uint32) *Session {
+	n := t.sessions.add(1, sessionShift)
+	t.slots[i] = uint64(hash)<<32 | uint64(n+1)
+	return t.sessions.at(n, sessionShift)
+}
+
+// ensure makes room for n more keys.
+func (t *Table) ensure(n int) {
+	if t.keys+n <= len(t.slots)/4*3 {
+		return
+	}
+	old := t.slots
+	t.setSlots(alloc[uint64](&t.arena, 2*len(old)))
+	for _, slot := range old {
+		if slot == 0 {
+			continue
+		}
+		i := uint32(slot>>32) & t.mask
+		for t.slots[i] != 0 {
+			i = (i + 1) & t.mask
+		}
+		t.slots[i] = slot
+	}
+	free(&t.arena, old)
+}
+
+// session returns session i.
+func (t *Table) session(i uint32) *Session { return t.sessions.at(i, sessionShift) }
