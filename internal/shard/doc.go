@@ -1,0 +1,36 @@
+// Package shard runs the pipeline: it spreads decoding over goroutines, gives
+// each session to the one worker that owns its key, and joins the finished
+// rows in order.
+//
+// Step 4 of the walk from file to CSV. Blocks of raw records come in, tables
+// of sessions go out (Run); then tables go in and lines of text come out
+// (WriteRows). All goroutines of the program start here, and each function
+// waits for those it started before it returns.
+//
+// # Order
+//
+// The result must not depend on which goroutine was faster. A session sees its
+// packets in capture order because
+//
+//  1. one goroutine reads a stretch of captures, block by block, and hands every
+//     block to every worker's queue in that order;
+//  2. a worker takes blocks from its queue in order, and waits for a block that
+//     is still being decoded instead of taking the next;
+//  3. a block keeps the order of its events when it sorts them by worker;
+//  4. what depends on earlier packets of other sessions (fragments) is resolved
+//     in block order too: such a block waits until all before it are done;
+//  5. stretches fill tables of their own, which each worker merges in stretch
+//     order.
+//
+// Which stretches there are depends on the captures alone, never on the number
+// of workers; nor does anything that agg computes.
+//
+// # Memory
+//
+// Blocks come from a free list whose length is fixed when the run begins, so a
+// slow worker stops the reader instead of letting blocks pile up. Every queue
+// can hold all blocks there are: sending never blocks, taking from the free
+// list does. That is the only back-pressure, and it cannot dead-lock: a block
+// taken from the list is decoded and consumed without waiting for one that is
+// still to be taken.
+package shard

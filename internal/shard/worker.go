@@ -1,0 +1,115 @@
+package shard
+
+import (
+	"context"
+
+	"pcapbatch/internal/agg"
+)
+
+// A worker owns the sessions of one shard: one table for what is merged, and
+// one for each stretch that is being read.
+type worker struct {
+	index   int
+	options agg.Options
+	merged  *agg.Table
+	next    int // stretches before it are merged
+	open    map[int]*agg.Table
+	ended   []*stretchRun // waiting for an earlier one
+	capture map[int]int   // capture being read, by stretch
+	spare   []*agg.Table
+}
+
+// consume takes blocks until the queue is closed. Once ctx is cancelled it
+// only gives them back.
+func (w *worker) consume(ctx context.Context, r *run) {
+	w.capture = map[int]int{}
+	for j := range r.queues[w.index] {
+		j.decoded.Wait()
+		switch {
+		case ctx.Err() != nil:
+		case j.end:
+			w.end(j.stretch, r)
+		default:
+			w.update(j)
+		}
+		if j.pending.Add(-1) == 0 {
+			r.free <- j
+		}
+	}
+}
+
+func (w *worker) update(j *job) {
+	order := j.order[j.first[w.index]:j.first[w.index+1]]
+	if len(order) == 0 {
+		return
+	}
+	i := j.stretch.index
+	t := w.open[i]
+	if t == nil {
+		t = w.table()
+		w.open[i] = t
+		w.capture[i] = j.Capture()
+	}
+	if c := j.Capture(); c != w.capture[i] {
+		w.capture[i] = c
+		t.BeginCapture()
+	}
+	t.Update(j.Events(), order)
+}
+
+// end merges the stretch, and those that waited for it.
+func (w *worker) end(s *stretchRun, r *run) {
+	w.ended = append(w.ended, s)
+	for k := 0; k < len(w.ended); {
+		s := w.ended[k]
+		if s.index != w.next {
+			k++
+			continue
+		}
+		w.merge(s.index)
+		w.next++
+		if s.pending.Add(-1) == 0 {
+			<-r.window
+		}
+		w.ended = append(w.ended[:k], w.ended[k+1:]...)
+		k = 0
+	}
+}
+
+func (w *worker) merge(i int) {
+	t := w.open[i]
+	delete(w.open, i)
+	delete(w.capture, i)
+	switch {
+	case t == nil: // no packet of this shard
+	case w.merged == nil:
+		w.merged = t
+	default:
+		w.merged.Merge(t)
+		t.Reset()
+		w.spare = append(w.spare, t)
+	}
+}
+
+func (w *worker) table() *agg.Table {
+	if n := len(w.spare); n > 0 {
+		t := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		return t
+	}
+	return agg.NewTable(w.options)
+}
+
+// finish returns the merged table and releases all others.
+func (w *worker) finish() *agg.Table {
+	for _, t := range w.open {
+		t.Release()
+	}
+	for _, t := range w.spare {
+		t.Release()
+	}
+	if w.merged == nil {
+		return agg.NewTable(w.options)
+	}
+	return w.merged
+}
