@@ -1,0 +1,207 @@
+package reader
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+	"github.com/ulikunitz/xz"
+)
+
+// TestFramesInARow cuts a capture anywhere, packs the two parts apart and joins them, with what each format allows in
+// between.
+func TestFramesInARow(t *testing.T) {
+	s := samples()[0]
+	skip := raw(le, uint32(skippable+5), 3, "abc")
+	between := map[string][][]byte{
+		"gzip":  {nil, make([]byte, 512)},
+		"zstd":  {nil, skip, slices.Concat(skip, skip)},
+		"lz4":   {nil, skip},
+		"xz":    {nil, make([]byte, 8)},
+		"bzip2": {},
+	}
+	for cut := 0; cut < len(s.data); cut += 9 {
+		first, second := packed(t, s.data[:cut]), packed(t, s.data[cut:])
+		for how := range first {
+			for _, gap := range between[how] {
+				recs, info, err := readBytes(slices.Concat(first[how], gap, second[how]))
+				if err != nil || !slices.Equal(recs, s.want) || len(info.Warnings) != 0 {
+					t.Fatalf("%s cut at %d, %d bytes between: %d records, %v %q", how, cut, len(gap), len(recs), err, info.Warnings)
+				}
+			}
+		}
+	}
+}
+
+// TestSkippableFirst begins with frames to be skipped, as pzstd does; zstd and lz4 share their magic numbers.
+func TestSkippableFirst(t *testing.T) {
+	s := samples()[0]
+	skip := raw(le, uint32(skippable), 4, "abcd")
+	far := raw(le, uint32(skippable+15), 1<<20, make([]byte, 1<<20)) // beyond what recognition looks at
+	for _, c := range []struct {
+		how   string
+		front []byte
+	}{{"zstd", skip}, {"lz4", skip}, {"zstd", far}} {
+		recs, info, err := readBytes(slices.Concat(c.front, packed(t, s.data)[c.how]))
+		if err != nil || !slices.Equal(recs, s.want) || info.Compression != c.how {
+			t.Errorf("%s behind %d bytes: %v %v", c.how, len(c.front), info, err)
+		}
+	}
+}
+
+func TestBehindGzip(t *testing.T) {
+	s := samples()[0]
+	z := packed(t, s.data)["gzip"]
+	for behind, warning := range map[string]string{
+		"":                           "",
+		"\x00":                       "1 zero bytes behind the gzip stream are ignored",
+		strings.Repeat("\x00", 1000): "1000 zero bytes behind the gzip stream are ignored",
+		"g":                          "garbage behind the gzip stream is ignored",
+		"\x00\x00garbage":            "garbage behind the gzip stream is ignored",
+		"\x1f":                       "garbage behind the gzip stream is ignored",
+	} {
+		recs, info, err := readBytes(append(bytes.Clone(z), behind...))
+		if err != nil || !slices.Equal(recs, s.want) || strings.Join(info.Warnings, "|") != warning {
+			t.Errorf("%.10q behind: %v, warnings %q, want %q", behind, err, info.Warnings, warning)
+		}
+	}
+	recs, _, err := readBytes(slices.Concat(z, z[:12]))
+	if kindOf(t, err) != Truncated || !slices.Equal(recs, s.want) {
+		t.Errorf("a second member cut short: %v", err)
+	}
+}
+
+// TestBGZF reads blocked gzip. A stream without its end mark, cut between two blocks, cannot be told from a whole one
+// but by that mark.
+func TestBGZF(t *testing.T) {
+	s := samples()[0]
+	var blocks [][]byte
+	for part := range slices.Chunk(s.data, 44) {
+		z := packed(t, part)["gzip"]
+		size := uint16(len(z) + 8 - 1)
+		z[3] |= 4
+		blocks = append(blocks, slices.Concat(z[:10], raw(le, uint16(6), "BC", uint16(2), size), z[10:]))
+	}
+	blocks = append(blocks, []byte(bgzfEnd))
+	for n := range len(blocks) + 1 {
+		recs, info, err := readBytes(slices.Concat(blocks[:n]...))
+		switch {
+		case n == 0:
+		case info.Compression != "bgzf" || !slices.Equal(recs, s.want[:len(recs)]):
+			t.Errorf("%d blocks: %v, %d records, %v", n, info, len(recs), err)
+		case (n == len(blocks)) != (err == nil && len(info.Warnings) == 0):
+			t.Errorf("%d of %d blocks: %v, %q", n, len(blocks), err, info.Warnings)
+		}
+	}
+}
+
+// TestCompressedErrors lists compressed streams that are refused.
+func TestCompressedErrors(t *testing.T) {
+	all := packed(t, samples()[0].data)
+	badSum := bytes.Clone(all["gzip"])
+	badSum[len(badSum)-8] ^= 1
+	badFrame := slices.Concat(all["zstd"], []byte("what is this"))
+	for _, c := range []struct {
+		name    string
+		data    []byte
+		records int
+		kind    Kind
+		says    string
+	}{
+		{"gzip in zstd", packed(t, all["gzip"])["zstd"], 0, Unsupported, "gzip inside zstd: unpack one of them first"},
+		{"xz in gzip", packed(t, all["xz"])["gzip"], 0, Unsupported, "xz inside gzip"},
+		{"nothing in gzip", packed(t, nil)["gzip"], 0, Empty, "nothing inside the gzip stream"},
+		{"text in lz4", packed(t, []byte("hello world"))["lz4"], 0, NotCapture, "not a capture"},
+		{"gzip checksum", badSum, 3, Corrupt, "in the gzip stream: "},
+		{"zstd and more", badFrame, 3, Corrupt, "in the zstd stream: "},
+		{"gzip header", []byte("\x1f\x8b\x07\x00\x00\x00\x00\x00\x00\x00"), 0, Corrupt, "x: in the gzip stream"},
+		{"zstd dictionary", raw(le, uint32(zstdMagic), "\x23\x07\x00\x00\x00\x05", "\x01\x00\x00"), 0, Unsupported, "dictionary"},
+		{"zstd window", raw(le, uint32(zstdMagic), "\x00\x90\x01\x00\x00"), 0, Unsupported, "window of more than 128 MiB"},
+		{"xz dictionary", xzBlock(t, xzLZMA2, 1, 40), 0, Unsupported, "dictionary of more than 64 MiB"},
+		{"xz filter", xzBlock(t, 4, 0, 0), 0, Unsupported, "any filter but LZMA2"},
+		{"xz filter property", xzBlock(t, xzLZMA2, 1, 41), 0, Corrupt, "LZMA2 filter contradicts"},
+	} {
+		recs, _, err := readBytes(c.data)
+		if err == nil {
+			t.Errorf("%s: no error", c.name)
+			continue
+		}
+		if k := kindOf(t, err); k != c.kind || !strings.Contains(err.Error(), c.says) || len(recs) != c.records {
+			t.Errorf("%s: %v, %d records: %v\nwant %v, %d records: %s", c.name, k, len(recs), err, c.kind, c.records, c.says)
+		}
+	}
+}
+
+// xzBlock is an xz stream up to its first block header, which names one filter with one byte of properties.
+func xzBlock(t testing.TB, filter, size, property byte) []byte {
+	t.Helper()
+	sum := func(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+	flags := sum([]byte{0, 1})
+	header := sum([]byte{2, 0, filter, size, property, 0, 0, 0})
+	return slices.Concat([]byte(xzMagic), flags, header, make([]byte, 64))
+}
+
+// TestXZChecks reads every kind of checksum, and notices a wrong one.
+func TestXZChecks(t *testing.T) {
+	s := samples()[0]
+	for name, config := range map[string]xz.WriterConfig{
+		"none":   {NoCheckSum: true},
+		"crc32":  {CheckSum: xz.CRC32},
+		"crc64":  {CheckSum: xz.CRC64},
+		"sha256": {CheckSum: xz.SHA256},
+		"blocks": {CheckSum: xz.CRC64, BlockSize: 7},
+	} {
+		var b bytes.Buffer
+		config.DictCap = 1 << 16
+		w, err := config.NewWriter(&b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write(s.data); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if recs, _, err := readBytes(b.Bytes()); err != nil || !slices.Equal(recs, s.want) {
+			t.Errorf("%s: %d records, %v", name, len(recs), err)
+		}
+	}
+}
+
+// TestWorkers reads a large zstd stream with a decoder of several goroutines, and leaves another one half read.
+func TestWorkers(t *testing.T) {
+	rec := pcapRec(le, 1, 2, strings.Repeat("some bytes ", 100))
+	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(rec, 20_000)...)
+	w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z := w.EncodeAll(data, nil)
+	for _, workers := range []int{0, 1, 4} {
+		c, err := New("x", bytes.NewReader(z), Options{Workers: workers})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var b Block
+		n := 0
+		for err = c.Next(&b); err == nil; err = c.Next(&b) {
+			n += len(b.Records)
+		}
+		if err != io.EOF || n != 20_000 || c.BytesRead() != int64(len(z)) {
+			t.Errorf("%d workers: %d records, %d of %d bytes, %v", workers, n, c.BytesRead(), len(z), err)
+		}
+		c.Close()
+		if c, err = New("x", bytes.NewReader(z), Options{Workers: workers}); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}

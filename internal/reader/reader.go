@@ -1,0 +1,335 @@
+// Package reader turns a capture into blocks of packet records: step 2 of the walk from file to CSV.
+//
+// It is called by cmd/batch and bench, one Capture per input. What comes in is a path or a stream; what goes out are
+// Blocks, filled in capture order and owned by the caller, whose records point into the block's own bytes. A Capture
+// belongs to one goroutine at a time; only BytesRead may be called from another. The package starts no goroutines of
+// its own; a decompression library may start some (Options.Workers).
+//
+// Formats, compression and byte order are recognised by content, never by file name. The specifications followed:
+// classic pcap (draft-ietf-opsawg-pcap) with the historical variants that are still met, pcapng
+// (draft-ietf-opsawg-pcapng), snoop version 2 (RFC 1761) and ERF (Endace extensible record format). Deviations: the
+// reserved bits of the classic link type field are masked, not refused; minor versions beyond 2.4 are read as 2.4; a
+// time resolution finer than a nanosecond is cut to nanoseconds.
+//
+// Memory: one buffer of BlockBytes per Block in use, plus what the decompressor keeps (bounded, see decompress.go). A
+// record larger than BlockBytes gets a buffer of its own for as long as its block lives. Every length found in a
+// capture is held against a limit first, and buffers grow only as bytes arrive, so a small file is cheap whatever it
+// claims. Plain files are read with read(2) straight into the block: a memory map costs a page fault per header and
+// turns a file that shrinks into a crash.
+//
+// The package refuses to look into packets, to guess at damaged framing (it stops, and says where), and to unpack
+// more than one layer of compression.
+package reader
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// BlockBytes is the size class of a block's buffer: large enough that a system call is nothing against the bytes it
+// brings, small enough that a block stays in the second-level cache until it is decoded (BenchmarkNext).
+const BlockBytes = 256 << 10
+
+// firstBytes is the size of the first block, read by Open. It bounds what an open capture holds before it is its
+// turn, as thousands may be open for their first timestamp.
+const firstBytes = 16 << 10
+
+// maxRecord is the largest capture length that is believed, in bytes, where the snaplen asks for as much.
+const maxRecord = 16 << 20
+
+// maxUsual is the largest capture length that is believed whatever the snaplen says: some writers leave a wrong
+// snaplen in the header, and this is the limit of libpcap and Wireshark.
+const maxUsual = 256 << 10
+
+// Flags of a Record.
+const (
+	NoTime      uint16 = 1 << iota // the record has no timestamp; Time is that of the record before (0 for the first)
+	ClampedTime                    // the timestamp lies outside int64 nanoseconds; Time is the nearer end of the range
+)
+
+// Record is one packet entry: 24 bytes without pointers. Its packet bytes are Block.Data[Off:Off+CapLen].
+type Record struct {
+	Time    int64  // ns since the Unix epoch
+	Off     uint32 // of the packet bytes in Block.Data
+	CapLen  uint32 // capture length in bytes
+	WireLen uint32 // wire length in bytes, as the capture states it; may be smaller than CapLen in odd captures
+	Link    uint16 // link type: LINKTYPE_ number
+	Flags   uint16 // NoTime, ClampedTime
+}
+
+// Block is a stretch of records of one capture and the bytes they point into. Data and Records are valid until the
+// block is passed to Next again. The zero value is ready; a block may be used for one capture after another.
+type Block struct {
+	Data    []byte
+	Records []Record // at most 16384: each takes 16 bytes of Data or more
+
+	buf []byte // Data's home unless a single record outgrew it
+}
+
+// buffer returns the block's own buffer, size bytes of it.
+func (b *Block) buffer(size int) []byte {
+	if cap(b.buf) < size {
+		b.buf = make([]byte, size)
+	}
+	if poison {
+		spoil(b.buf)
+	}
+	return b.buf[:size]
+}
+
+// regrow moves rest to the front of a buffer that has room for more: the first size bytes of the block's own, or a
+// larger one where the record of need bytes at the front of rest has filled it. The larger buffer at most doubles
+// each time, so that it is paid for by bytes that were really there. Requires: need > len(rest).
+func (b *Block) regrow(rest []byte, need, size int) []byte {
+	buf := b.buf[:size]
+	if len(rest) >= size {
+		buf = make([]byte, min(need, 2*len(rest)))
+	}
+	copy(buf, rest)
+	return buf
+}
+
+// Options tunes how a capture is read. The zero value is ready.
+type Options struct {
+	Workers int // goroutines that a decompressor may use; below 1 counts as 1
+}
+
+// Capture is one open capture.
+type Capture struct {
+	path   string
+	file   *os.File // closed by Close; nil for New
+	raw    *source  // the bytes as they lie on disk
+	in     *stream  // the bytes behind decompression; same as raw's stream for a plain capture
+	unpack unpacker
+	format format
+	seen   tally
+
+	carry   []byte // bytes behind the last whole record, for the front of the next block
+	skip    int64  // bytes still to be left out behind carry, which is empty then
+	gap     int64  // bytes to be left out together with those that already are
+	base    int64  // offset in the uncompressed stream of the first byte not yet walked, or of the gap in front of it
+	records uint64
+	first   *Block // what Open read ahead
+	start   int64  // time of the first record, ns
+	started bool
+	err     error // what Next returns from now on
+}
+
+// format walks the bytes of one capture format.
+type format interface {
+	// walk appends to b.Records, which is empty, the records that lie whole in d, and says how far it came. What it
+	// did not use is handed to it again, with more behind it.
+	walk(b *Block, d []byte) step
+	// describe fills in what the format knows about the capture.
+	describe(i *Info)
+}
+
+// step is how far a walk came.
+type step struct {
+	used int   // bytes of d that are done with
+	skip int64 // bytes behind those, in d or yet to come, to be left out
+	need int   // bytes that the record or block at d[used] takes, as far as is known: more than are there
+	kind Kind  // with err
+	err  error // the record or block at d[used] cannot be read
+}
+
+// Open opens the capture at path, reads its header and first records, and recognises format and compression. The
+// path may be anything that can be read as a stream. Errors are of type *Error; the caller closes the capture.
+func Open(path string, o Options) (*Capture, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &Error{Path: path, Kind: IO, Err: cause(err)}
+	}
+	c, err := New(path, f, o)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	c.file = f
+	return c, nil
+}
+
+// New is Open for a stream, standard input for one; name stands for the path in messages. The stream stays the
+// caller's to close, after Close.
+func New(name string, r io.Reader, o Options) (*Capture, error) {
+	o.Workers = max(o.Workers, 1)
+	c := &Capture{path: name, raw: &source{r: r}}
+	if err := c.open(o); err != nil {
+		c.Close()
+		return nil, err
+	}
+	first := new(Block)
+	err := c.fill(first, firstBytes)
+	if err == nil {
+		c.first, c.start, c.started = first, first.Records[0].Time, true
+	} else if err != io.EOF && c.base == 0 {
+		c.Close()
+		return nil, err // its very first block cannot be read
+	}
+	return c, nil
+}
+
+// open finds out compression and format.
+func (c *Capture) open(o Options) error {
+	c.in = &stream{r: c.raw}
+	if err := c.decompress(o); err != nil {
+		return err
+	}
+	head := c.in.peek(sniffBytes)
+	if len(head) == 0 {
+		return c.nothing()
+	}
+	form, st := recognise(c.in, &c.seen)
+	if st.err != nil {
+		if err := c.in.err; err != nil && err != io.EOF {
+			return c.fault(err) // what the damage left is no wonder unrecognisable
+		}
+		return c.fail(st.kind, st.err)
+	}
+	c.format = form
+	c.in.drop(st.used)
+	c.base = int64(st.used)
+	return nil
+}
+
+// nothing is the error for a capture without a single byte.
+func (c *Capture) nothing() error {
+	if c.in.err != io.EOF {
+		return c.fault(c.in.err)
+	}
+	if c.unpack.name != "" {
+		return c.fail(Empty, fmt.Errorf("nothing inside the %s stream", c.unpack.name))
+	}
+	return c.fail(Empty, errors.New("empty file"))
+}
+
+// Next fills b, reusing its buffers, with the records that follow: at least one. io.EOF is the clean end of the
+// capture. An *Error ends it too, after every record before the damage was returned; it is returned again by every
+// later call, as io.EOF is.
+func (c *Capture) Next(b *Block) error {
+	first := c.first
+	if first == nil {
+		return c.fill(b, BlockBytes)
+	}
+	c.first = nil
+	b.Data = append(b.buffer(BlockBytes)[:0], first.Data...)
+	b.Records = append(b.Records[:0], first.Records...)
+	return nil
+}
+
+// fill is Next with a buffer of size bytes.
+func (c *Capture) fill(b *Block, size int) error {
+	b.Data, b.Records = nil, b.Records[:0]
+	if c.err != nil {
+		return c.err
+	}
+	buf := b.buffer(size)
+	n := copy(buf, c.carry)
+	c.carry = c.carry[:0]
+	for {
+		m, rerr := c.read(buf[n:])
+		n += m
+		st := c.format.walk(b, buf[:n])
+		c.base += int64(st.used)
+		c.records += uint64(len(b.Records))
+		rest := c.leave(&st, buf[:n])
+		c.conclude(st, rest, rerr)
+		if len(b.Records) > 0 {
+			b.Data = buf[:n]
+			c.carry = append(c.carry, rest...)
+			return nil
+		}
+		if c.err != nil {
+			return c.err
+		}
+		buf = b.regrow(rest, st.need, size)
+		n = len(rest)
+	}
+}
+
+// leave returns what is left of d behind a walk, once the bytes that the walk wants left out are gone from it.
+func (c *Capture) leave(st *step, d []byte) []byte {
+	rest := d[st.used:]
+	here := min(st.skip, int64(len(rest)))
+	c.skip, c.gap = st.skip-here, st.skip
+	c.closeGap()
+	return rest[here:]
+}
+
+// closeGap goes on to what is behind the bytes left out, once they all are.
+func (c *Capture) closeGap() {
+	if c.skip == 0 {
+		c.base += c.gap
+		c.gap = 0
+	}
+}
+
+// conclude sets c.err when the capture goes no further than rest.
+func (c *Capture) conclude(st step, rest []byte, rerr error) {
+	switch {
+	case st.err != nil:
+		c.err = c.fail(st.kind, st.err)
+	case rerr == nil:
+	case rerr != io.EOF:
+		c.err = c.fault(rerr)
+	case len(rest) > 0:
+		c.err = c.fail(Truncated, fmt.Errorf("cut short: %d bytes left where %d or more are due: %w", len(rest), st.need, io.ErrUnexpectedEOF))
+	case c.skip == 0:
+		c.err = io.EOF
+	}
+}
+
+// read fills p, after leaving out what is to be skipped. The error comes with the bytes before it.
+func (c *Capture) read(p []byte) (int, error) {
+	for c.skip > 0 {
+		n, err := c.in.Read(p[:min(int64(len(p)), c.skip)])
+		c.skip -= int64(n)
+		c.closeGap()
+		if c.skip > 0 && err == io.EOF {
+			err = fmt.Errorf("cut short: %d bytes are missing: %w", c.skip, io.ErrUnexpectedEOF)
+		}
+		if c.skip > 0 && err != nil {
+			return 0, err
+		}
+	}
+	return readFull(c.in, p)
+}
+
+// fail makes the error for the record behind those read so far.
+func (c *Capture) fail(k Kind, err error) error {
+	record := c.records + 1
+	if c.base == 0 {
+		record = 0
+	}
+	return &Error{Path: c.path, Record: record, Offset: c.base, Kind: k, Err: err}
+}
+
+// fault makes the error for a failure to read, or to decompress.
+func (c *Capture) fault(err error) error {
+	kind := c.faultKind(err)
+	if c.unpack.name != "" {
+		err = fmt.Errorf("in the %s stream: %w", c.unpack.name, err)
+	}
+	return c.fail(kind, err)
+}
+
+// FirstTime returns the time of the first record, in ns since the Unix epoch; false when there is none.
+func (c *Capture) FirstTime() (ns int64, ok bool) { return c.start, c.started }
+
+// BytesRead returns how many bytes of the capture were read so far, as they lie on disk. It may be called from any
+// goroutine.
+func (c *Capture) BytesRead() int64 { return c.raw.n.Load() }
+
+// Close releases the decompressor and, after Open, the file.
+func (c *Capture) Close() error {
+	if c.unpack.close != nil {
+		c.unpack.close()
+		c.unpack.close = nil
+	}
+	if c.file == nil {
+		return nil
+	}
+	return c.file.Close()
+}

@@ -1,0 +1,111 @@
+package reader
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+)
+
+// sniffBytes is how far into a capture recognition looks: every magic number, and the header of every format but erf.
+const sniffBytes = 4 << 10
+
+// recognise finds out the format of an uncompressed capture and reads its header; step.used is its length.
+func recognise(in *stream, seen *tally) (format, step) {
+	head := in.peek(sniffBytes)
+	if _, _, ok := isPcap(head); ok {
+		return opened(newPcap(head, seen))
+	}
+	if isPcapng(head) {
+		return &pcapng{seen: seen}, step{} // its header is a block, and taken by the walk
+	}
+	if bytes.HasPrefix(head, []byte(snoopMagic)) {
+		return opened(newSnoop(head, seen))
+	}
+	if st := unknown(head); st.kind == Unsupported || !isErf(in.peek(erfSniff)) {
+		return nil, st
+	}
+	return &erf{seen: seen}, step{}
+}
+
+// Link types that formats other than pcap and pcapng are translated to: LINKTYPE_ numbers.
+const (
+	linkEthernet  = 1
+	linkTokenRing = 6
+	linkFDDI      = 10
+	linkPPPHDLC   = 50
+	linkCiscoHDLC = 104
+	linkERF       = 197
+	linkIPv4      = 228
+	linkIPv6      = 229
+)
+
+// opened turns a format of any type, nil with an error, into the interface.
+func opened[F format](f F, st step) (format, step) {
+	if st.err != nil {
+		return nil, st
+	}
+	return f, st
+}
+
+// unknown is the error for content that is of no format read here.
+func unknown(head []byte) step {
+	for _, k := range known {
+		if bytes.HasPrefix(head, []byte(k.magic)) {
+			return step{kind: Unsupported, err: fmt.Errorf("this is %s, %s", k.name, k.advice)}
+		}
+	}
+	if len(head) < 4 {
+		return step{kind: NotCapture, err: fmt.Errorf("not a capture: only %d bytes", len(head))}
+	}
+	return step{kind: NotCapture, err: fmt.Errorf("not a capture: it begins with % x", head[:min(8, len(head))])}
+}
+
+const (
+	convert = "convert it with editcap"
+	extract = "unpack it first"
+)
+
+// known lists what is met where captures are expected, and how to make a capture of it.
+var known = []struct{ magic, name, advice string }{
+	{"RTSS", "a NetMon 1 file", convert},
+	{"GMBU", "a NetMon 2 file", convert},
+	{"TRSNIFF data    \x1a", "a Sniffer (DOS) file", convert},
+	{"XCP\x00", "a NetXRay or Sniffer (Windows) file", convert},
+	{"VL\x00\x00", "an old NetXRay file", convert},
+	{"\xaa\xaa\xaa\xaa", "a 5Views file", convert},
+	{"btsnoop\x00", "a btsnoop file", convert},
+	{"iptrace 1.0", "an AIX iptrace file", convert},
+	{"iptrace 2.0", "an AIX iptrace file", convert},
+	{"\x7fver", "an EtherPeek or OmniPeek file", convert},
+	{"ObserverPktBuffe", "a Network Instruments Observer file", convert},
+	{"\x05VNF", "a Visual Networks file", convert},
+	{"\x00\x00\x02\x00\x12\x05\x00\x10", "a Tektronix K12 file", convert},
+	{"+---------+-----", "a Tektronix K12 text file", convert},
+	{"LOGG", "a Vector BLF file", convert},
+	{"\xac\x01\x00\x1c", "an Ixia capture", convert},
+	{"\xab\x01\x00\x1c", "an Ixia capture", convert},
+	{"\x1c\x00\x01\xac", "an Ixia capture", convert},
+	{"\x1c\x00\x01\xab", "an Ixia capture", convert},
+	{"PK\x03\x04", "a zip archive", extract},
+	{"7z\xbc\xaf\x27\x1c", "a 7z archive", extract},
+	{"Rar!\x1a\x07", "a rar archive", extract},
+	{"\x1f\x9d", "a file of Unix compress", extract},
+	{"LZIP", "an lzip file", extract},
+}
+
+// short ends the opening of a capture whose header is not all there.
+func short(what string, have, want int) step {
+	return step{kind: Truncated, err: fmt.Errorf("cut short: %d of the %d bytes of the %s: %w", have, want, what, io.ErrUnexpectedEOF)}
+}
+
+// tooLong is the error for a capture length above limit, both in bytes.
+func tooLong(capLen, limit uint32) error {
+	return fmt.Errorf("capture length %d is beyond the limit of %d bytes", capLen, limit)
+}
+
+func orderName(big bool) string {
+	if big {
+		return "big-endian"
+	}
+	return "little-endian"
+}
