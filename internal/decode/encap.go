@@ -1,0 +1,161 @@
+package decode
+
+// Encapsulations below IP: what may stand between Ethernet and the session's
+// IP header besides VLAN tags.
+
+// mpls steps over the label stack (RFC 3032). No field says what is behind
+// it: IP is recognised by its version (RFC 4928), anything else is taken for
+// an Ethernet pseudowire.
+func (p *packet) mpls(data []byte) {
+	for n := 4; n <= len(data); n += 4 {
+		if data[n-2]&1 != 0 {
+			p.belowLabels(data, n)
+			return
+		}
+	}
+	p.fail(LinkHeaderCut)
+}
+
+// belowLabels goes on behind the last of n bytes of labels.
+func (p *packet) belowLabels(data []byte, n int) {
+	if n == len(data) {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	switch data[n] >> 4 {
+	case 4:
+		p.to(layerIPv4, data, n)
+	case 6:
+		p.to(layerIPv6, data, n)
+	case 1: // associated channel of a pseudowire (RFC 5586)
+		p.notIP(Control)
+	default:
+		p.pseudowire(data, n)
+	}
+}
+
+// pseudowire decodes an Ethernet pseudowire (RFC 4448). Whether it has a
+// control word is agreed when it is set up, so an EtherType in its place
+// decides, and where there is none the first four bits, which are 0 in a
+// control word.
+func (p *packet) pseudowire(data []byte, n int) {
+	w := data[n:]
+	switch {
+	case len(w) >= 14 && knownEtherType(be.Uint16(w[12:])):
+		p.to(layerEthernet, data, n)
+	case len(w) >= 18 && w[0]>>4 == 0:
+		p.to(layerEthernet, data, n+4)
+	case len(w) >= 14:
+		p.to(layerEthernet, data, n)
+	default:
+		p.fail(LinkHeaderCut)
+	}
+}
+
+func knownEtherType(t uint16) bool {
+	switch t {
+	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherQinQOld, etherMPLS, etherPPPoE:
+		return true
+	}
+	return false
+}
+
+// pppoe decodes the header of a PPPoE session (RFC 2516).
+func (p *packet) pppoe(data []byte) {
+	if len(data) < 6 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	if data[1] != 0 { // the code of a discovery packet
+		p.notIP(Control)
+		return
+	}
+	p.cutEnd(p.off+6, int64(be.Uint16(data[4:])))
+	p.to(layerPPP, data, 6)
+}
+
+// macsec decodes a MACsec tag (IEEE 802.1AE): a frame that is authenticated
+// but not encrypted is readable.
+func (p *packet) macsec(data []byte) {
+	const (
+		channel   = 0x20 // an 8-byte channel identifier follows
+		encrypted = 0x0c // either bit: the data is not as it was
+		icvSize   = 16
+	)
+	n := 6
+	if len(data) < n {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	if data[0]&encrypted != 0 {
+		p.fail(Encrypted)
+		return
+	}
+	if data[0]&channel != 0 {
+		n += 8
+	}
+	p.end = max(p.end-icvSize, p.off)
+	p.taggedType(data, n)
+}
+
+// taggedType goes on with the EtherType that stands behind n bytes.
+func (p *packet) taggedType(data []byte, n int) {
+	if len(data) < n+2 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	p.etherType(be.Uint16(data[n:]), data, n+2)
+}
+
+// ciscoMeta steps over Cisco metadata: version, length, option, group tag.
+func (p *packet) ciscoMeta(data []byte) { p.taggedType(data, 6) }
+
+// vnTag steps over an 802.1BR or VN tag.
+func (p *packet) vnTag(data []byte) { p.taggedType(data, 4) }
+
+// rTag steps over a redundancy tag (802.1CB).
+func (p *packet) rTag(data []byte) { p.taggedType(data, 4) }
+
+// backbone steps over the service tag of 802.1ah; behind it is the customer's
+// Ethernet header.
+func (p *packet) backbone(data []byte) { p.skip(layerEthernet, data, 4) }
+
+// fabricPath steps over the tag of Cisco FabricPath, whose outer header is
+// like Ethernet's.
+func (p *packet) fabricPath(data []byte) { p.skip(layerEthernet, data, 2) }
+
+// trill steps over a TRILL header and its options (RFC 6325).
+func (p *packet) trill(data []byte) {
+	if len(data) < 6 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	p.skip(layerEthernet, data, 6+4*int(be.Uint16(data)>>6&31))
+}
+
+// nsh decodes a network service header (RFC 8300).
+func (p *packet) nsh(data []byte) {
+	if len(data) < 4 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	n := 4 * int(data[1]&63)
+	if n < 8 {
+		p.fail(LinkHeaderBad)
+		return
+	}
+	switch data[3] {
+	case 1:
+		p.skip(layerIPv4, data, n)
+	case 2:
+		p.skip(layerIPv6, data, n)
+	case 3:
+		p.skip(layerEthernet, data, n)
+	case 4:
+		p.skip(layerNSH, data, n)
+	case 5:
+		p.skip(layerMPLS, data, n)
+	default:
+		p.notIP(Other)
+	}
+}

@@ -1,0 +1,152 @@
+package decode
+
+// EtherTypes (www.iana.org/assignments/ieee-802-numbers).
+const (
+	etherIPv4       = 0x0800
+	etherARP        = 0x0806
+	etherRARP       = 0x8035
+	etherVLAN       = 0x8100 // 802.1Q
+	etherIPv6       = 0x86dd
+	etherSlow       = 0x8809 // LACP and other slow protocols
+	etherMPLS       = 0x8847
+	etherMPLSMulti  = 0x8848
+	etherPPPoEDisc  = 0x8863
+	etherPPPoE      = 0x8864
+	etherEAPOL      = 0x888e
+	etherQinQ       = 0x88a8 // 802.1ad
+	etherLLDP       = 0x88cc
+	etherLoopback   = 0x9000
+	etherQinQOld    = 0x9100 // stacked tags before 802.1ad
+	etherMACsec     = 0x88e5
+	etherBackbone   = 0x88e7 // 802.1ah
+	etherTransEther = 0x6558 // transparent Ethernet bridging
+	etherTRILL      = 0x22f3
+	etherPPP        = 0x880b
+	etherFabricPath = 0x8903
+	etherCiscoMeta  = 0x8909
+	etherVNTag      = 0x8926
+	etherNSH        = 0x894f
+	etherRTag       = 0xf1c1 // 802.1CB
+	maxEtherLength  = 1500   // up to here the field is an 802.3 length
+	etherHeaderSize = 14
+)
+
+// ethernet decodes an Ethernet header, version II or 802.3.
+func (p *packet) ethernet(data []byte) {
+	if len(data) < etherHeaderSize {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	p.etherType(be.Uint16(data[12:]), data, etherHeaderSize)
+}
+
+// etherType goes on with what the EtherType says, behind n bytes of data.
+func (p *packet) etherType(t uint16, data []byte, n int) {
+	switch t {
+	case etherIPv4:
+		p.to(layerIPv4, data, n)
+	case etherIPv6:
+		p.to(layerIPv6, data, n)
+	case etherVLAN, etherQinQ, etherQinQOld:
+		p.to(layerVLAN, data, n)
+	case etherMPLS, etherMPLSMulti:
+		p.to(layerMPLS, data, n)
+	case etherPPPoE:
+		p.to(layerPPPoE, data, n)
+	case etherARP, etherRARP:
+		p.notIP(ARP)
+	case etherPPPoEDisc, etherEAPOL, etherSlow, etherLLDP, etherLoopback:
+		p.notIP(Control)
+	default:
+		p.rareType(t, data, n)
+	}
+}
+
+// rareType is etherType for lengths and encapsulations that few packets have.
+func (p *packet) rareType(t uint16, data []byte, n int) {
+	switch t {
+	case etherMACsec:
+		p.to(layerMACsec, data, n)
+	case etherBackbone:
+		p.to(layerBackbone, data, n)
+	case etherTransEther:
+		p.to(layerEthernet, data, n)
+	case etherTRILL:
+		p.to(layerTRILL, data, n)
+	case etherPPP:
+		p.to(layerPPP, data, n)
+	case etherFabricPath:
+		p.to(layerFabricPath, data, n)
+	case etherCiscoMeta:
+		p.to(layerCiscoMeta, data, n)
+	case etherVNTag:
+		p.to(layerVNTag, data, n)
+	case etherNSH:
+		p.to(layerNSH, data, n)
+	case etherRTag:
+		p.to(layerRTag, data, n)
+	default:
+		if t <= maxEtherLength {
+			p.cutEnd(p.off+int64(n), int64(t))
+			p.to(layerLLC, data, n)
+			return
+		}
+		p.notIP(Other)
+	}
+}
+
+// vlan steps over VLAN tags (802.1Q, 802.1ad), any number of them.
+func (p *packet) vlan(data []byte) {
+	for n := 4; n <= len(data); n += 4 {
+		p.tag(be.Uint16(data[n-4:]))
+		switch t := be.Uint16(data[n-2:]); t {
+		case etherVLAN, etherQinQ, etherQinQOld:
+		default:
+			p.etherType(t, data, n)
+			return
+		}
+	}
+	p.fail(LinkHeaderCut)
+}
+
+// tag notes the VLAN id of a tag.
+func (p *packet) tag(tci uint16) {
+	if p.tagged {
+		p.vlanInner = tci & 0xfff
+		return
+	}
+	p.tagged = true
+	p.vlanOuter = tci & 0xfff
+}
+
+// llc decodes an 802.2 header, and behind it SNAP (RFC 1042).
+func (p *packet) llc(data []byte) {
+	switch {
+	case len(data) < 3:
+		p.fail(LinkHeaderCut)
+	case data[0] == 0xaa && data[1] == 0xaa && data[2] == 3:
+		p.snap(data, 3)
+	case data[0] == 6 && data[2] == 3: // the IP SAP
+		p.to(layerIPv4, data, 3)
+	default:
+		p.notIP(LLC)
+	}
+}
+
+// snap decodes SNAP at n: an EtherType, if the organisation is none or that of
+// bridge tunnels (802.1H).
+func (p *packet) snap(data []byte, n int) {
+	if len(data) < n+5 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	t := be.Uint16(data[n+3:])
+	switch uint32(data[n])<<16 | uint32(be.Uint16(data[n+1:])) {
+	case 0, 0x0000f8:
+		if t > maxEtherLength {
+			p.etherType(t, data, n+5)
+			return
+		}
+	}
+	p.notIP(LLC)
+}

@@ -1,0 +1,158 @@
+package decode
+
+import (
+	"encoding/binary"
+
+	"pcapbatch/internal/flow"
+)
+
+var be = binary.BigEndian
+
+// ip takes the version from the packet itself, for link types that do not
+// announce it.
+func (p *packet) ip(data []byte) {
+	switch {
+	case len(data) == 0:
+		p.fail(IPHeaderCut)
+	case data[0]>>4 == 4:
+		p.ipv4(data)
+	case data[0]>>4 == 6:
+		p.ipv6(data)
+	default:
+		p.fail(IPVersionBad)
+	}
+}
+
+// ipv4 decodes an IPv4 header (RFC 791). Options are stepped over. A total
+// length of 0 is taken from the wire length: segmentation offload leaves it
+// to the network card.
+func (p *packet) ipv4(data []byte) {
+	if len(data) < 20 {
+		p.fail(IPHeaderCut)
+		return
+	}
+	if data[0]>>4 != 4 {
+		p.fail(IPVersionBad)
+		return
+	}
+	hl := int(data[0]&15) * 4
+	total := int64(be.Uint16(data[2:]))
+	if total == 0 {
+		total = p.end - p.off
+	}
+	if hl < 20 || total < int64(hl) {
+		p.fail(IPLengthBad)
+		return
+	}
+	if len(data) < hl {
+		p.fail(IPHeaderCut)
+		return
+	}
+	k := p.enter(4, data[9])
+	if k == nil {
+		return
+	}
+	// Whole words, so that Canonical and Hash need not wait for narrower stores.
+	le.PutUint64(k.Src[:8], uint64(le.Uint32(data[12:])))
+	le.PutUint64(k.Dst[:8], uint64(le.Uint32(data[16:])))
+	p.cutEnd(p.off, total)
+	p.payload = total - int64(hl)
+	n := int(min(int64(len(data)), total))
+	frag := be.Uint16(data[6:])
+	if frag&0x3fff != 0 {
+		first := frag&0x1fff == 0
+		p.fragment(uint32(be.Uint16(data[4:])), first)
+		if !first {
+			p.stop()
+			return
+		}
+	}
+	p.upper(data[9], data[hl:n], int64(hl))
+}
+
+// enter takes a valid IP header as the session of the packet and returns the
+// key, zero but for what is given, for the addresses. If it is the header
+// inside a tunnel that is to stay closed, enter only notes that there is one,
+// ends the walk and returns nil.
+func (p *packet) enter(version, protocol uint8) *flow.Key {
+	if p.found {
+		p.tunnelled = true
+		if !p.opts.Decapsulate {
+			p.stop()
+			return nil
+		}
+	}
+	p.found = true
+	p.header = 0
+	p.flags = 0
+	k := &p.ev.Key
+	*k = flow.Key{Protocol: protocol, Version: version}
+	if p.opts.VLANKey {
+		k.VLANOuter, k.VLANInner = p.vlanOuter, p.vlanInner
+	}
+	return k
+}
+
+// Protocol numbers (www.iana.org/assignments/protocol-numbers).
+const (
+	protoHopByHop = 0
+	protoICMP     = 1
+	protoIPv4     = 4
+	protoTCP      = 6
+	protoUDP      = 17
+	protoDCCP     = 33
+	protoIPv6     = 41
+	protoRouting  = 43
+	protoFragment = 44
+	protoGRE      = 47
+	protoAH       = 51
+	protoICMPv6   = 58
+	protoNone     = 59
+	protoDestOpts = 60
+	protoSCTP     = 132
+	protoUDPLite  = 136
+)
+
+// upper goes on with the upper-layer protocol in rest, behind n bytes of
+// headers of the layer. Transports are decoded at once: they are the end of
+// nearly every walk, and a step of the parser costs as much as they do. header
+// is first set to the size without options, for headers that are cut off.
+func (p *packet) upper(protocol uint8, rest []byte, n int64) {
+	// An IPv4 authentication header (RFC 4302) is stepped over like an IPv6
+	// extension header.
+	for protocol == protoAH && len(rest) >= 2 {
+		protocol = rest[0]
+		size := (int(rest[1]) + 2) * 4
+		n += int64(size)
+		p.payload -= int64(size)
+		rest = rest[min(size, len(rest)):]
+	}
+	p.off += n
+	p.ev.Key.Protocol = protocol
+	p.stop()
+	switch protocol {
+	case protoTCP:
+		p.header = 20
+		p.tcp(rest)
+	case protoUDP:
+		p.header = 8
+		p.udp(rest)
+	case protoICMP, protoICMPv6, protoUDPLite:
+		p.header = 8
+		if protocol == protoUDPLite {
+			p.ports(rest)
+		}
+	case protoSCTP:
+		p.header = 12
+		p.ports(rest)
+	case protoDCCP:
+		p.header = 12
+		p.dccp(rest)
+	case protoIPv4:
+		p.to(layerIPv4, rest, 0)
+	case protoIPv6:
+		p.to(layerIPv6, rest, 0)
+	case protoGRE:
+		p.to(layerGRE, rest, 0)
+	}
+}
