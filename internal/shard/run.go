@@ -180,16 +180,17 @@ func (r *run) read(ctx context.Context, s *stretchRun) (err error) {
 		if err != nil && err != io.EOF {
 			return err
 		}
-		j.stretch, j.number, j.end = s, number, err == io.EOF
+		end := err == io.EOF
+		j.stretch, j.number, j.end = s, number, end
 		j.pending.Store(int32(r.Workers))
-		if !j.end {
+		if !end {
 			j.decoded.Add(1)
 			r.decode <- j
 		}
 		for _, q := range r.queues {
-			q <- j
+			q <- j // not ours any more behind the last of these
 		}
-		if j.end {
+		if end {
 			return nil
 		}
 	}

@@ -1,0 +1,60 @@
+# make help lists the targets.
+
+GO         ?= go
+BIN        := bin/batch
+PACKAGES   := ./... ./testdata/gen
+FUZZTIME   ?= 20000x
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+.DEFAULT_GOAL := build
+.PHONY: help build test race safe lint tidy fuzz fuzz-long golden testdata profile check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/batch
+	$(GO) build -o $(BIN) ./cmd/batch
+
+test: ## all tests
+	$(GO) test $(PACKAGES)
+
+race: ## all tests under the race detector, on 1 and 4 CPUs
+	$(GO) test -race -cpu=1,4 -short $(PACKAGES)
+
+safe: ## tests of the build without package unsafe, and of the other architecture's build
+	$(GO) test -tags safe -short ./internal/... ./cmd/...
+	GOARCH=arm64 $(GO) vet $(PACKAGES)
+	GOOS=darwin $(GO) build -o /dev/null ./cmd/batch
+	GOOS=windows $(GO) build -o /dev/null ./cmd/batch
+
+lint: ## gofmt, go vet and staticcheck
+	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
+	$(GO) vet $(PACKAGES)
+	$(GO) vet -tags safe $(PACKAGES)
+	$(GO) run $(STATICCHECK) $(PACKAGES)
+
+tidy: ## fail if go.mod or go.sum are not tidy
+	$(GO) mod tidy -diff
+
+fuzz: ## every fuzz target for a fixed number of executions (FUZZTIME)
+	@sh scripts/fuzz.sh $(GO) $(FUZZTIME)
+
+fuzz-long: ## every fuzz target for ten minutes
+	@sh scripts/fuzz.sh $(GO) 600s
+
+golden: ## rewrite the golden CSVs; read the difference before committing it
+	$(GO) test ./cmd/batch -run Golden -update
+
+testdata: ## make testdata anew
+	$(GO) run ./testdata/gen
+
+profile: build ## CPU profile of the mix capture, as text
+	$(BIN) extract -q -o /dev/null --cpuprofile bin/cpu.prof bench/data/mix.pcap
+	$(GO) tool pprof -top -nodecount=40 $(BIN) bin/cpu.prof
+
+check: lint tidy test safe fuzz ## what CI runs, without the race detector
+
+clean: ## remove what the others made
+	rm -rf bin
+
+-include bench/bench.mk

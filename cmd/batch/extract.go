@@ -1,0 +1,348 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/decode"
+	"pcapbatch/internal/shard"
+	"pcapbatch/internal/writer"
+)
+
+// extractFlags are the flags of batch extract.
+type extractFlags struct {
+	output      string
+	recursive   bool
+	filesFrom   string
+	strict      bool
+	workers     int
+	direction   string
+	key         string
+	decapsulate bool
+	threshold   time.Duration
+	timeout     time.Duration
+	features    []string
+	sampleStd   bool
+	undefined   string
+	summary     string
+	progress    string
+	quiet       bool
+	verbose     bool
+	profiles    profiles
+
+	stretchBytes int64 // for tests: see stretches
+}
+
+func newExtract(std *streams) *cobra.Command {
+	f := &extractFlags{stretchBytes: stretchBytes}
+	return f.command(std)
+}
+
+func (f *extractFlags) command(std *streams) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "extract [flags] CAPTURE...",
+		GroupID: "work",
+		Short:   "Write one CSV row of statistics per session",
+		Long: `Reads captures and writes one CSV row for each network session.
+
+CAPTURE is a file, a directory (-r: and all below it), a quoted glob pattern,
+or - for standard input. Formats and compression are recognised by content.
+Captures are taken in the order of their first packet, whatever order they are
+named in, and a session goes on from one to the next.
+
+A capture that cannot be read, or not to its end, is reported with the place
+of the damage; everything before it counts, and the others go on.
+
+Exit status: 0 all well; 1 finished, but a capture was damaged or left out;
+2 wrong usage; 3 the output could not be written; 130 or 143 interrupted.`,
+		Example: `  batch extract -o sessions.csv capture.pcap
+  batch extract -r -o sessions.csv.gz archive/
+  batch extract --idle-timeout 60s --features all *.pcapng > sessions.csv
+  find /captures -name '*.pcap.zst' -print0 | batch extract --files-from - -o all.csv
+  tcpdump -w - | batch extract - | head`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runExtract(cmd.Context(), f, args, std, changedFlags(cmd.Flags()))
+		},
+	}
+	f.register(cmd)
+	return cmd
+}
+
+// register declares the flags, in the groups that the help shows.
+func (f *extractFlags) register(cmd *cobra.Command) {
+	groups := flagGroups{cmd: cmd}
+	in := groups.add("Input")
+	in.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
+	in.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
+	in.BoolVar(&f.strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+	s := groups.add("Sessions")
+	s.StringVar(&f.direction, "direction", "bidirectional", "`MODE`: bidirectional joins both directions of a 5-tuple, unidirectional keeps them apart")
+	s.StringVar(&f.key, "key", "", "add `WHAT` to the session key: vlan (outermost and innermost VLAN id)")
+	s.BoolVar(&f.decapsulate, "decapsulate", false, "take the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
+	s.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap greater than this `DURATION`; 0: never")
+	st := groups.add("Statistics")
+	st.DurationVar(&f.threshold, "idle-threshold", agg.DefaultIdleThreshold, "gaps greater than this `DURATION` are idle time")
+	st.StringSliceVar(&f.features, "features", []string{"basic"}, "`GROUPS` of columns: basic, totals, mean, all")
+	st.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of n")
+	st.StringVar(&f.undefined, "undefined", "zero", "write an undefined value as `WHAT`: zero or empty")
+	out := groups.add("Output")
+	out.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
+	out.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
+	out.StringVar(&f.progress, "progress", "auto", "show a progress bar `WHEN`: auto (on a terminal), always, never")
+	out.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, summary or notes; damage is still told")
+	out.BoolVarP(&f.verbose, "verbose", "v", false, "summary and notes even without a terminal")
+	run := groups.add("Resources")
+	run.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), shard.MaxWorkers), "use `N` workers; the rows do not depend on it")
+	run.StringVar(&f.profiles.cpu, "cpuprofile", "", "write a CPU profile to `FILE`")
+	run.StringVar(&f.profiles.mem, "memprofile", "", "write a memory profile to `FILE`")
+	run.StringVar(&f.profiles.trace, "trace", "", "write an execution trace to `FILE`")
+	groups.done()
+	for flag, values := range map[string][]cobra.Completion{
+		"direction": {"bidirectional", "unidirectional"},
+		"key":       {"vlan"},
+		"features":  {"basic", "totals", "mean", "all"},
+		"undefined": {"zero", "empty"},
+		"progress":  {"auto", "always", "never"},
+	} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+}
+
+// changedFlags are the flags that were given, for the report.
+func changedFlags(set *pflag.FlagSet) map[string]string {
+	m := map[string]string{}
+	set.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })
+	return m
+}
+
+// check refuses values that no run can have.
+func (f *extractFlags) check() error {
+	oneOf := func(flag, value string, allowed ...string) error {
+		for _, a := range allowed {
+			if value == a {
+				return nil
+			}
+		}
+		return usageError("--%s %q: must be one of %q", flag, value, allowed)
+	}
+	if f.workers < 1 || f.workers > shard.MaxWorkers {
+		return usageError("--workers %d: must be 1 to %d", f.workers, shard.MaxWorkers)
+	}
+	if f.threshold < 0 || f.timeout < 0 {
+		return usageError("--idle-threshold and --idle-timeout cannot be negative")
+	}
+	return errors.Join(
+		oneOf("direction", f.direction, "bidirectional", "unidirectional"),
+		oneOf("key", f.key, "", "vlan"),
+		oneOf("undefined", f.undefined, "zero", "empty"),
+		oneOf("progress", f.progress, "auto", "always", "never"))
+}
+
+// layout returns the columns that the flags ask for.
+func (f *extractFlags) layout() (*writer.Layout, error) {
+	o := writer.Options{VLAN: f.key == "vlan", SampleStd: f.sampleStd, UndefinedEmpty: f.undefined == "empty"}
+	for _, name := range f.features {
+		o.Features = append(o.Features, writer.Group(name))
+	}
+	l, err := writer.NewLayout(o)
+	if err != nil {
+		return nil, usageError("--features: %w", err)
+	}
+	return l, nil
+}
+
+// runExtract is the main job: captures in, one CSV out.
+func runExtract(ctx context.Context, f *extractFlags, args []string, std *streams, given map[string]string) (err error) {
+	if err := f.check(); err != nil {
+		return err
+	}
+	layout, err := f.layout()
+	if err != nil {
+		return err
+	}
+	args, err = captureArgs(args, f.filesFrom, std.in)
+	if err != nil {
+		return err
+	}
+	r := newReport(std.err)
+	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.output, f.decapsulate
+	search := f.search(args, r)
+	if err := protect(search.paths, f.written(), std); err != nil {
+		return err
+	}
+	stop, err := f.profiles.start()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stop()) }()
+	inputs, err := f.inputs(ctx, search, std, r)
+	if err != nil {
+		return err
+	}
+	out, err := createOutput(ctx, f.output, std.out)
+	if err != nil {
+		closeInputs(inputs)
+		return err
+	}
+	if err := f.extract(ctx, inputs, layout, out, std, r); err != nil {
+		out.abort()
+		return err
+	}
+	if err := out.commit(); err != nil {
+		return err
+	}
+	return f.conclude(ctx, r, std)
+}
+
+// written are the files that the run writes, by flag.
+func (f *extractFlags) written() map[string]string {
+	return map[string]string{
+		"output": f.output, "summary": f.summary,
+		"cpuprofile": f.profiles.cpu, "memprofile": f.profiles.mem, "trace": f.profiles.trace,
+	}
+}
+
+// A search is what came of looking for the captures.
+type search struct {
+	finder
+	failed error // the first failure
+}
+
+// search finds the captures.
+func (f *extractFlags) search(args []string, r *report) *search {
+	s := &search{finder: finder{recursive: f.recursive}}
+	s.fail = func(path string, err error) { f.missing(s, missingError(path, err), r) }
+	s.find(args)
+	r.NamedTwice = s.twice
+	return s
+}
+
+// missing takes down a capture that cannot be opened.
+func (f *extractFlags) missing(s *search, err error, r *report) {
+	if s.failed == nil {
+		s.failed = err
+	}
+	if !f.strict {
+		r.damage(err)
+	}
+}
+
+// inputs puts the captures in order.
+func (f *extractFlags) inputs(ctx context.Context, s *search, std *streams, r *report) ([]*input, error) {
+	if f.strict && s.failed != nil {
+		return nil, &exitError{exitPartial, s.failed}
+	}
+	inputs, err := openInputs(ctx, s.paths, std.in, f.workers, func(err error) { f.missing(s, err, r) })
+	if err == nil && f.strict && s.failed != nil {
+		closeInputs(inputs)
+		return nil, &exitError{exitPartial, s.failed}
+	}
+	return inputs, err
+}
+
+// extract runs the pipeline and writes the rows.
+func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *writer.Layout, out *output, std *streams, r *report) error {
+	seed := rand.Uint64()
+	p := &pipeline{ctx: ctx, stdin: std.in, strict: f.strict, report: r, decoding: decode.Options{
+		Unidirectional: f.direction == "unidirectional",
+		VLANKey:        f.key == "vlan",
+		Decapsulate:    f.decapsulate,
+		Seed:           seed,
+		Shards:         f.workers,
+	}}
+	c := shard.Config{Workers: f.workers, NewBlock: p.newBlock, Sessions: agg.Options{
+		IdleThreshold: uint64(f.threshold),
+		IdleTimeout:   uint64(f.timeout),
+		Seed:          seed,
+	}}
+	var list []*stretch
+	cut := stretches(inputs, f.stretchBytes)
+	for _, part := range cut {
+		s := &stretch{pipeline: p, inputs: part, workers: max(1, f.workers/len(cut))}
+		list = append(list, s)
+		c.Stretches = append(c.Stretches, s)
+	}
+	if f.progress == "always" || f.progress == "auto" && !f.quiet && isTerminal(std.err) {
+		r.bar = true
+		defer showProgress(std.err, totalBytes(inputs), &p.progress)()
+	}
+	tables, err := shard.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		for _, t := range tables {
+			t.Release()
+		}
+	}()
+	r.tables(tables)
+	r.decoded(p.counts())
+	for _, s := range list {
+		r.Unmatched += s.fragments.Unmatched
+	}
+	if err := r.balance(); err != nil {
+		return err
+	}
+	return writeCSV(ctx, tables, f.workers, layout, out)
+}
+
+// writeCSV writes the header line and all rows.
+func writeCSV(ctx context.Context, tables []*agg.Table, workers int, layout *writer.Layout, out *output) error {
+	w := bufio.NewWriterSize(out, 1<<16) // chunks of rows are larger and pass through
+	if _, err := w.WriteString(layout.Header()); err != nil {
+		return outputError(err)
+	}
+	err := shard.WriteRows(ctx, tables, workers, func() shard.Formatter { return layout.NewFormatter() }, w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if err != nil && context.Cause(ctx) == nil {
+		return outputError(err)
+	}
+	return err
+}
+
+// conclude writes the summaries and chooses the exit code.
+func (f *extractFlags) conclude(ctx context.Context, r *report, std *streams) error {
+	r.Seconds = time.Since(r.start).Seconds()
+	r.sort()
+	if f.summary != "" {
+		if err := r.writeJSON(ctx, f.summary, std.out); err != nil {
+			return err
+		}
+	}
+	if !f.quiet && (f.verbose || isTerminal(std.err)) {
+		r.printSummary(std.err)
+		for _, n := range r.notes() {
+			fmt.Fprintf(std.err, "note: %s\n", n)
+		}
+	}
+	if r.Sessions == 0 {
+		fmt.Fprintf(std.err, "batch: %s\n", r.nothing())
+		return &exitError{code: exitPartial}
+	}
+	if r.partial() {
+		return &exitError{code: exitPartial}
+	}
+	return nil
+}
+
+// totalBytes is the size of all captures on disk, -1 where one has none.
+func totalBytes(inputs []*input) (n int64) {
+	for _, in := range inputs {
+		if in.size == 0 {
+			return -1
+		}
+		n += in.size
+	}
+	return n
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"pcapbatch/internal/writer"
+)
+
+func newFields(std *streams) *cobra.Command {
+	var asJSON, asMarkdown bool
+	cmd := &cobra.Command{
+		Use:     "fields [flags]",
+		GroupID: "about",
+		Short:   "Say what the columns mean",
+		Long: `Prints the data dictionary: every column that batch extract can write, in the
+order of a row, with its type, unit, group, definition and how exact it is.
+
+A column of type integer never has a point, one of type decimal always has.
+Columns of the group identity are always there, those of the group vlan with
+--key vlan, the others as --features selects.`,
+		Example: `  batch fields
+  batch fields --json | jq -r '.[] | select(.group == "basic") | .name'
+  batch fields --markdown > columns.md`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			format := fieldsText
+			switch {
+			case asJSON:
+				format = fieldsJSON
+			case asMarkdown:
+				format = fieldsMarkdown
+			}
+			_, err := fmt.Fprint(std.out, format(writer.Columns()))
+			return printed(err)
+		},
+	}
+	groups := flagGroups{cmd: cmd}
+	out := groups.add("Output")
+	out.BoolVar(&asJSON, "json", false, "as a JSON array, one object a column")
+	out.BoolVar(&asMarkdown, "markdown", false, "as a Markdown table")
+	groups.done()
+	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
+	return cmd
+}
+
+// fieldsText is a table aligned with spaces. How exact a column is takes a
+// sentence that many columns share: the table has its number.
+func fieldsText(columns []writer.Column) string {
+	var b strings.Builder
+	var sentences []string
+	t := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "COLUMN\tTYPE\tUNIT\tGROUP\tEXACT\tDEFINITION")
+	for _, c := range columns {
+		n := slices.Index(sentences, c.Exactness)
+		if n < 0 {
+			n = len(sentences)
+			sentences = append(sentences, c.Exactness)
+		}
+		unit := c.Unit
+		if unit == "" {
+			unit = "-"
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t[%d]\t%s\n", c.Name, c.Type, unit, c.Group, n+1, c.Definition)
+	}
+	t.Flush() // a strings.Builder never fails
+	b.WriteString("\n")
+	for i, s := range sentences {
+		fmt.Fprintf(&b, "[%d] %s\n", i+1, s)
+	}
+	return b.String()
+}
+
+func fieldsJSON(columns []writer.Column) string {
+	data, err := json.MarshalIndent(columns, "", "  ")
+	if err != nil {
+		panic("fields: a column cannot be written as JSON: " + err.Error())
+	}
+	return string(data) + "\n"
+}
+
+func fieldsMarkdown(columns []writer.Column) string {
+	var b strings.Builder
+	b.WriteString("| column | type | unit | group | definition | exactness |\n|---|---|---|---|---|---|\n")
+	for _, c := range columns {
+		cells := []string{"`" + c.Name + "`", string(c.Type), c.Unit, string(c.Group), c.Definition, c.Exactness}
+		for i, cell := range cells {
+			cells[i] = strings.ReplaceAll(cell, "|", `\|`)
+		}
+		fmt.Fprintf(&b, "| %s |\n", strings.Join(cells, " | "))
+	}
+	return b.String()
+}

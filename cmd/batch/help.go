@@ -1,0 +1,49 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// flagGroups declares the flags of a command in named groups, which its help
+// shows one by one.
+type flagGroups struct {
+	cmd    *cobra.Command
+	titles []string
+	sets   []*pflag.FlagSet
+}
+
+// add begins a group.
+func (g *flagGroups) add(title string) *pflag.FlagSet {
+	set := pflag.NewFlagSet(title, pflag.ContinueOnError)
+	set.SortFlags = false
+	g.titles = append(g.titles, title)
+	g.sets = append(g.sets, set)
+	return set
+}
+
+// done gives the flags to the command. Requires: all are declared.
+func (g *flagGroups) done() {
+	for _, set := range g.sets {
+		g.cmd.Flags().AddFlagSet(set)
+	}
+	g.cmd.SetUsageFunc(func(cmd *cobra.Command) error {
+		fmt.Fprint(cmd.OutOrStderr(), g.usage())
+		return nil
+	})
+}
+
+func (g *flagGroups) usage() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage:\n  %s\n", g.cmd.UseLine())
+	if g.cmd.HasExample() {
+		fmt.Fprintf(&b, "\nExamples:\n%s\n", g.cmd.Example)
+	}
+	for i, set := range g.sets {
+		fmt.Fprintf(&b, "\n%s:\n%s", g.titles[i], set.FlagUsagesWrapped(100))
+	}
+	return b.String()
+}

@@ -1,0 +1,122 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// testdata holds the captures that the generator made, by story.
+const testdata = "../../testdata"
+
+// TestMain lets the test binary be the command: in scripts, and for the tests
+// that need a process of its own (exec.Command("batch")).
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"batch": main})
+}
+
+// result is what a run left.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+func runWith(stdin []byte, args ...string) result {
+	var out, err bytes.Buffer
+	code := run(args, bytes.NewReader(stdin), &out, &err)
+	return result{out.String(), err.String(), code}
+}
+
+// mustRun is a run that ends well and says nothing on standard error.
+func mustRun(t testing.TB, args ...string) string {
+	t.Helper()
+	r := runWith(nil, args...)
+	if r.code != exitOK || r.stderr != "" {
+		t.Fatalf("batch %q: exit code %d, stderr %q", args, r.code, r.stderr)
+	}
+	return r.stdout
+}
+
+// A row is one session by column name.
+type row map[string]string
+
+func parseRows(t testing.TB, text string) []row {
+	t.Helper()
+	records, err := csv.NewReader(strings.NewReader(text)).ReadAll() // refuses rows of different lengths
+	if err != nil || len(records) == 0 {
+		t.Fatalf("not a CSV: %v", err)
+	}
+	var rows []row
+	for _, cells := range records[1:] {
+		r := row{}
+		for i, name := range records[0] {
+			r[name] = cells[i]
+		}
+		rows = append(rows, r)
+	}
+	return rows
+}
+
+// expect compares the columns named in want.
+func (r row) expect(t testing.TB, want row) {
+	t.Helper()
+	for name, w := range want {
+		if got, ok := r[name]; !ok || got != w {
+			t.Errorf("%s = %q, want %q", name, got, w)
+		}
+	}
+}
+
+// write puts a file into a directory of the test's own.
+func write(t testing.TB, name string, data []byte) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func read(t testing.TB, path string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// readSummary reads what --summary wrote.
+func readSummary(t testing.TB, path string) *report {
+	t.Helper()
+	var r report
+	if err := json.Unmarshal(read(t, path), &r); err != nil {
+		t.Fatal(err)
+	}
+	return &r
+}
+
+// files lists the captures of testdata: every file but the README.
+func files(t testing.TB) []string {
+	t.Helper()
+	entries, err := os.ReadDir(testdata)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, e := range entries {
+		if e.Type().IsRegular() && e.Name() != "README.md" {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) < 50 {
+		t.Fatalf("only %d captures in %s", len(names), testdata)
+	}
+	return names
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"pcapbatch/internal/decode"
+	"pcapbatch/internal/flow"
+	"pcapbatch/internal/reader"
+	"pcapbatch/internal/shard"
+)
+
+// A block carries records of one capture through decoding: a shard.Block.
+type block struct {
+	reader.Block
+	decoder   *decode.Decoder
+	fragments *decode.Fragments // of the stretch
+	capture   int
+	events    []flow.Event
+}
+
+func (b *block) Decode() {
+	records := b.Records
+	if cap(b.events) < len(records) {
+		b.events = make([]flow.Event, len(records), len(records)+len(records)/4)
+	}
+	events := b.events[:len(records)]
+	d := b.decoder
+	d.Begin()
+	n := 0
+	for i := range records {
+		r := &records[i]
+		if d.Decode(&events[n], r.Link, b.Data[r.Off:r.Off+r.CapLen], r.WireLen, r.Time) {
+			n++
+		}
+	}
+	b.events = events[:n]
+}
+
+func (b *block) Ordered() bool        { return b.decoder.HasFragments() }
+func (b *block) Resolve()             { b.fragments.Resolve(b.decoder, b.events) }
+func (b *block) Events() []flow.Event { return b.events }
+func (b *block) Capture() int         { return b.capture }
+
+// A pipeline is what the stretches and blocks of one run have in common.
+type pipeline struct {
+	ctx      context.Context // ends the wait for a pipe
+	stdin    io.Reader
+	decoding decode.Options
+	strict   bool
+	report   *report
+	progress progressCounts
+
+	mu     sync.Mutex
+	blocks []*block // all there are, for their counts
+}
+
+// newBlock is shard.Config.NewBlock.
+func (p *pipeline) newBlock() shard.Block {
+	b := &block{decoder: decode.New(p.decoding)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocks = append(p.blocks, b)
+	return b
+}
+
+// counts adds up what the decoders counted. Requires: the run has ended.
+func (p *pipeline) counts() *decode.Counts {
+	var sum decode.Counts
+	for _, b := range p.blocks {
+		sum.Add(b.decoder.Counts())
+	}
+	return &sum
+}
+
+// A stretch reads captures one after the other: a shard.Stretch. A capture
+// that is damaged is reported and the next one goes on.
+type stretch struct {
+	*pipeline
+	inputs    []*input
+	number    int // of the next input
+	current   *reader.Capture
+	fragments decode.Fragments
+	workers   int // goroutines that a decompressor may use
+}
+
+// Read is shard.Stretch's.
+func (s *stretch) Read(sb shard.Block) error {
+	b := sb.(*block)
+	for {
+		if s.current == nil {
+			if s.number == len(s.inputs) {
+				return io.EOF
+			}
+			if err := s.open(); err != nil {
+				return err
+			}
+			continue
+		}
+		in := s.inputs[s.number-1]
+		err := in.next(s.ctx, s.current, &b.Block)
+		if in.live && s.ctx.Err() != nil {
+			s.current = nil // still in use by the read that goes on waiting
+			return context.Cause(s.ctx)
+		}
+		s.progress.advance(len(b.Records))
+		if err == nil {
+			b.capture = s.number
+			b.fragments = &s.fragments
+			return nil
+		}
+		if err := s.finish(err); err != nil {
+			return err
+		}
+	}
+}
+
+// open opens the next capture. It leaves current nil if that fails.
+func (s *stretch) open() error {
+	in := s.inputs[s.number]
+	s.number++
+	c := in.capture
+	if c == nil {
+		var err error
+		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers}); err != nil {
+			return s.damage(err)
+		}
+	}
+	s.current = c
+	s.progress.begin(c)
+	return nil
+}
+
+// finish takes down what there was in the current capture, which ended with
+// err, and closes it.
+func (s *stretch) finish(err error) error {
+	c := s.current
+	s.current = nil
+	if err == io.EOF {
+		err = nil
+	}
+	s.report.capture(s.inputs[s.number-1], c, err)
+	s.progress.end(c)
+	closed := c.Close()
+	if err != nil {
+		return s.damage(err)
+	}
+	if closed != nil {
+		return s.damage(closed)
+	}
+	return nil
+}
+
+// damage reports err; with --strict it ends the run.
+func (s *stretch) damage(err error) error {
+	if s.strict {
+		return &exitError{exitPartial, err}
+	}
+	s.report.damage(err)
+	return nil
+}
+
+// Close is shard.Stretch's.
+func (s *stretch) Close() error {
+	for _, in := range s.inputs[s.number:] {
+		if in.capture != nil {
+			in.capture.Close()
+		}
+	}
+	if s.current == nil {
+		return nil
+	}
+	c := s.current
+	s.current = nil
+	return c.Close()
+}

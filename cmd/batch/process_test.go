@@ -1,0 +1,252 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// These tests need a process: for signals, and for pipes that end early.
+
+// patience bounds the wait for a process that should end or begin at once.
+const patience = 30 * time.Second
+
+// start begins batch in a directory of its own and returns it once ready is
+// there, a file that it makes.
+func start(t *testing.T, dir, ready string, stdin io.Reader, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("batch", args...)
+	cmd.Dir, cmd.Stdin = dir, stdin
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cmd.Process.Kill() })
+	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+		if m, err := filepath.Glob(filepath.Join(dir, ready)); err != nil {
+			t.Fatal(err)
+		} else if len(m) > 0 {
+			return cmd
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s never came", ready)
+		}
+	}
+}
+
+// end waits for the process and returns its exit code.
+func end(t *testing.T, cmd *exec.Cmd) int {
+	t.Helper()
+	timer := time.AfterFunc(patience, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	cmd.Wait()
+	if !cmd.ProcessState.Exited() {
+		t.Fatalf("the process ended by %v", cmd.ProcessState)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// pipe is a pipe that nothing comes out of beyond what is put in.
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		r.Close()
+		w.Close()
+	})
+	return r, w
+}
+
+var signals = []struct {
+	signal syscall.Signal
+	code   int
+}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}}
+
+func expectEntries(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	if strings.Join(got, " ") != strings.Join(want, " ") {
+		t.Errorf("left behind: %q, want %q", got, want)
+	}
+}
+
+func TestSignalEndsTheWaitForStandardInput(t *testing.T) {
+	for _, s := range signals {
+		dir := t.TempDir()
+		r, w := pipe(t)
+		if _, err := w.Write(read(t, testdata+"/example.pcap")); err != nil {
+			t.Fatal(err)
+		}
+		// The capture goes on, its first block is there: the output is open under its other name.
+		w.Write(bytes.Repeat([]byte{0}, 5))
+		cmd := start(t, dir, "*", r, "extract", "-q", "-o", "s.csv", "--cpuprofile", "cpu", "-")
+		cmd.Process.Signal(s.signal)
+		if code := end(t, cmd); code != s.code {
+			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
+		}
+		expectEntries(t, dir, "cpu")
+	}
+}
+
+func TestSignalInTheMiddleOfACapture(t *testing.T) {
+	for _, s := range signals {
+		dir := t.TempDir()
+		r, w := pipe(t)
+		go func() { // more than one block, so that the run has begun when the wait begins
+			w.Write(pcap())
+			for range 10_000 {
+				w.Write(pcap(record{time: begin, data: sent(ack, 0)})[24:])
+			}
+		}()
+		cmd := start(t, dir, ".s.csv.*.tmp", r, "extract", "-q", "-o", "s.csv", "-")
+		cmd.Process.Signal(s.signal)
+		if code := end(t, cmd); code != s.code {
+			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
+		}
+		expectEntries(t, dir)
+	}
+}
+
+func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
+	for _, s := range signals {
+		dir := t.TempDir()
+		if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		// A capture that nobody writes, and an output that nobody reads.
+		example, err := filepath.Abs(testdata + "/example.pcap")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, args := range [][]string{{"fifo"}, {"-o", "fifo", example}} {
+			os.Remove(filepath.Join(dir, "cpu"))
+			cmd := start(t, dir, "cpu", nil, append([]string{"extract", "--cpuprofile", "cpu"}, args...)...)
+			cmd.Process.Signal(s.signal)
+			if code := end(t, cmd); code != s.code {
+				t.Errorf("%v, %q: exit code %d, want %d", s.signal, args, code, s.code)
+			}
+			expectEntries(t, dir, "cpu", "fifo")
+		}
+	}
+}
+
+// TestClosedPipeIsQuiet is "batch extract ... | head -n 1".
+func TestClosedPipeIsQuiet(t *testing.T) {
+	var records []record
+	for i := range 20_000 { // rows beyond what a pipe holds
+		records = append(records, record{time: begin + int64(i), data: ip(client, server, protoUDP, udp(uint16(i), uint16(i>>16), 0))})
+	}
+	path := write(t, "c.pcap", pcap(records...))
+	for _, args := range [][]string{{"extract", path}, {"extract", "-o", "-", path}} {
+		cmd := exec.Command("batch", args...)
+		var stderr bytes.Buffer
+		cmd.Stderr = &stderr
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		line, err := bufio.NewReaderSize(out, 16).ReadString('\n')
+		if err != nil || !strings.HasPrefix(line, "src_ip,") {
+			t.Fatalf("first line %q, %v", line, err)
+		}
+		out.Close()
+		if code := end(t, cmd); code != exitOK || stderr.Len() > 0 {
+			t.Errorf("%q: exit code %d, stderr %q", args, code, stderr.String())
+		}
+	}
+}
+
+// TestFIFOAsCapture reads a capture that can be opened only once, beside one
+// that comes before it.
+func TestFIFOAsCapture(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	go func() { // ends when the reader has all
+		if f, err := os.OpenFile(fifo, os.O_WRONLY, 0); err == nil {
+			data, _ := os.ReadFile(testdata + "/rotated-a-later.pcap")
+			f.Write(data)
+			f.Close()
+		}
+	}()
+	got := mustRun(t, "extract", fifo, testdata+"/rotated-b-earlier.pcap")
+	if want := mustRun(t, "extract", testdata+"/example.pcap"); got != want {
+		t.Errorf("got:\n%swant:\n%s", got, want)
+	}
+}
+
+func TestStandardInputAndOutputThatAreFiles(t *testing.T) {
+	path := write(t, "c.pcap", read(t, testdata+"/example.pcap"))
+	open := func(flag int) *os.File {
+		f, err := os.OpenFile(path, flag, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	var stderr bytes.Buffer
+	if code := run([]string{"extract", "-o", path, "-"}, open(os.O_RDONLY), io.Discard, &stderr); code != exitUsage {
+		t.Errorf("standard input replaced: exit code %d", code)
+	}
+	if code := run([]string{"extract", path}, nil, open(os.O_WRONLY|os.O_APPEND), &stderr); code != exitUsage {
+		t.Errorf("rows appended to the capture: exit code %d", code)
+	}
+	if !bytes.Equal(read(t, path), read(t, testdata+"/example.pcap")) {
+		t.Error("the capture was changed")
+	}
+	var stdout bytes.Buffer
+	if code := run([]string{"extract", "-"}, open(os.O_RDONLY), &stdout, &stderr); code != exitOK || stdout.String() != mustRun(t, "extract", path) {
+		t.Errorf("from standard input that is a file: exit code %d, %s", code, &stdout)
+	}
+}
+
+func TestOddNames(t *testing.T) {
+	dir := t.TempDir()
+	names := []string{"line\nbreak.pcap", "inv\xffalid.pcap", "esc\x1b[31m.pcap", "tab\tand space .pcap", "-dash.pcap", "ünï.pcap"}
+	var list []byte
+	for i, name := range names {
+		capture := pcap(record{time: begin + int64(i), data: ip(client, server, protoUDP, udp(uint16(i), 53, 0))})
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, capture[:len(capture)-1], 0o600); err != nil { // cut, so that each is told
+			t.Skipf("the file system refuses %q: %v", name, err)
+		}
+		list = append(append(list, path...), 0)
+	}
+	for _, args := range [][]string{{"extract", dir}, {"extract", "--files-from", "-"}} {
+		r := runWith(list, args...)
+		lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
+		if r.code != exitPartial || len(lines) != len(names)+1 {
+			t.Errorf("%q: exit code %d, want a line for each of %d captures and one for all:\n%s", args, r.code, len(names), r.stderr)
+		}
+		for _, want := range []string{`line\nbreak.pcap: record 1`, `inv\xffalid.pcap: record 1`, `esc\x1b[31m.pcap`, `tab\tand space .pcap`, `-dash.pcap`, `ünï.pcap: record 1`} {
+			if !strings.Contains(r.stderr, want) {
+				t.Errorf("%q is not in:\n%s", want, r.stderr)
+			}
+		}
+	}
+	r := runWith(nil, "inspect", dir)
+	if n := strings.Count(r.stdout, "\n"); r.code != exitPartial || n != len(names) || strings.Contains(r.stdout, "\x1b") {
+		t.Errorf("inspect: exit code %d, %d lines, want %d:\n%s", r.code, n, len(names), r.stdout)
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// printSummary writes the few lines that end a run on a terminal.
+func (r *report) printSummary(w io.Writer) {
+	read := fmt.Sprintf("%s, %s read in %s", plural(uint64(len(r.Captures)), "capture"), binaryBytes(r.Bytes), duration(r.Seconds))
+	if r.Seconds > 0 {
+		read += fmt.Sprintf(" (%s packets/s, %s/s)", thousands(uint64(float64(r.Records)/r.Seconds)), binaryBytes(int64(float64(r.Bytes)/r.Seconds)))
+	}
+	fmt.Fprintln(w, read)
+	fmt.Fprintf(w, "%s in %s\n", plural(r.Packets, "packet"), plural(r.Sessions, "session"))
+	if left := r.leftOut(); left != "" {
+		fmt.Fprintf(w, "left out: %s\n", left)
+	}
+	if n := len(r.Damage); n > 0 {
+		fmt.Fprintf(w, "%s damaged or not readable\n", plural(uint64(n), "input"))
+	}
+}
+
+// leftOut lists the records that are in no session, the most first.
+func (r *report) leftOut() string {
+	type entry struct {
+		what string
+		n    uint64
+	}
+	var list []entry
+	for kind, n := range r.NonIPKinds {
+		list = append(list, entry{"non-IP (" + kind + ")", n})
+	}
+	for reason, n := range r.Undecodable {
+		list = append(list, entry{reason, n})
+	}
+	for link, n := range r.Unsupported {
+		list = append(list, entry{"unsupported link type " + linkName(link), n})
+	}
+	slices.SortFunc(list, func(a, b entry) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.what, b.what)) })
+	parts := make([]string, len(list))
+	for i, e := range list {
+		parts[i] = thousands(e.n) + " " + e.what
+	}
+	return strings.Join(parts, ", ")
+}
+
+// tunnelShare is the share of tunnelled packets, in percent, from which the
+// summary names --decapsulate.
+const tunnelShare = 1
+
+// notes are what a user should know about the numbers and might not expect.
+func (r *report) notes() (list []string) {
+	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
+	if r.Overlapping > 0 {
+		note("%s go on in a capture that begins before an earlier one has ended: their interarrival and time columns are not those of one capture; --interleave merges captures by time", plural(r.Overlapping, "session"))
+	}
+	if !r.decap && r.Packets > 0 && r.Tunnelled*100 > r.Packets*tunnelShare {
+		note("%d %% of the packets are tunnelled; --decapsulate makes sessions of what is inside the tunnels", r.Tunnelled*100/r.Packets)
+	}
+	if r.NoTime > 0 {
+		note("%s without a timestamp, which took the time of the record before", plural(r.NoTime, "record"))
+	}
+	if r.ClampedTime > 0 {
+		note("%s with a time outside the years 1677 to 2262, which was clamped", plural(r.ClampedTime, "record"))
+	}
+	if r.Reordered > 0 {
+		note("%s earlier than the packet before in their session, counted as arriving with it", plural(r.Reordered, "packet"))
+	}
+	if r.NamedTwice > 0 {
+		note("%s named more than once, read once", plural(uint64(r.NamedTwice), "capture"))
+	}
+	return list
+}
+
+// nothing explains a run without a single session.
+func (r *report) nothing() string {
+	if left := r.leftOut(); left != "" {
+		return "no sessions: " + left
+	}
+	if r.Records == 0 && len(r.Captures) > 0 {
+		return "no sessions: the captures hold no packets"
+	}
+	return "no sessions: no capture could be read"
+}
+
+func plural(n uint64, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return thousands(n) + " " + what + "s"
+}
+
+// thousands is n with a comma between groups of three digits.
+func thousands(n uint64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// binaryBytes is n bytes in the unit that leaves a short number.
+func binaryBytes(n int64) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	v, unit := float64(n)/1024, "KiB"
+	for _, next := range []string{"MiB", "GiB", "TiB"} {
+		if v < 1024 {
+			break
+		}
+		v, unit = v/1024, next
+	}
+	return fmt.Sprintf("%.1f %s", v, unit)
+}
+
+func duration(seconds float64) string {
+	if seconds < 60 {
+		return fmt.Sprintf("%.2f s", seconds)
+	}
+	m := int(seconds) / 60
+	if m < 60 {
+		return fmt.Sprintf("%d min %02d s", m, int(seconds)%60)
+	}
+	return fmt.Sprintf("%d h %02d min", m/60, m%60)
+}

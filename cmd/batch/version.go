@@ -1,0 +1,54 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// release is the version of the program, as CHANGELOG.md has it.
+const release = "0.1.0-dev"
+
+// version is the release, and the commit it was built from where the build
+// knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return release
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+			return release + "+" + s.Value[:12]
+		}
+	}
+	return release
+}
+
+// versionLine is what batch version prints.
+func versionLine() string {
+	return fmt.Sprintf("batch %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func newVersion(std *streams) *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		GroupID: "about",
+		Short:   "Print the version, that of Go, and the platform",
+		Args:    cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := io.WriteString(std.out, versionLine())
+			return printed(err)
+		},
+	}
+}
+
+// printed is the error of a command that has printed to standard output.
+func printed(err error) error {
+	if err == nil {
+		return nil
+	}
+	return outputError(err)
+}

@@ -1,0 +1,81 @@
+package internal_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the import rule: which packages of this module each package may
+// import. ARCHITECTURE.md has the reasons in its package map.
+var mayImport = map[string][]string{
+	"internal/flow":    {},
+	"internal/inflate": {},
+	"internal/reader":  {"internal/inflate"},
+	"internal/decode":  {"internal/flow"},
+	"internal/agg":     {"internal/flow"},
+	"internal/writer":  {"internal/agg", "internal/flow"},
+	"internal/runfile": {"internal/agg", "internal/flow"},
+	"internal/shard":   {"internal/agg", "internal/flow", "internal/runfile"},
+}
+
+// onlyIn says which packages alone may import a library, so that what it
+// knows stays in one place.
+var onlyIn = map[string][]string{
+	"github.com/google/gopacket": {"internal/decode"},
+	"golang.org/x/sync/":         {"internal/shard"},
+	"github.com/spf13/":          {"cmd/batch"},
+	"github.com/schollz/":        {"cmd/batch"},
+	"encoding/csv":               {},
+}
+
+type listed struct {
+	ImportPath string
+	Imports    []string
+}
+
+func TestImportRule(t *testing.T) {
+	const module = "pcapbatch/"
+	for _, p := range list(t) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		allowed, inner := mayImport[name]
+		if strings.HasPrefix(name, "internal/") && !inner {
+			t.Errorf("%s is not in the import rule: say there what it may import", name)
+		}
+		for _, imp := range p.Imports {
+			if to, ours := strings.CutPrefix(imp, module); ours && inner && !slices.Contains(allowed, to) {
+				t.Errorf("%s imports %s, which the import rule does not allow", name, to)
+			}
+			for library, places := range onlyIn {
+				if strings.HasPrefix(imp, library) && !slices.Contains(places, name) {
+					t.Errorf("%s imports %s; only %v may", name, imp, places)
+				}
+			}
+		}
+	}
+}
+
+func list(t *testing.T) (packages []listed) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "pcapbatch/...").Output()
+	if err != nil {
+		t.Skipf("go list: %v", err)
+	}
+	d := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p listed
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		packages = append(packages, p)
+	}
+	if len(packages) < 8 {
+		t.Fatalf("go list found %d packages only", len(packages))
+	}
+	return packages
+}

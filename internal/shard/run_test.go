@@ -1,0 +1,307 @@
+package shard
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+	"testing"
+	"time"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/flow"
+)
+
+// A fakeBlock's events are made in advance; decoding takes a random time, so
+// that blocks overtake each other.
+type fakeBlock struct {
+	workers int
+	capture int
+	ordered bool
+	raw     []flow.Event
+	events  []flow.Event
+	resolve func(events []flow.Event)
+}
+
+func (b *fakeBlock) Decode() {
+	b.events = b.events[:0]
+	for _, ev := range b.raw {
+		if rand.IntN(64) == 0 {
+			runtime.Gosched()
+		}
+		hash := ev.Key.Hash(7)
+		ev.Hash, ev.Shard = uint32(hash), flow.ShardOf(hash, b.workers)
+		b.events = append(b.events, ev)
+	}
+	if rand.IntN(8) == 0 {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (b *fakeBlock) Ordered() bool        { return b.ordered }
+func (b *fakeBlock) Resolve()             { b.resolve(b.events) }
+func (b *fakeBlock) Events() []flow.Event { return b.events }
+func (b *fakeBlock) Capture() int         { return b.capture }
+
+// A fakeStretch deals out events in blocks of random size. Every third block
+// is ordered, and its turn is checked.
+type fakeStretch struct {
+	events []flow.Event
+	next   int
+	number int
+	fail   error
+	failAt int
+	closed bool
+	orders []int // first event of each ordered block, in order of resolving
+}
+
+func (s *fakeStretch) Read(b Block) error {
+	fb := b.(*fakeBlock)
+	if s.fail != nil && s.next >= s.failAt {
+		return s.fail
+	}
+	if s.next == len(s.events) {
+		return io.EOF
+	}
+	n := min(1+rand.IntN(40), len(s.events)-s.next)
+	fb.raw = append(fb.raw[:0], s.events[s.next:s.next+n]...)
+	at := s.next
+	s.next += n
+	fb.ordered = s.number%3 == 0
+	fb.resolve = func([]flow.Event) { s.orders = append(s.orders, at) }
+	s.number++
+	return nil
+}
+
+func (s *fakeStretch) Close() error { s.closed = true; return nil }
+
+func testEvents(n int, seed uint64) []flow.Event {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	events := make([]flow.Event, n)
+	now := int64(1e18)
+	for i := range events {
+		now += rng.Int64N(1e6)
+		k := flow.Key{Version: 4, Protocol: 6, SrcPort: uint16(rng.IntN(50)), DstPort: 80}
+		k.Src[0], k.Dst[0] = 10, 20
+		events[i] = flow.Event{Time: now, WireBytes: 60 + rng.Uint32N(1400), PayloadBytes: rng.Uint32N(1400), Key: k}
+	}
+	return events
+}
+
+type textFormatter struct{ z agg.Summarizer }
+
+func (f *textFormatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
+	var s agg.Summary
+	f.z.Summarize(t, i, &s)
+	return fmt.Appendf(dst, "%+v\n", s)
+}
+
+// rowsOf runs the events in the given stretches and returns the rows.
+func rowsOf(t *testing.T, workers int, cut ...[]flow.Event) string {
+	t.Helper()
+	c := Config{
+		Workers:  workers,
+		NewBlock: func() Block { return &fakeBlock{workers: workers} },
+		Sessions: agg.Options{IdleThreshold: agg.DefaultIdleThreshold, Seed: 7},
+	}
+	var list []*fakeStretch
+	for _, events := range cut {
+		s := &fakeStretch{events: events}
+		list = append(list, s)
+		c.Stretches = append(c.Stretches, s)
+	}
+	tables, err := Run(context.Background(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range list {
+		if !s.closed {
+			t.Errorf("stretch %d was not closed", i)
+		}
+		for k := 1; k < len(s.orders); k++ {
+			if s.orders[k] < s.orders[k-1] {
+				t.Errorf("stretch %d: blocks resolved out of order: %v", i, s.orders)
+				break
+			}
+		}
+		if len(s.events) > 0 && len(s.orders) == 0 {
+			t.Errorf("stretch %d: no block was resolved", i)
+		}
+	}
+	var out bytes.Buffer
+	if err := WriteRows(context.Background(), tables, workers, func() Formatter { return &textFormatter{} }, &out); err != nil {
+		t.Fatal(err)
+	}
+	for _, table := range tables {
+		table.Release()
+	}
+	return out.String()
+}
+
+// Every number of workers gives the same rows, though blocks overtake each
+// other in decoding.
+func TestRunSameForEveryNumberOfWorkers(t *testing.T) {
+	events := testEvents(30_000, 1)
+	want := rowsOf(t, 1, events)
+	if n := bytes.Count([]byte(want), []byte("\n")); n != 50 {
+		t.Fatalf("%d rows, want 50", n)
+	}
+	for _, workers := range []int{2, 3, 8, 64} {
+		if got := rowsOf(t, workers, events); got != want {
+			t.Errorf("%d workers give other rows than 1", workers)
+		}
+	}
+}
+
+// Stretches are merged in their order, whichever is read first; the cut is
+// visible in the medians of large sessions only, and the same for all workers.
+func TestRunStretches(t *testing.T) {
+	events := testEvents(3000, 2) // 60 packets a session: all medians exact
+	want := rowsOf(t, 1, events)
+	cut := [][]flow.Event{events[:10], events[10:10], events[10:900], events[900:901], events[901:2900], events[2900:]}
+	for _, workers := range []int{1, 2, 3, 8} {
+		if got := rowsOf(t, workers, cut...); got != want {
+			t.Errorf("%d workers: stretches give other rows than one pass", workers)
+		}
+	}
+	large := testEvents(30_000, 3)
+	first := rowsOf(t, 1, large[:9000], large[9000:20_000], large[20_000:])
+	for _, workers := range []int{2, 3, 8} {
+		if got := rowsOf(t, workers, large[:9000], large[9000:20_000], large[20_000:]); got != first {
+			t.Errorf("%d workers: large sessions over stretches give other rows than 1", workers)
+		}
+	}
+}
+
+// More stretches than the window holds, most without events.
+func TestRunManyStretches(t *testing.T) {
+	events := testEvents(2000, 4)
+	var cut [][]flow.Event
+	for i := 0; i < len(events); i += 7 {
+		cut = append(cut, events[i:min(i+7, len(events))])
+	}
+	want := rowsOf(t, 1, events)
+	for _, workers := range []int{1, 3} {
+		if got := rowsOf(t, workers, cut...); got != want {
+			t.Errorf("%d workers: %d stretches give other rows than one", workers, len(cut))
+		}
+	}
+}
+
+// An error of one stretch ends the run: it is returned, everything is closed,
+// and no goroutine is left.
+func TestRunError(t *testing.T) {
+	before := runtime.NumGoroutine()
+	want := errors.New("disk on fire")
+	events := testEvents(5000, 5)
+	var list []*fakeStretch
+	c := Config{Workers: 3, NewBlock: func() Block { return &fakeBlock{workers: 3} }, Sessions: agg.Options{Seed: 7}}
+	for i := range 6 {
+		s := &fakeStretch{events: events}
+		if i == 2 {
+			s.fail, s.failAt = want, 1000
+		}
+		list = append(list, s)
+		c.Stretches = append(c.Stretches, s)
+	}
+	if _, err := Run(context.Background(), c); !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
+	for i, s := range list {
+		if !s.closed {
+			t.Errorf("stretch %d was not closed", i)
+		}
+	}
+	waitForGoroutines(t, before)
+}
+
+// A cancelled run ends with the cause.
+func TestRunCancelled(t *testing.T) {
+	before := runtime.NumGoroutine()
+	want := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(context.Background())
+	s := &fakeStretch{events: testEvents(200_000, 6)}
+	go func() {
+		time.Sleep(5 * time.Millisecond)
+		cancel(want)
+	}()
+	c := Config{Workers: 2, NewBlock: func() Block { return &fakeBlock{workers: 2} }, Stretches: []Stretch{s}}
+	if _, err := Run(ctx, c); !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
+	if !s.closed {
+		t.Error("the stretch was not closed")
+	}
+	waitForGoroutines(t, before)
+}
+
+// A failing writer ends WriteRows with its error.
+func TestWriteRowsError(t *testing.T) {
+	before := runtime.NumGoroutine()
+	table := agg.NewTable(agg.Options{Seed: 7})
+	defer table.Release()
+	var events []flow.Event
+	for i := range 50_000 {
+		k := flow.Key{Version: 4, Protocol: 17, SrcPort: uint16(i), DstPort: uint16(i >> 16)}
+		events = append(events, flow.Event{Time: int64(i), Key: k, Hash: uint32(k.Hash(7))})
+	}
+	order := []uint16{}
+	for i := range events {
+		order = append(order, uint16(i))
+	}
+	table.Update(events, order)
+	want := errors.New("disk full")
+	w := &failingWriter{left: 100_000, err: want}
+	err := WriteRows(context.Background(), []*agg.Table{table}, 2, func() Formatter { return &textFormatter{} }, w)
+	if !errors.Is(err, want) {
+		t.Fatalf("error is %v, want %v", err, want)
+	}
+	waitForGoroutines(t, before)
+}
+
+type failingWriter struct {
+	left int
+	err  error
+}
+
+func (w *failingWriter) Write(p []byte) (int, error) {
+	if w.left -= len(p); w.left < 0 {
+		return 0, w.err
+	}
+	return len(p), nil
+}
+
+func waitForGoroutines(t *testing.T, want int) {
+	t.Helper()
+	for range 100 {
+		if runtime.NumGoroutine() <= want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("%d goroutines are left, %d before", runtime.NumGoroutine(), want)
+}
+
+// The turnstile lets blocks through in order whatever order they come in.
+func TestTurnstile(t *testing.T) {
+	var turn turnstile
+	const n = 200
+	done := make(chan uint64, n)
+	for _, i := range rand.Perm(n) {
+		go func() {
+			if i%2 == 0 {
+				turn.wait(uint64(i))
+				done <- uint64(i)
+			}
+			turn.pass(uint64(i))
+		}()
+	}
+	for want := uint64(0); want < n; want += 2 {
+		if got := <-done; got != want {
+			t.Fatalf("block %d passed when it was the turn of %d", got, want)
+		}
+	}
+}
