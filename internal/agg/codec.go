@@ -124,6 +124,10 @@ func appendLarge(dst []byte, l *large) []byte {
 // bytes, it neither panics nor leaves t in a bad state: an error, which wraps
 // ErrCodec, means that t was not changed.
 func (t *Table) Absorb(data []byte) (rest []byte, err error) {
+	return t.AbsorbPart(data, math.MaxInt64)
+}
+
+func (t *Table) absorb(data []byte) (rest []byte, err error) {
 	if t.incoming == nil {
 		t.incoming = NewTable(t.opt)
 	}
@@ -197,6 +201,9 @@ func (d *decoder) session(o *Table, s *Session) {
 		d.fail("bad number of records")
 		return
 	}
+	if s.truncated > uint32(n) {
+		d.fail("more truncated packets than records")
+	}
 	for n > classRecords[s.state&classMask] {
 		s.state++
 	}
@@ -216,8 +223,11 @@ func (d *decoder) session(o *Table, s *Session) {
 		l := o.digestBlock(s)
 		d.large(l)
 		d.pass(s, l.moments[gapMetric].Sum)
-		if l.packets > 0 && n < headRecords {
+		if n < headRecords {
 			d.fail("folded packets behind an open head")
+		}
+		if l.truncated > l.packets+uint64(n)-uint64(s.truncated) {
+			d.fail("more truncated packets than packets")
 		}
 	}
 }
@@ -260,15 +270,22 @@ func (d *decoder) key(s *Session) (flags byte) {
 	return flags
 }
 
+// maxPackets bounds the packets of one encoded session, so that no number
+// derived from them overflows.
+const maxPackets = 1 << 48
+
 func (d *decoder) large(l *large) {
 	l.packets, l.truncated, l.idle = d.uvarint(), d.uvarint(), d.uvarint()
+	if l.packets == 0 || l.packets > maxPackets {
+		d.fail("bad number of packets")
+	}
 	for i := range metrics {
 		m := &l.moments[i]
 		m.N = l.packets
 		m.Sum, m.SqHi, m.SqLo = d.uvarint(), d.uvarint(), d.uvarint()
 		m.Min, m.Max = d.uvarint(), d.uvarint()
 		d.digest(&l.digests[i], m)
-		if _, negative := m.variance(); negative || m.Min > m.Max {
+		if m.contradict() || i != gapMetric && m.Max > math.MaxUint32 {
 			d.fail("contradicting moments")
 		}
 	}
@@ -277,11 +294,11 @@ func (d *decoder) large(l *large) {
 	}
 }
 
-// digest decodes d's centroids and holds them against the moments.
+// digest decodes g's centroids and holds them against the moments.
 func (d *decoder) digest(g *digest, m *Moments) {
 	n := d.uvarint()
-	if n > centroids {
-		d.fail("too many centroids")
+	if n == 0 || n > centroids {
+		d.fail("bad number of centroids")
 		return
 	}
 	g.n = n
@@ -303,7 +320,8 @@ func (d *decoder) digest(g *digest, m *Moments) {
 		sum, carry = bits.Add64(sum, c.sum, 0)
 		over += carry
 	}
-	if weight != m.N || sum != m.Sum || over != 0 {
+	least, most := atomOf(m.Min, 1), atomOf(m.Max, 1)
+	if weight != m.N || sum != m.Sum || over != 0 || least.compare(&g.list[0]) > 0 || g.list[n-1].compare(&most) > 0 {
 		d.fail("digest contradicts the moments")
 	}
 }

@@ -17,10 +17,11 @@ import "math/bits"
 //   - Nothing is clustered while all centroids fit. A digest of at most
 //     centroids distinct values is exact.
 //
-// Rank error at the median: measured below 0.5 % of n on real captures and on
-// sorted, reversed, alternating and two-valued orders, after merging too
-// (TestDigestRankError states and asserts the bound of 1 %). Size: 2 KiB.
-// The zero digest is empty.
+// Rank error at the median, merged digests too: at most 0.42 % of n on real
+// captures (TestRankErrorOnCaptures) and 0.45 % on two dozen hostile orders
+// (TestDigestRankError); the tests hold 0.5 %. Values forged with the
+// algorithm in hand, brackets nested around the means it makes, reach 3 %
+// (TestDigestNestedBrackets). Size: 1.8 KB. The zero digest is empty.
 type digest struct {
 	n    uint64 // centroids in use
 	list [centroids]centroid
@@ -28,7 +29,7 @@ type digest struct {
 
 // centroids is the capacity: with three digests, moments and the buffer of
 // records a session stays below 8 KiB.
-const centroids = 128
+const centroids = 112
 
 // A centroid stands for weight values that add up to sum.
 type centroid struct {
@@ -61,7 +62,7 @@ func (c *centroid) compare(o *centroid) int {
 // outlive a call.
 type digestScratch struct {
 	items  [2*centroids + exactRecords]centroid
-	sorted [2]digest
+	sorted [exactRecords]centroid
 	values [3][exactRecords]uint64
 }
 
@@ -75,11 +76,14 @@ func (d *digest) merge(scr *digestScratch, o *digest) {
 	d.store(d.merged(scr, o.list[:o.n]))
 }
 
-// atomsOf returns values as ascending atoms in scratch. It sorts values.
+// atomsOf returns values as ascending atoms in scratch. It may sort values.
 // Requires: no more than exactRecords values.
 func atomsOf(scr *digestScratch, values []uint64) []centroid {
+	if out, ok := fewAtoms(scr, values); ok {
+		return out
+	}
 	sortValues(values)
-	out := scr.sorted[0].list[:0]
+	out := scr.sorted[:0]
 	for i := 0; i < len(values); {
 		j := i + 1
 		for j < len(values) && values[j] == values[i] {
@@ -89,6 +93,43 @@ func atomsOf(scr *digestScratch, values []uint64) []centroid {
 		i = j
 	}
 	return out
+}
+
+// Values are counted in a small hash table before they are sorted: packet
+// lengths repeat, and counting is a quarter of the work of sorting. The table
+// gives up at fewValues different values, which wastes a tenth of the sort.
+const (
+	fewValues = 16
+	fewSlots  = 64
+)
+
+// fewAtoms is atomsOf where there are at most fewValues different values.
+func fewAtoms(scr *digestScratch, values []uint64) ([]centroid, bool) {
+	var slots [fewSlots]uint8 // index + 1 into found
+	found := scr.sorted[:0]
+	for _, v := range values {
+		i := v * 0x9e3779b97f4a7c15 >> 58
+		for slots[i] != 0 && found[slots[i]-1].sum != v {
+			i = (i + 1) % fewSlots
+		}
+		if slots[i] == 0 {
+			if len(found) == fewValues {
+				return nil, false
+			}
+			found = append(found, centroid{sum: v})
+			slots[i] = uint8(len(found))
+		}
+		found[slots[i]-1].weightAtom++
+	}
+	for i := range found {
+		c := atomOf(found[i].sum, found[i].weightAtom)
+		j := i
+		for ; j > 0 && found[j-1].compare(&c) > 0; j-- {
+			found[j] = found[j-1]
+		}
+		found[j] = c
+	}
+	return found, true
 }
 
 // merged lays the centroids of d and an ascending list into one ascending
@@ -221,8 +262,12 @@ func edge(c *centroid, border uint64, side int) (pos, value uint64) {
 	return pos, value
 }
 
-// between interpolates at position p, p0 < p < p1, between v0 <= v1.
+// between interpolates at position p, p0 < p < p1, between v0 <= v1. Weights
+// that have overflowed, which only forged summaries have, give v1.
 func between(p0, v0, p1, v1, p uint64) uint64 {
+	if p-p0 >= p1-p0 {
+		return v1
+	}
 	hi, lo := bits.Mul64(v1-v0, p-p0)
 	q, _ := bits.Div64(hi, lo, p1-p0)
 	return v0 + q

@@ -8,8 +8,8 @@
 // # What a session costs
 //
 // A Session is 192 bytes: its key, and the first eight packets as they came.
-// More packets go to a block of 8, 24 or 56 further records; up to 64 packets
-// everything is kept and every statistic is exact. Packet 65 adds a block of
+// More packets go to a block of 8, 24, 56 or 120 records; up to 128 packets
+// everything is kept and every statistic is exact. Packet 129 adds a block of
 // digests and integer moments, and from then on the records are a buffer that
 // is folded into that block whenever it is full. So the work per packet is one
 // append, whatever the statistics are, and a session of any length stays below
@@ -18,7 +18,7 @@
 // # Merging
 //
 // Sessions of the same key over consecutive stretches of time merge into what
-// one pass would have made (merge.go), medians of sessions of more than 64
+// one pass would have made (merge.go), medians of sessions of more than 128
 // packets with many distinct values apart. Merged tables serve captures read
 // side by side; the codec (codec.go) takes the same sessions to disk.
 //

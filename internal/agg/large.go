@@ -20,6 +20,16 @@ type large struct {
 	digests   [metrics]digest
 }
 
+// reset empties l. It leaves the centroids alone, which would be 6 KiB to
+// clear: those beyond a digest's n are never looked at.
+func (l *large) reset() {
+	l.packets, l.truncated, l.idle = 0, 0, 0
+	for m := range metrics {
+		l.moments[m] = Moments{}
+		l.digests[m].n = 0
+	}
+}
+
 // fold moves the records of s behind the head into its digest block.
 // Requires: s has a digest block, which is l.
 func (t *Table) fold(s *Session, l *large) {

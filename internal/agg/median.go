@@ -1,7 +1,5 @@
 package agg
 
-import "slices"
-
 // Median is the middle value, or the two middle values of an even number:
 // the median is (Lo + Hi) / 2. Both are 0 without values.
 type Median struct{ Lo, Hi uint64 }
@@ -13,23 +11,6 @@ func medianOf(values []uint64) Median {
 	}
 	sortValues(values)
 	return Median{Lo: values[(len(values)-1)/2], Hi: values[len(values)/2]}
-}
-
-// sortValues sorts ascending. Most sessions have a handful of packets, where
-// insertion beats the general sort by half.
-func sortValues(v []uint64) {
-	if len(v) > 12 {
-		slices.Sort(v)
-		return
-	}
-	for i := 1; i < len(v); i++ {
-		x := v[i]
-		j := i
-		for ; j > 0 && v[j-1] > x; j-- {
-			v[j] = v[j-1]
-		}
-		v[j] = x
-	}
 }
 
 // Nearest returns the median rounded to an integer, ties to even.

@@ -4,15 +4,16 @@ package agg
 // t in capture order. Afterwards t is what it would have been, had the events
 // of o been given to t instead, with these exceptions:
 //
-//   - The digest of a session of more than 64 packets has folded its values in
+//   - The digest of a session of more than 128 packets has folded its values in
 //     other portions, so its medians may differ within the digest's error.
-//   - Where a session of more than 64 packets in o begins before its part in t
-//     has ended, and goes on so for more than its first eight packets, only
+//   - Where a session of more than 128 packets in o begins before its part in t
+//     has ended, and goes on so for more than its first seven packets, only
 //     the sum of its gaps is right: see mergeLarge. Such a session is marked,
 //     and counted by Overlapped.
 //
 // Both tables have the same options. o is left as it was.
 func (t *Table) Merge(o *Table) {
+	t.BeginCapture()
 	n := uint32(o.Len())
 	for i := uint32(0); i < n; {
 		g := min(n-i, groupSize)
@@ -66,11 +67,11 @@ func (t *Table) adopt(s *Session, o *Table, from *Session) {
 
 // join appends a session of o to s.
 func (t *Table) join(s *Session, o *Table, from *Session) {
-	if from.first() < s.last {
+	if first := from.first(); first < s.last && first < t.boundary {
 		s.state |= overlapped
 	}
 	s.state |= from.state & overlapped
-	t.addTruncated(s, from)
+	s.truncated += from.truncated
 	clock := from.first() // of from, while its records are given to s
 	for i := range min(from.fill, headRecords) {
 		r := &from.head[i]
@@ -154,16 +155,6 @@ func (l *large) collapseGaps(scr *digestScratch, step, threshold uint64) {
 		zeros.list[0] = atomOf(0, n-1)
 		l.digests[gapMetric].merge(scr, &zeros)
 	}
-}
-
-// addTruncated adds the truncated packets of from that its digest block does
-// not count.
-func (t *Table) addTruncated(s, from *Session) {
-	if sum := s.truncated + from.truncated; sum >= s.truncated {
-		s.truncated = sum
-		return
-	}
-	t.digestBlock(s).truncated += uint64(from.truncated)
 }
 
 // Overlapped returns the number of sessions whose packets came from captures

@@ -86,6 +86,9 @@ func (m *Moments) Std(scale uint64, sample bool) uint64 {
 	if v == [3]uint64{} {
 		return 0
 	}
+	if m.N == 2 && !sample {
+		return MulDiv(m.Max-m.Min, scale, 2) // half the distance: a tie more often than not
+	}
 	d := float64(m.N)
 	if sample {
 		d = math.Sqrt(d) * math.Sqrt(d-1)
@@ -113,6 +116,14 @@ func (m *Moments) variance() (v [3]uint64, negative bool) {
 	v[1], borrow = bits.Sub64(mid, s1, borrow)
 	v[0], borrow = bits.Sub64(hi, 0, borrow)
 	return v, borrow != 0
+}
+
+// contradict reports whether no values have these moments, because their
+// variance is negative or their sum of squares above sum times maximum.
+func (m *Moments) contradict() bool {
+	_, negative := m.variance()
+	hi, lo := bits.Mul64(m.Sum, m.Max)
+	return negative || m.SqHi > hi || m.SqHi == hi && m.SqLo > lo
 }
 
 // stdExact is Std in big integers: with V/D the variance and x = scale *
@@ -155,10 +166,11 @@ func MulDiv(a, b, c uint64) uint64 {
 	return divRound(hi, lo, c)
 }
 
-// divRound returns (hi<<64 | lo) / c, rounded. Requires: hi < c.
+// divRound returns (hi<<64 | lo) / c, rounded, at most the largest uint64.
+// Requires: hi < c.
 func divRound(hi, lo, c uint64) uint64 {
 	q, r := bits.Div64(hi, lo, c)
-	if rest := c - r; r > rest || r == rest && q&1 == 1 {
+	if rest := c - r; q < math.MaxUint64 && (r > rest || r == rest && q&1 == 1) {
 		q++
 	}
 	return q

@@ -8,8 +8,11 @@ import "pcapbatch/internal/flow"
 const headRecords = 8
 
 // exactRecords is the number of packets up to which a session keeps every
-// value, so that its medians are exact whatever they are.
-const exactRecords = 64
+// value, so that its medians are exact whatever they are. It is also what a
+// longer session gathers before it folds, head included: with 64, folding cost
+// twice as much a packet, and sessions of 65 to 128 packets four times the
+// memory.
+const exactRecords = 128
 
 // record is what the statistics need of one packet.
 type record struct {
@@ -27,7 +30,7 @@ type Session struct {
 	fill  uint8        // records held: head first, then block
 	state sessionState // class of block, and facts about the session
 	// truncated counts packets with capture length < wire length that
-	// large does not count yet.
+	// large does not count yet: at most fill.
 	truncated uint32
 	block     uint32 // records beyond head: index of a block of class, see recordSlab
 	large     uint32 // index + 1 of the digest block, 0 without one
@@ -38,15 +41,18 @@ type Session struct {
 type sessionState uint8
 
 const (
-	classMask  sessionState = 3      // index into classRecords
-	reversed   sessionState = 1 << 2 // the first packet went from key.Dst to key.Src
-	overlapped sessionState = 1 << 3 // a later capture began before an earlier one had ended
+	classMask  sessionState = 7      // index into classRecords
+	reversed   sessionState = 1 << 3 // the first packet went from key.Dst to key.Src
+	overlapped sessionState = 1 << 4 // a later capture began before an earlier one had ended
 )
 
 // classRecords is how many records a session of each class holds, head
 // included. The steps were chosen so that a session never holds less than
 // half of what it has room for.
-var classRecords = [4]uint8{headRecords, 16, 32, exactRecords}
+var classRecords = [...]uint8{headRecords, 16, 32, 64, exactRecords}
+
+// lastClass is the class of sessions that hold exactRecords.
+const lastClass = sessionState(len(classRecords) - 1)
 
 // init makes s the session of its first packet.
 func (s *Session) init(k *flow.Key, rev bool, time int64, wire, payload uint32) {

@@ -40,8 +40,8 @@ func (s *slab[T]) add(n uint32, shift uint) uint32 {
 // reset takes all elements back and keeps the chunks.
 func (s *slab[T]) reset() { s.n = 0 }
 
-// unit is the granule of record blocks: blocks of 8, 24 and 56 records are 1,
-// 3 and 7 units.
+// unit is the granule of record blocks: blocks of 8, 24, 56 and 120 records are
+// 1, 3, 7 and 15 units.
 type unit [8]record
 
 // recordSlab hands out record blocks by class, and takes them back when their

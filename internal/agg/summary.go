@@ -29,16 +29,10 @@ type Stats struct {
 	Median
 }
 
-// summaryScratch is the working space of a Summarizer.
-type summaryScratch struct {
-	digestScratch
-	all digest
-}
-
 // A Summarizer makes summaries of the sessions of tables that are no longer
 // updated. It belongs to one goroutine; several may read one table.
 // The zero value is ready.
-type Summarizer struct{ scr summaryScratch }
+type Summarizer struct{ scr digestScratch }
 
 // Summarize fills out with session i of t. Requires: i < t.Len().
 func (z *Summarizer) Summarize(t *Table, i uint32, out *Summary) {
@@ -61,9 +55,9 @@ func (z *Summarizer) Summarize(t *Table, i uint32, out *Summary) {
 	out.Packets += l.packets
 	out.Truncated += l.truncated
 	out.Idle += l.idle
-	out.Gaps.with(&z.scr.digestScratch, l, gapMetric, gaps)
-	out.Lengths.with(&z.scr.digestScratch, l, lengthMetric, v[lengthMetric][:n])
-	out.Payloads.with(&z.scr.digestScratch, l, payloadMetric, v[payloadMetric][:n])
+	out.Gaps.with(&z.scr, l, gapMetric, gaps)
+	out.Lengths.with(&z.scr, l, lengthMetric, v[lengthMetric][:n])
+	out.Payloads.with(&z.scr, l, payloadMetric, v[payloadMetric][:n])
 }
 
 // gather copies the records that s holds, head and block, into one array per

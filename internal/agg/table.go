@@ -51,6 +51,7 @@ func NewTable(o Options) *Table {
 	t := &Table{opt: o, newest: minTime, boundary: minTime}
 	t.sessions.arena, t.records.arena, t.larges.arena = &t.arena, &t.arena, &t.arena
 	t.setSlots(make([]uint64, minSlots))
+	t.arena.bytes = minSlots * 8
 	return t
 }
 
@@ -64,7 +65,7 @@ func (t *Table) setSlots(s []uint64) {
 func (t *Table) Len() int { return int(t.sessions.n) }
 
 // Bytes returns the memory allocated for sessions, in bytes.
-func (t *Table) Bytes() int64 { return t.arena.bytes + int64(cap(t.slots))*8 }
+func (t *Table) Bytes() int64 { return t.arena.bytes }
 
 // Reordered returns the number of packets that came earlier than the latest
 // packet of their session, and were taken as arriving with it.
@@ -82,6 +83,9 @@ func (t *Table) Reset() {
 
 // Release gives the memory back. The table is not usable afterwards.
 func (t *Table) Release() {
+	if t.incoming != nil {
+		t.incoming.Release()
+	}
 	t.arena.release()
 	*t = Table{}
 }
@@ -192,7 +196,7 @@ func (t *Table) append(s *Session, r record) {
 // makeRoom moves a full session to the next class, or folds its block.
 func (t *Table) makeRoom(s *Session) {
 	class := s.state & classMask
-	if class < classMask {
+	if class < lastClass {
 		i := t.records.get(class + 1)
 		if class > 0 {
 			copy(t.records.block(i, class+1), t.records.block(s.block, class))
@@ -210,7 +214,7 @@ func (t *Table) digestBlock(s *Session) *large {
 	if s.large == 0 {
 		s.large = t.larges.add(1, largeShift) + 1
 		l := t.larges.at(s.large-1, largeShift)
-		*l = large{}
+		l.reset()
 		return l
 	}
 	return t.larges.at(s.large-1, largeShift)

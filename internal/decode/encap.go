@@ -41,14 +41,12 @@ func (p *packet) belowLabels(data []byte, n int) {
 func (p *packet) pseudowire(data []byte, n int) {
 	w := data[n:]
 	switch {
-	case len(w) >= 14 && knownEtherType(be.Uint16(w[12:])):
-		p.to(layerEthernet, data, n)
-	case len(w) >= 18 && w[0]>>4 == 0:
-		p.to(layerEthernet, data, n+4)
-	case len(w) >= 14:
+	case len(w) < etherHeaderSize:
+		p.fail(LinkHeaderCut)
+	case knownEtherType(be.Uint16(w[12:])) || w[0]>>4 != 0:
 		p.to(layerEthernet, data, n)
 	default:
-		p.fail(LinkHeaderCut)
+		p.skip(layerEthernet, data, n+4)
 	}
 }
 

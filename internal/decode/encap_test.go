@@ -1,39 +1,45 @@
 package decode
 
-import "testing"
+import (
+	"slices"
+	"testing"
+)
 
-// TestEncapsulations has what may stand between Ethernet and IP: it is stepped
-// over and not part of the key.
+// encapsulations has what may stand between Ethernet and IP, from the first
+// EtherType on. It is stepped over and not part of the key.
+var encapsulations = []decodeCase{
+	{name: "802.1q", hex: `8100 0064 0800`},
+	{name: "802.1ad", hex: `88a8 0065 8100 0064 0800`},
+	{name: "9100, three tags", hex: `9100 0066 88a8 0065 8100 0064 0800`},
+	{name: "vlan and llc", hex: `8100 0064 0034 aaaa03 000000 0800`},
+	{name: "mpls", hex: `8847 0001 0140`},
+	{name: "mpls, two labels", hex: `8847 0001 0040 0002 0140`},
+	{name: "mpls multicast", hex: `8848 0001 0140`},
+	{name: "mpls in ppp", hex: `880b 0281 0001 0140`},
+	{name: "ethernet pseudowire", hex: `8847 0001 0140` + macs + `0800`},
+	{name: "ethernet pseudowire with control word", hex: `8847 0001 0140 00000000` + macs + `0800`},
+	{name: "ethernet pseudowire with control word and 802.3", hex: `8847 0001 0140 00000000` + macs + `0034 aaaa03 000000 0800`},
+	{name: "ethernet pseudowire with 802.3", hex: `8847 0001 0140 20000000 0002 20000000 0001 0034 aaaa03 000000 0800`},
+	{name: "pppoe", hex: `8864 1100 0001 002e 0021`},
+	{name: "vlan and pppoe", hex: `8100 0064 8864 1100 0001 002e 0021`},
+	{name: "macsec without encryption", hex: `88e5 00 00 00000001 0800`},
+	{name: "macsec with channel", hex: `88e5 20 00 00000001 0200000000010001 0800`},
+	{name: "cisco metadata", hex: `8909 01 01 0001 0005 0800`},
+	{name: "vn tag", hex: `8926 0000 0000 0800`},
+	{name: "redundancy tag", hex: `f1c1 0000 0001 0800`},
+	{name: "802.1ah", hex: `88a8 0001 88e7 00000001` + macs + `0800`},
+	{name: "fabricpath", hex: `8903 4020` + macs + `8100 0007 0800`},
+	{name: "trill", hex: `22f3 0000 0001 0002` + macs + `0800`},
+	{name: "trill with options", hex: `22f3 0040 0001 0002 00000000` + macs + `0800`},
+	{name: "transparent ethernet", hex: `6558` + macs + `0800`},
+	{name: "nsh", hex: `894f 0fc2 02 01 00000100`},
+	{name: "nsh with ethernet and context", hex: `894f 0fc6 01 03 00000100` + zeros(16) + macs + `0800`},
+	{name: "nsh in nsh with mpls", hex: `894f 0fc2 02 04 00000100 0fc2 02 05 00000100 0001 0140`},
+}
+
+// TestEncapsulations has an IPv4 packet behind each of them.
 func TestEncapsulations(t *testing.T) {
-	cases := []decodeCase{
-		{name: "802.1q", hex: `8100 0064 0800`},
-		{name: "802.1ad", hex: `88a8 0065 8100 0064 0800`},
-		{name: "9100, three tags", hex: `9100 0066 88a8 0065 8100 0064 0800`},
-		{name: "vlan and llc", hex: `8100 0064 0034 aaaa03 000000 0800`},
-		{name: "mpls", hex: `8847 0001 0140`},
-		{name: "mpls, two labels", hex: `8847 0001 0040 0002 0140`},
-		{name: "mpls multicast", hex: `8848 0001 0140`},
-		{name: "mpls in ppp", hex: `880b 0281 0001 0140`},
-		{name: "ethernet pseudowire", hex: `8847 0001 0140` + macs + `0800`},
-		{name: "ethernet pseudowire with control word", hex: `8847 0001 0140 00000000` + macs + `0800`},
-		{name: "ethernet pseudowire with control word and 802.3", hex: `8847 0001 0140 00000000` + macs + `0034 aaaa03 000000 0800`},
-		{name: "ethernet pseudowire with 802.3", hex: `8847 0001 0140 20000000 0002 20000000 0001 0034 aaaa03 000000 0800`},
-		{name: "pppoe", hex: `8864 1100 0001 002e 0021`},
-		{name: "vlan and pppoe", hex: `8100 0064 8864 1100 0001 002e 0021`},
-		{name: "macsec without encryption", hex: `88e5 00 00 00000001 0800`},
-		{name: "macsec with channel", hex: `88e5 20 00 00000001 0200000000010001 0800`},
-		{name: "cisco metadata", hex: `8909 01 01 0001 0005 0800`},
-		{name: "vn tag", hex: `8926 0000 0000 0800`},
-		{name: "redundancy tag", hex: `f1c1 0000 0001 0800`},
-		{name: "802.1ah", hex: `88a8 0001 88e7 00000001` + macs + `0800`},
-		{name: "fabricpath", hex: `8903 4020` + macs + `8100 0007 0800`},
-		{name: "trill", hex: `22f3 0000 0001 0002` + macs + `0800`},
-		{name: "trill with options", hex: `22f3 0040 0001 0002 00000000` + macs + `0800`},
-		{name: "transparent ethernet", hex: `6558` + macs + `0800`},
-		{name: "nsh", hex: `894f 0fc2 02 01 00000100`},
-		{name: "nsh with ethernet and context", hex: `894f 0fc6 01 03 00000100` + zeros(16) + macs + `0800`},
-		{name: "nsh in nsh with mpls", hex: `894f 0fc2 02 04 00000100 0fc2 02 05 00000100 0001 0140`},
-	}
+	cases := slices.Clone(encapsulations)
 	for i := range cases {
 		cases[i].link = 1
 		cases[i].hex = macs + cases[i].hex + ipv4TCP

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"testing"
@@ -182,8 +183,9 @@ func TestFragmentsBounded(t *testing.T) {
 	d := New(Options{})
 	var f Fragments
 	ev := make([]flow.Event, 1)
-	decode := func(id uint32, offset uint16) uint16 {
-		data := fromHex(fragment6(id, offset, true))
+	first, later := fromHex(fragment6(0, 0, true)), fromHex(fragment6(0, 2, true))
+	decode := func(id uint32, data []byte) uint16 {
+		binary.BigEndian.PutUint32(data[44:], id) // behind the IPv6 header and half of the fragment header
 		d.Begin()
 		if !d.Decode(&ev[0], 101, data, uint32(len(data)), 0) {
 			t.Fatal("no event")
@@ -193,7 +195,7 @@ func TestFragmentsBounded(t *testing.T) {
 	}
 	const n = maxDatagrams + 1000
 	for id := range uint32(n) {
-		decode(id, 0)
+		decode(id, first)
 	}
 	if len(f.ring) != maxDatagrams || len(f.at) != maxDatagrams {
 		t.Errorf("ring %d, index %d; want %d", len(f.ring), len(f.at), maxDatagrams)
@@ -202,15 +204,15 @@ func TestFragmentsBounded(t *testing.T) {
 		id   uint32
 		port uint16
 	}{{0, 0}, {999, 0}, {1000, 1234}, {n - 1, 1234}} {
-		if got := decode(c.id, 2); got != c.port {
+		if got := decode(c.id, later); got != c.port {
 			t.Errorf("datagram %d: port %d, want %d", c.id, got, c.port)
 		}
 	}
-	decode(1000, 0) // again, at the new end of the ring: its old place must not take it along
+	decode(1000, first) // again, at the new end of the ring: its old place must not take it along
 	for id := range uint32(2) {
-		decode(n+id, 0)
+		decode(n+id, first)
 	}
-	if got := decode(1000, 2); got != 1234 {
+	if got := decode(1000, later); got != 1234 {
 		t.Errorf("a reused identification was lost with its old place")
 	}
 	if len(f.at) > maxDatagrams {

@@ -1,6 +1,7 @@
 package decode
 
 import (
+	"bytes"
 	"fmt"
 	"testing"
 
@@ -67,6 +68,7 @@ func FuzzDecode(f *testing.F) {
 func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0x00, 0x01, 0x41, 0x21, 0x20, 0x61}, uint64(0b10101), true)
 	f.Add([]byte{0x01, 0x00, 0x01, 0x80, 0x81, 0xff}, uint64(0b11), false)
+	f.Add(append([]byte{0x30}, bytes.Repeat([]byte{0x84}, 36)...), uint64(62), true)
 	f.Fuzz(func(t *testing.T, script []byte, cuts uint64, open bool) {
 		script = script[:min(len(script), 64)]
 		whole, lostWhole := runScript(script, 0, open)
@@ -83,23 +85,22 @@ func FuzzFragments(f *testing.F) {
 }
 
 // runScript decodes the packets of a script of FuzzFragments, with a block
-// beginning at every packet whose bit in cuts is set, every block in a Decoder
-// of its own.
+// beginning at every packet whose bit in cuts is set, in two Decoders by turns.
 func runScript(script []byte, cuts uint64, open bool) (events []flow.Event, unmatched uint64) {
 	o := Options{Decapsulate: open, Seed: 9, Shards: 16}
 	var fr Fragments
-	var d *Decoder
+	d, other := New(o), New(o)
 	start := 0
 	resolve := func() {
-		if d != nil && d.HasFragments() {
+		if d.HasFragments() {
 			fr.Resolve(d, events[start:])
 		}
 		start = len(events)
 	}
 	for i, b := range script {
-		if i == 0 || cuts>>i&1 != 0 {
+		if cuts>>i&1 != 0 {
 			resolve()
-			d = New(o)
+			d, other = other, d
 			d.Begin()
 		}
 		text := fragment4(uint16(b>>1&3), uint16(b&1)*2, true)

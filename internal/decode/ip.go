@@ -6,7 +6,10 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-var be = binary.BigEndian
+var (
+	be = binary.BigEndian
+	le = binary.LittleEndian
+)
 
 // ip takes the version from the packet itself, for link types that do not
 // announce it.

@@ -1,12 +1,6 @@
 package decode
 
-import (
-	"encoding/binary"
-
-	"github.com/google/gopacket"
-)
-
-var le = binary.LittleEndian
+import "github.com/google/gopacket"
 
 // firstLayer maps a link type (www.tcpdump.org/linktypes.html) to the layer
 // that a record of it starts with, layerNone if there is none.
@@ -91,10 +85,10 @@ func (p *packet) family(af uint32, data []byte, n int) {
 	}
 }
 
-// null decodes the address family of a BSD loopback, in the byte order of the
-// capturing machine, which nothing tells; LOOP has it in network byte order.
-func (p *packet) null(data []byte) {
-	if len(data) < 4 {
+// hostFamily goes on behind a header of n bytes that starts with an address
+// family in the byte order of the capturing machine, which nothing tells.
+func (p *packet) hostFamily(data []byte, n int) {
+	if len(data) < n {
 		p.fail(LinkHeaderCut)
 		return
 	}
@@ -102,8 +96,12 @@ func (p *packet) null(data []byte) {
 	if af > 0xffff {
 		af = be.Uint32(data)
 	}
-	p.family(af, data, 4)
+	p.family(af, data, n)
 }
+
+// null decodes the header of a BSD loopback; LOOP is the same in network byte
+// order.
+func (p *packet) null(data []byte) { p.hostFamily(data, 4) }
 
 // pppDirection decodes PPP behind a byte that tells sent from received. With
 // pppd the byte takes the place of the address: the control field follows.
@@ -177,21 +175,10 @@ func (p *packet) frameRelay(data []byte) {
 }
 
 // enc decodes the header of the OpenBSD IPsec interface.
-func (p *packet) enc(data []byte) {
-	if len(data) < 12 {
-		p.fail(LinkHeaderCut)
-		return
-	}
-	af := le.Uint32(data)
-	if af > 0xffff {
-		af = be.Uint32(data)
-	}
-	p.family(af, data, 12)
-}
+func (p *packet) enc(data []byte) { p.hostFamily(data, 12) }
 
 // ARPHRD numbers that say how SLL's protocol field is to be read.
 const (
-	arphrdGRE      = 778
 	arphrdWLAN     = 801
 	arphrdRadiotap = 803
 	arphrdNetlink  = 824

@@ -1,84 +1,139 @@
 package decode
 
-import "testing"
+import (
+	"slices"
+	"strings"
+	"testing"
+)
 
-// TestLinkTypes has one packet per link type and per way a link type has of
-// announcing IP.
+// Link headers that the cases below share.
+const (
+	snap4         = ` aa aa 03  00 00 00  08 00 `
+	wlanAddresses = ` 02 00 00 00 00 02  02 00 00 00 00 01  02 00 00 00 00 03 `
+	wlan          = ` 08 02 00 00 ` + wlanAddresses + ` 00 00 `
+	sllAddress    = ` 0006 02 00 00 00 00 01 0000 `
+	juniper       = ` 4d 47 43 `
+)
+
+// linkTypes has one link header per link type and per way a link type has of
+// announcing IPv4.
+var linkTypes = []decodeCase{
+	{name: "null, little endian", link: 0, hex: `02 00 00 00`},
+	{name: "null, big endian", link: 0, hex: `00 00 00 02`},
+	{name: "loop", link: 108, hex: `00 00 00 02`},
+	{name: "ethernet", link: 1, hex: macs + `08 00`},
+	{name: "ethernet 802.3 llc snap", link: 1, hex: macs + `00 34` + snap4},
+	{name: "ethernet 802.3 bridge tunnel", link: 1, hex: macs + `00 34 aa aa 03 00 00 f8 08 00`},
+	{name: "ethernet 802.3 ip sap", link: 1, hex: macs + `00 2f 06 06 03`},
+	{name: "token ring", link: 6, hex: `10 40` + macs + snap4},
+	{name: "token ring with source route", link: 6, hex: `10 40 02 00 00 00 00 02  82 00 00 00 00 01 04 30 00 10` + snap4},
+	{name: "ppp", link: 9, hex: `ff 03 00 21`},
+	{name: "ppp without address and control", link: 9, hex: `00 21`},
+	{name: "ppp with short protocol", link: 9, hex: `21`},
+	{name: "fddi", link: 10, hex: `50` + macs + snap4},
+	{name: "raw 12", link: 12},
+	{name: "raw 14", link: 14},
+	{name: "raw 101", link: 101},
+	{name: "raw ipv4", link: 228},
+	{name: "ppp in hdlc", link: 50, hex: `ff 03 00 21`},
+	{name: "cisco hdlc in ppp-hdlc", link: 50, hex: `0f 00 08 00`},
+	{name: "pppoe", link: 51, hex: `11 00 0001 002e 0021`},
+	{name: "atm rfc1483", link: 100, hex: snap4},
+	{name: "c-hdlc", link: 104, hex: `0f 00 08 00`},
+	{name: "802.11", link: 105, hex: wlan + snap4},
+	{name: "802.11 qos", link: 105, hex: `88 02 00 00` + wlanAddresses + `00 00 00 00` + snap4},
+	{name: "802.11 qos with ht control", link: 105, hex: `88 82 00 00` + wlanAddresses + `00 00 00 00 00000000` + snap4},
+	{name: "802.11 four addresses", link: 105, hex: `08 03 00 00` + wlanAddresses + `00 00 02 00 00 00 00 04` + snap4},
+	{name: "802.11 aggregate", link: 105, hex: `88 02 00 00` + wlanAddresses + `00 00 80 00` + macs + `0034` + snap4},
+	{name: "frame relay, nlpid", link: 107, hex: `18 41 03 cc`},
+	{name: "frame relay, padded snap", link: 107, hex: `18 41 03 00 80 000000 0800`},
+	{name: "frame relay, ppp", link: 107, hex: `18 41 03 cf 0021`},
+	{name: "frame relay, cisco", link: 107, hex: `18 41 08 00`},
+	{name: "frame relay, four address bytes", link: 107, hex: `18 40 00 41 03 cc`},
+	{name: "enc", link: 109, hex: `02 00 00 00 00000001 00000000`},
+	{name: "sll", link: 113, hex: `0000 0001` + sllAddress + `0800`},
+	{name: "sll with llc", link: 113, hex: `0000 0001` + sllAddress + `0004` + snap4},
+	{name: "sll with vlan", link: 113, hex: `0000 0001` + sllAddress + `8100 0064 0800`},
+	{name: "sll of a wireless monitor", link: 113, hex: `0000 0321` + sllAddress + `0004` + wlan + snap4},
+	{name: "pflog", link: 117, hex: `3d 02 00 00` + zeros(60)},
+	{name: "pflog, header as OpenBSD has it now", link: 117, hex: `64 02 00 00` + zeros(96)},
+	{name: "prism", link: 119, hex: `44 00 00 00 90 00 00 00` + zeros(136) + wlan + snap4},
+	{name: "avs", link: 119, hex: `80 21 10 01 00 00 00 40` + zeros(56) + wlan + snap4},
+	{name: "fibre channel", link: 122, hex: zeros(16) + snap4},
+	{name: "radiotap", link: 127, hex: `00 00 08 00 00000000` + wlan + snap4},
+	{name: "radiotap, padded 802.11 header", link: 127, hex: `00 00 11 00 03000000 0000000000000000 20` + `88 02 00 00` + wlanAddresses + `00 00 00 00 00 00` + snap4},
+	{name: "radiotap, flags behind two bitmaps", link: 127, hex: `00 00 0d 00 02000080 00000000 20` + `88 02 00 00` + wlanAddresses + `00 00 00 00 00 00` + snap4},
+	{name: "apple firewire", link: 138, hex: zeros(16) + `0800`},
+	{name: "pktap of ethernet", link: 258, hex: `6c000000 01000000 01000000` + zeros(96) + macs + `0800`},
+	{name: "pktap under its first number", link: 149, hex: `6c000000 01000000 0c000000` + zeros(96)},
+	{name: "ppp with direction", link: 204, hex: `00 ff 03 00 21`},
+	{name: "pppd, direction in place of the address", link: 166, hex: `01 03 00 21`},
+	{name: "juniper ethernet", link: 178, hex: juniper + `01` + macs + `0800`},
+	{name: "juniper ethernet with extensions", link: 178, hex: juniper + `80 0006 04 01 0102 0300` + macs + `0800`},
+	{name: "juniper without link layer", link: 178, hex: juniper + `02 02000000`},
+	{name: "juniper ppp", link: 179, hex: juniper + `00 ff03 0021`},
+	{name: "juniper frame relay", link: 180, hex: juniper + `00 1841 03 cc`},
+	{name: "juniper c-hdlc", link: 181, hex: juniper + `00 0f00 0800`},
+	{name: "ppi", link: 192, hex: `00 00 08 00 69000000` + wlan + snap4},
+	{name: "ppi of ethernet", link: 192, hex: `00 00 0c 00 01000000 00000000` + macs + `0800`},
+	{name: "ipnet", link: 226, hex: `01 02 0000 00000044` + zeros(16)},
+	{name: "nflog", link: 239, hex: `02 00 0000  0800 0100 0800 0100  0500 0a00 00 000000  3000 0900`},
+	{name: "nflog, big endian", link: 239, hex: `02 00 0000  0008 0001 0800 0100  0005 000a 00 000000  0030 0009`},
+	{name: "sll2", link: 276, hex: `0800 0000 00000001 0001 00 06 02 00 00 00 00 01 0000`},
+}
+
+// TestLinkTypes has an IPv4 packet behind each of them.
 func TestLinkTypes(t *testing.T) {
-	const snap4 = ` aa aa 03  00 00 00  08 00 `
-	const wlanAddresses = ` 02 00 00 00 00 02  02 00 00 00 00 01  02 00 00 00 00 03 `
-	const wlan = ` 08 02 00 00 ` + wlanAddresses + ` 00 00 `
-	const sllAddress = ` 0006 02 00 00 00 00 01 0000 `
-	const juniper = ` 4d 47 43 `
-	cases := []decodeCase{
-		{name: "null, little endian", link: 0, hex: `02 00 00 00`},
-		{name: "null, big endian", link: 0, hex: `00 00 00 02`},
-		{name: "loop", link: 108, hex: `00 00 00 02`},
-		{name: "ethernet", link: 1, hex: macs + `08 00`},
-		{name: "ethernet 802.3 llc snap", link: 1, hex: macs + `00 34` + snap4},
-		{name: "ethernet 802.3 bridge tunnel", link: 1, hex: macs + `00 34 aa aa 03 00 00 f8 08 00`},
-		{name: "ethernet 802.3 ip sap", link: 1, hex: macs + `00 2f 06 06 03`},
-		{name: "token ring", link: 6, hex: `10 40` + macs + snap4},
-		{name: "token ring with source route", link: 6, hex: `10 40 02 00 00 00 00 02  82 00 00 00 00 01 04 30 00 10` + snap4},
-		{name: "ppp", link: 9, hex: `ff 03 00 21`},
-		{name: "ppp without address and control", link: 9, hex: `00 21`},
-		{name: "ppp with short protocol", link: 9, hex: `21`},
-		{name: "fddi", link: 10, hex: `50` + macs + snap4},
-		{name: "raw 12", link: 12},
-		{name: "raw 14", link: 14},
-		{name: "raw 101", link: 101},
-		{name: "raw ipv4", link: 228},
-		{name: "ppp in hdlc", link: 50, hex: `ff 03 00 21`},
-		{name: "cisco hdlc in ppp-hdlc", link: 50, hex: `0f 00 08 00`},
-		{name: "pppoe", link: 51, hex: `11 00 0001 002e 0021`},
-		{name: "atm rfc1483", link: 100, hex: snap4},
-		{name: "c-hdlc", link: 104, hex: `0f 00 08 00`},
-		{name: "802.11", link: 105, hex: wlan + snap4},
-		{name: "802.11 qos", link: 105, hex: `88 02 00 00` + wlanAddresses + `00 00 00 00` + snap4},
-		{name: "802.11 qos with ht control", link: 105, hex: `88 82 00 00` + wlanAddresses + `00 00 00 00 00000000` + snap4},
-		{name: "802.11 four addresses", link: 105, hex: `08 03 00 00` + wlanAddresses + `00 00 02 00 00 00 00 04` + snap4},
-		{name: "802.11 aggregate", link: 105, hex: `88 02 00 00` + wlanAddresses + `00 00 80 00` + macs + `0034` + snap4},
-		{name: "frame relay, nlpid", link: 107, hex: `18 41 03 cc`},
-		{name: "frame relay, padded snap", link: 107, hex: `18 41 03 00 80 000000 0800`},
-		{name: "frame relay, ppp", link: 107, hex: `18 41 03 cf 0021`},
-		{name: "frame relay, cisco", link: 107, hex: `18 41 08 00`},
-		{name: "frame relay, four address bytes", link: 107, hex: `18 40 00 41 03 cc`},
-		{name: "enc", link: 109, hex: `02 00 00 00 00000001 00000000`},
-		{name: "sll", link: 113, hex: `0000 0001` + sllAddress + `0800`},
-		{name: "sll with llc", link: 113, hex: `0000 0001` + sllAddress + `0004` + snap4},
-		{name: "sll with vlan", link: 113, hex: `0000 0001` + sllAddress + `8100 0064 0800`},
-		{name: "sll of a wireless monitor", link: 113, hex: `0000 0321` + sllAddress + `0004` + wlan + snap4},
-		{name: "pflog", link: 117, hex: `3d 02 00 00` + zeros(60)},
-		{name: "pflog, header as OpenBSD has it now", link: 117, hex: `64 02 00 00` + zeros(96)},
-		{name: "prism", link: 119, hex: `44 00 00 00 90 00 00 00` + zeros(136) + wlan + snap4},
-		{name: "avs", link: 119, hex: `80 21 10 01 00 00 00 40` + zeros(56) + wlan + snap4},
-		{name: "fibre channel", link: 122, hex: zeros(16) + snap4},
-		{name: "radiotap", link: 127, hex: `00 00 08 00 00000000` + wlan + snap4},
-		{name: "radiotap, padded 802.11 header", link: 127, hex: `00 00 11 00 03000000 0000000000000000 20` + `88 02 00 00` + wlanAddresses + `00 00 00 00 00 00` + snap4},
-		{name: "radiotap, flags behind two bitmaps", link: 127, hex: `00 00 0d 00 02000080 00000000 20` + `88 02 00 00` + wlanAddresses + `00 00 00 00 00 00` + snap4},
-		{name: "apple firewire", link: 138, hex: zeros(16) + `0800`},
-		{name: "pktap of ethernet", link: 258, hex: `6c000000 01000000 01000000` + zeros(96) + macs + `0800`},
-		{name: "pktap under its first number", link: 149, hex: `6c000000 01000000 0c000000` + zeros(96)},
-		{name: "ppp with direction", link: 204, hex: `00 ff 03 00 21`},
-		{name: "pppd, direction in place of the address", link: 166, hex: `01 03 00 21`},
-		{name: "juniper ethernet", link: 178, hex: juniper + `01` + macs + `0800`},
-		{name: "juniper ethernet with extensions", link: 178, hex: juniper + `80 0006 04 01 0102 0300` + macs + `0800`},
-		{name: "juniper without link layer", link: 178, hex: juniper + `02 02000000`},
-		{name: "juniper ppp", link: 179, hex: juniper + `00 ff03 0021`},
-		{name: "juniper frame relay", link: 180, hex: juniper + `00 1841 03 cc`},
-		{name: "juniper c-hdlc", link: 181, hex: juniper + `00 0f00 0800`},
-		{name: "ppi", link: 192, hex: `00 00 08 00 69000000` + wlan + snap4},
-		{name: "ppi of ethernet", link: 192, hex: `00 00 0c 00 01000000 00000000` + macs + `0800`},
-		{name: "ipnet", link: 226, hex: `01 02 0000 00000044` + zeros(16)},
-		{name: "nflog", link: 239, hex: `02 00 0000  0800 0100 0800 0100  0500 0a00 00 000000  3000 0900`},
-		{name: "nflog, big endian", link: 239, hex: `02 00 0000  0008 0001 0800 0100  0005 000a 00 000000  0030 0009`},
-		{name: "sll2", link: 276, hex: `0800 0000 00000001 0001 00 06 02 00 00 00 00 01 0000`},
-	}
+	cases := slices.Clone(linkTypes)
 	for i := range cases {
 		cases[i].hex += ipv4TCP
 		cases[i].want = ipv4TCPText
 	}
 	runCases(t, cases)
+}
+
+// TestEveryCut cuts the packets of all link types, encapsulations and tunnels
+// at every length. What is left is a session with the packet's own addresses
+// and payload, or a header that was cut off, and never anything else.
+func TestEveryCut(t *testing.T) {
+	cases := slices.Clone(linkTypes)
+	for _, c := range encapsulations {
+		cases = append(cases, decodeCase{name: c.name, link: 1, hex: macs + c.hex})
+	}
+	for _, c := range cases {
+		data := fromHex(c.hex + ipv4TCP)
+		header := len(data) - 44
+		for n := range len(data) {
+			got := describe(t, Options{}, c.link, data[:n], len(data))
+			want := "10.0.0.1 50000 > 10.0.0.2 80 / 6 payload 4 truncated"
+			switch {
+			case n < header:
+				want = "undecodable: link header cut off"
+			case n == header && strings.Contains(c.name, "mpls"):
+				want = "undecodable: link header cut off" // nothing but the packet says that it is IP
+			case n < header+20:
+				want = "undecodable: ip header cut off"
+			case n < header+24:
+				want = "10.0.0.1 0 > 10.0.0.2 0 / 6 payload 4 truncated"
+			}
+			if got != want {
+				t.Errorf("%s cut to %d bytes, header %d:\ngot  %s\nwant %s", c.name, n, header, got, want)
+			}
+		}
+	}
+	for _, c := range tunnels {
+		data := fromHex(c.hex)
+		for n := range len(data) {
+			got := describe(t, Options{Decapsulate: true}, 101, data[:n], len(data))
+			outer := 20
+			if data[0]>>4 == 6 {
+				outer = 40
+			}
+			if n < outer && got != "undecodable: ip header cut off" || n >= outer && !strings.HasSuffix(got, " truncated") {
+				t.Errorf("%s cut to %d bytes: %s", c.name, n, got)
+			}
+		}
+	}
 }
 
 // zeros is the hex of n bytes that do not matter.

@@ -13,7 +13,7 @@ const (
 // out, and the protocol may be one byte.
 func (p *packet) ppp(data []byte) {
 	n := 0
-	if len(data) >= 2 && data[0] == 0xff && data[1] == 3 {
+	if len(data) > 0 && data[0] == 0xff { // the address; no protocol begins so
 		n = 2
 	}
 	if len(data) <= n {

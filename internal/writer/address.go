@@ -2,25 +2,25 @@ package writer
 
 import "net/netip"
 
-// appendAddress appends the text of an address: dotted decimal for IPv4, RFC
-// 5952 for IPv6.
-func appendAddress(dst []byte, version uint8, a *[16]byte) []byte {
+// putAddress writes the text of an address: dotted decimal for IPv4, RFC 5952
+// for IPv6.
+func putAddress(b []byte, n int, version uint8, a *[16]byte) int {
 	if version != 4 {
-		return netip.AddrFrom16(*a).AppendTo(dst)
+		return len(netip.AddrFrom16(*a).AppendTo(b[:n]))
 	}
-	for i, b := range a[:4] {
-		if i > 0 {
-			dst = append(dst, '.')
-		}
-		dst = appendByte(dst, b)
+	n = putOctet(b, n, a[0])
+	for _, octet := range a[1:4] {
+		b[n] = '.'
+		n = putOctet(b, n+1, octet)
 	}
-	return dst
+	return n
 }
 
-func appendByte(dst []byte, b byte) []byte {
-	if b < 100 {
-		return appendUint(dst, uint64(b))
+func putOctet(b []byte, n int, octet byte) int {
+	if octet < 100 {
+		return putUint(b, n, uint64(octet))
 	}
-	d := 2 * int(b%100)
-	return append(dst, '0'+b/100, digits[d], digits[d+1])
+	b[n] = '0' + octet/100
+	put2(b, n+1, uint64(octet%100))
+	return n + 3
 }

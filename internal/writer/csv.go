@@ -76,19 +76,25 @@ func (l *Layout) NewFormatter() *Formatter { return &Formatter{layout: l} }
 
 // AppendRow appends the line of session i of t, with its line end, to dst.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
-	f.summarizer.Summarize(t, i, &f.summary)
-	for n := range f.layout.columns {
-		c := &f.layout.columns[n]
-		if n > 0 {
-			dst = append(dst, ',')
-		}
+	s := &f.summary
+	f.summarizer.Summarize(t, i, s)
+	columns := f.layout.columns
+	dst = slices.Grow(dst, len(columns)*(maxCell+1))
+	n := len(dst)
+	b := dst[:cap(dst)]
+	facts := factsOf(s, f.layout.options.SampleStd)
+	for k := range columns {
+		c := &columns[k]
 		switch {
-		case c.defined == nil || c.defined(f, &f.summary):
-			dst = c.append(dst, f, &f.summary)
-		case f.layout.options.UndefinedEmpty:
-		default:
-			dst = append(dst, "0.0"...) // all that can be undefined are decimals
+		case c.needs&^facts == 0:
+			n = c.put(b, n, f, s)
+		case !f.layout.options.UndefinedEmpty:
+			b[n] = '0' // all that can be undefined are decimals
+			n = putZero(b, n+1)
 		}
+		b[n] = ','
+		n++
 	}
-	return append(dst, '\n')
+	b[n-1] = '\n'
+	return b[:n]
 }

@@ -1,9 +1,10 @@
 package writer
 
-import (
-	"math/bits"
-	"strconv"
-)
+import "math/bits"
+
+// All functions of this file write text into b at n and return where it ends.
+// Requires: b has room; Formatter sees to it once a row. Against append, which
+// looks at the capacity at every step, that is a third of a row's time.
 
 // digits holds the two digits of each number below 100.
 const digits = "" +
@@ -13,110 +14,129 @@ const digits = "" +
 	"60616263646566676869" + "70717273747576777879" +
 	"80818283848586878889" + "90919293949596979899"
 
-// appendUint appends v in decimal.
-func appendUint(dst []byte, v uint64) []byte {
+func put2(b []byte, n int, v uint64) {
+	b[n], b[n+1] = digits[2*v], digits[2*v+1]
+}
+
+// powers holds the powers of ten that a uint64 can reach.
+var powers = [20]uint64{
+	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
+	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
+}
+
+// length returns the number of decimal digits of v.
+func length(v uint64) int {
+	l := bits.Len64(v|1) * 1233 >> 12 // log10(2) is 1233/4096, nearly
+	if v|1 < powers[l] {
+		return l
+	}
+	return l + 1
+}
+
+// putUint writes v in decimal.
+func putUint(b []byte, n int, v uint64) int {
 	if v < 10 {
-		return append(dst, byte('0'+v))
+		b[n] = byte('0' + v)
+		return n + 1
 	}
-	if v < 100 {
-		return append(dst, digits[2*v], digits[2*v+1])
-	}
-	var buf [20]byte
-	i := len(buf)
+	end := n + length(v)
+	i := end
 	for v >= 100 {
 		q := v / 100
-		d := 2 * (v - 100*q)
 		i -= 2
-		buf[i], buf[i+1] = digits[d], digits[d+1]
+		put2(b, i, v-100*q)
 		v = q
 	}
 	if v >= 10 {
-		i -= 2
-		buf[i], buf[i+1] = digits[2*v], digits[2*v+1]
+		put2(b, n, v)
 	} else {
-		i--
-		buf[i] = byte('0' + v)
+		b[n] = byte('0' + v)
 	}
-	return append(dst, buf[i:]...)
+	return end
 }
 
-func appendInt(dst []byte, v int64) []byte { return strconv.AppendInt(dst, v, 10) }
+// putInt writes v in decimal.
+func putInt(b []byte, n int, v int64) int {
+	if v < 0 {
+		b[n] = '-'
+		return putUint(b, n+1, -uint64(v))
+	}
+	return putUint(b, n, uint64(v))
+}
 
-// appendNano appends v billionths: nanoseconds as seconds. At least one and at
+// putNano writes v billionths: nanoseconds as seconds. At least one and at
 // most nine decimals; trailing zeros are cut.
-func appendNano(dst []byte, v uint64) []byte {
+func putNano(b []byte, n int, v uint64) int {
 	whole := v / 1e9
 	rest := v - whole*1e9
-	dst = appendUint(dst, whole)
+	n = putUint(b, n, whole)
 	if rest == 0 {
-		return append(dst, '.', '0')
+		return putZero(b, n)
 	}
 	hi := rest / 1e5
 	lo := rest - hi*1e5
-	d := [10]byte{0: '.'}
-	put2(d[1:], hi/100)
-	put2(d[3:], hi%100)
-	d[5] = byte('0' + lo/1e4)
+	b[n] = '.'
+	put2(b, n+1, hi/100)
+	put2(b, n+3, hi%100)
+	b[n+5] = byte('0' + lo/1e4)
 	lo %= 1e4
-	put2(d[6:], lo/100)
-	put2(d[8:], lo%100)
-	return appendTrimmed(dst, d[:])
+	put2(b, n+6, lo/100)
+	put2(b, n+8, lo%100)
+	return trim(b, n+10)
 }
 
-// appendMicro appends v millionths, as appendNano with at most six decimals.
-func appendMicro(dst []byte, v uint64) []byte {
+// putMicro writes v millionths, as putNano with at most six decimals.
+func putMicro(b []byte, n int, v uint64) int {
 	whole := v / 1e6
-	return appendMillionths(appendUint(dst, whole), uint32(v-whole*1e6))
+	return putMillionths(b, putUint(b, n, whole), v-whole*1e6)
 }
 
-func appendMillionths(dst []byte, rest uint32) []byte {
+func putMillionths(b []byte, n int, rest uint64) int {
 	if rest == 0 {
-		return append(dst, '.', '0')
+		return putZero(b, n)
 	}
-	d := [7]byte{0: '.'}
-	put2(d[1:], uint64(rest/1e4))
-	put2(d[3:], uint64(rest/100%100))
-	put2(d[5:], uint64(rest%100))
-	return appendTrimmed(dst, d[:])
+	b[n] = '.'
+	put2(b, n+1, rest/1e4)
+	put2(b, n+3, rest/100%100)
+	put2(b, n+5, rest%100)
+	return trim(b, n+7)
 }
 
-// appendMicro128 appends hi<<64|lo millionths. Requires: the whole part is
-// below 10^38, which every rate is.
-func appendMicro128(dst []byte, hi, lo uint64) []byte {
+// putMicro128 writes hi<<64|lo millionths. Requires: the whole part is below
+// 10^38, which every rate is.
+func putMicro128(b []byte, n int, hi, lo uint64) int {
 	if hi == 0 {
-		return appendMicro(dst, lo)
+		return putMicro(b, n, lo)
 	}
 	wholeHi, rest := hi/1e6, hi%1e6
 	wholeLo, rest := bits.Div64(rest, lo, 1e6)
-	if wholeHi == 0 {
-		dst = appendUint(dst, wholeLo)
-	} else {
-		dst = appendUint128(dst, wholeHi, wholeLo)
-	}
-	return appendMillionths(dst, uint32(rest))
+	return putMillionths(b, putUint128(b, n, wholeHi, wholeLo), rest)
 }
 
-// appendUint128 appends hi<<64|lo. Requires: below 10^38.
-func appendUint128(dst []byte, hi, lo uint64) []byte {
-	const e19 = 1e19
-	top, low := bits.Div64(hi%e19, lo, e19)
-	dst = appendUint(dst, top)
-	var buf [19]byte
-	for i := len(buf) - 1; i >= 0; i-- {
-		buf[i] = byte('0' + low%10)
+// putUint128 writes hi<<64|lo. Requires: below 10^38.
+func putUint128(b []byte, n int, hi, lo uint64) int {
+	if hi == 0 {
+		return putUint(b, n, lo)
+	}
+	top, low := bits.Div64(hi, lo, 1e19)
+	n = putUint(b, n, top)
+	for i := n + 18; i >= n; i-- {
+		b[i] = byte('0' + low%10)
 		low /= 10
 	}
-	return append(dst, buf[:]...)
+	return n + 19
 }
 
-func put2(d []byte, v uint64) { d[0], d[1] = digits[2*v], digits[2*v+1] }
+// putZero writes the decimals of a whole number.
+func putZero(b []byte, n int) int {
+	b[n], b[n+1] = '.', '0'
+	return n + 2
+}
 
-// appendTrimmed appends a point and decimals without the trailing zeros.
-// Requires: one decimal is not zero.
-func appendTrimmed(dst, d []byte) []byte {
-	n := len(d)
-	for d[n-1] == '0' {
+// trim cuts zeros off the decimals that end at n. Requires: one is not zero.
+func trim(b []byte, n int) int {
+	for b[n-1] == '0' {
 		n--
 	}
-	return append(dst, d[:n]...)
+	return n
 }

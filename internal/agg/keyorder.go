@@ -1,0 +1,102 @@
+package agg
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+
+	"pcapbatch/internal/flow"
+)
+
+// sortKey is what a session is sorted by on disk: the class of its key, then
+// the key. a and b are the first words of the key, so that most comparisons
+// need not touch the session.
+type sortKey struct {
+	a, b    uint64
+	index   uint32
+	class   uint16
+	version uint8
+}
+
+// KeyOrder returns the numbers of all sessions, sorted by the class of their
+// key, then the key, sessions of one key in the order they began. A nil class
+// is 0 for all. It takes 28 bytes a session while it works.
+func (t *Table) KeyOrder(class func(*flow.Key) uint16) []uint32 {
+	list := make([]sortKey, t.Len())
+	for i := range list {
+		k := &t.session(uint32(i)).key
+		list[i] = makeSortKey(k, uint32(i))
+		if class != nil {
+			list[i].class = class(k)
+		}
+	}
+	slices.SortFunc(list, func(x, y sortKey) int { return t.compareKeys(&x, &y) })
+	order := make([]uint32, len(list))
+	for i := range list {
+		order[i] = list[i].index
+	}
+	return order
+}
+
+func makeSortKey(k *flow.Key, index uint32) sortKey {
+	be := binary.BigEndian
+	s := sortKey{index: index, version: k.Version}
+	if k.Version == 4 {
+		s.a = uint64(be.Uint32(k.Src[:]))<<32 | uint64(be.Uint32(k.Dst[:]))
+		s.b = uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)
+		return s
+	}
+	s.a, s.b = be.Uint64(k.Src[:]), be.Uint64(k.Src[8:])
+	return s
+}
+
+func (t *Table) compareKeys(x, y *sortKey) int {
+	if c := cmp.Compare(x.class, y.class); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.version, y.version); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.a, y.a); c != 0 {
+		return c
+	}
+	if c := cmp.Compare(x.b, y.b); c != 0 {
+		return c
+	}
+	if c := t.session(x.index).key.Compare(&t.session(y.index).key); c != 0 {
+		return c
+	}
+	return cmp.Compare(x.index, y.index)
+}
+
+// Key returns the canonical key of session i.
+func (t *Table) Key(i uint32) flow.Key { return t.session(i).key }
+
+// RowKey returns the key of session i as its row shows it: from the sender of
+// the first packet to its receiver.
+func (t *Table) RowKey(i uint32) flow.Key { return t.session(i).rowKey() }
+
+// Span returns the latest packet time of all events, and that of the captures
+// before the current one, both in ns and the smallest int64 where there are
+// none.
+func (t *Table) Span() (newest, boundary int64) { return t.newest, t.boundary }
+
+// Successor returns an empty table for what comes behind t, in the same
+// capture, when t is put away.
+func (t *Table) Successor() *Table {
+	o := NewTable(t.opt)
+	o.newest, o.boundary = t.newest, t.boundary
+	return o
+}
+
+// AbsorbPart is Absorb for a session that may go on in the same capture as
+// its part in t: a session that begins before its part in t has ended is only
+// taken as one of overlapping captures if it begins before boundary, the
+// latest packet time of earlier captures.
+func (t *Table) AbsorbPart(data []byte, boundary int64) (rest []byte, err error) {
+	before := t.boundary
+	t.boundary = boundary
+	rest, err = t.absorb(data)
+	t.boundary = before
+	return rest, err
+}
