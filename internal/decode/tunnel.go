@@ -27,6 +27,14 @@ func tunnelPort(port uint16) gopacket.LayerType {
 // udp reads ports, and goes on with a tunnel if a port says so.
 func (p *packet) udp(data []byte) {
 	p.ports(data)
+	// What IP carries behind the datagram is no payload (RFC 9868, section 4).
+	// A length that says more than IP has, or less than a header, says nothing:
+	// that of a first fragment, of offloaded segments, of a jumbogram.
+	if len(data) >= 6 {
+		if n := int64(be.Uint16(data[4:])); n >= 8 && n < p.payload {
+			p.payload = n
+		}
+	}
 	k := &p.ev.Key
 	t := tunnelPort(k.DstPort)
 	if t == layerNone {

@@ -197,21 +197,24 @@ func TestErrors(t *testing.T) {
 }
 
 // TestSmallIsCheap: a small file allocates little, whatever it claims. Most is 16 MiB, two blocks of lz4's old format.
-// A zstd window, 128 MiB at most, is reserved whole but touched as data arrives only; it is left out here.
 func TestSmallIsCheap(t *testing.T) {
 	ng := slices.Concat(section(le), ifaceBlock(le, 1, 0))
 	big := raw(le, uint32(magicMicro), uint16(2), uint16(4), 0, 0, ^uint32(0), 1)
 	for name, data := range map[string][]byte{
-		"record of 16 MiB":     slices.Concat(big, raw(le, 1, 0, uint32(maxRecord), 60, "abcd")),
-		"record of 2 GB":       slices.Concat(big, raw(le, 1, 0, uint32(2<<30), 60, "abcd")),
-		"block of 16 MiB":      slices.Concat(ng, raw(le, 6, uint32(maxRecord), 0, 0, 0, 0)),
-		"block of 4 GB":        slices.Concat(ng, raw(le, 99, uint32(1<<32-4), 0, 0, 0, 0)),
-		"section of 16 MiB":    raw(le, uint32(blockSection), uint32(maxRecord), uint32(ngOrderMagic), 0),
-		"zero-length options":  slices.Concat(section(le), ifaceBlock(le, 1, 0, bytes.Repeat(raw(le, 1), 16))),
-		"zstd window of 2 GiB": slices.Concat(raw(le, uint32(zstdMagic), "\x00\xa8"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
-		"lz4 blocks of 4 MiB":  raw(le, uint32(lz4Magic), "\x60\x70\x73", 4<<20, "ab"),
-		"lz4 legacy":           raw(le, uint32(lz4Legacy), 8<<20, "ab"),
-		"skippable of 4 GB":    raw(le, uint32(skippable), ^uint32(0), "abcd"),
+		"record of 16 MiB":        slices.Concat(big, raw(le, 1, 0, uint32(maxRecord), 60, "abcd")),
+		"record of 2 GB":          slices.Concat(big, raw(le, 1, 0, uint32(2<<30), 60, "abcd")),
+		"block of 16 MiB":         slices.Concat(ng, raw(le, 6, uint32(maxRecord), 0, 0, 0, 0)),
+		"block of 4 GB":           slices.Concat(ng, raw(le, 99, uint32(1<<32-4), 0, 0, 0, 0)),
+		"section of 16 MiB":       raw(le, uint32(blockSection), uint32(maxRecord), uint32(ngOrderMagic), 0),
+		"zero-length options":     slices.Concat(section(le), ifaceBlock(le, 1, 0, bytes.Repeat(raw(le, 1), 16))),
+		"zstd window of 128 MiB":  slices.Concat(raw(le, uint32(zstdMagic), "\x00\x88"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
+		"zstd content of 100 MiB": slices.Concat(raw(le, uint32(zstdMagic), "\xa0", 100<<20), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
+		"zstd second frame":       slices.Concat(packed(t, samples()[0].data)["zstd"], raw(le, uint32(zstdMagic), "\x00\x88"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
+		"xz dictionary of 64 MiB": xzBlock(t, xzLZMA2, 1, 28),
+		"zstd window of 2 GiB":    slices.Concat(raw(le, uint32(zstdMagic), "\x00\xa8"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
+		"lz4 blocks of 4 MiB":     raw(le, uint32(lz4Magic), "\x60\x70\x73", 4<<20, "ab"),
+		"lz4 legacy":              raw(le, uint32(lz4Legacy), 8<<20, "ab"),
+		"skippable of 4 GB":       raw(le, uint32(skippable), ^uint32(0), "abcd"),
 	} {
 		readBytes(data) // libraries build tables on first use
 		var before, after runtime.MemStats

@@ -5,20 +5,12 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 
 	"github.com/klauspost/compress/gzip"
-	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 )
-
-// readAhead is how many bytes of a compressed file are read at a time.
-const readAhead = 256 << 10
-
-// maxWindow is the largest zstd window accepted, in bytes: what the zstd command accepts unless told otherwise.
-const maxWindow = 128 << 20
 
 // unpacker is a decompressor at work.
 type unpacker struct {
@@ -64,7 +56,7 @@ func (c *Capture) decompress(o Options) (err error) {
 	if how == nil {
 		return nil
 	}
-	c.unpack, err = how.open(bufio.NewReaderSize(c.in, readAhead), o)
+	c.unpack, err = how.open(bufio.NewReaderSize(c.in, o.readAhead()), o)
 	c.unpack.name = how.name
 	if err != nil {
 		return c.fault(err)
@@ -182,29 +174,6 @@ func behindSkippable(head []byte) uint32 {
 func isZstd(head []byte) bool {
 	m := behindSkippable(head)
 	return m == zstdMagic || m == skippable
-}
-
-func openZstd(r *bufio.Reader, o Options) (unpacker, error) {
-	d, err := zstd.NewReader(r, zstd.WithDecoderConcurrency(o.Workers), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
-	if err != nil {
-		return unpacker{}, err
-	}
-	return unpacker{r: zstdReader{d}, close: d.Close}, nil
-}
-
-// zstdReader names what zstd streams ask for that is refused.
-type zstdReader struct{ *zstd.Decoder }
-
-func (z zstdReader) Read(p []byte) (int, error) {
-	n, err := z.Decoder.Read(p)
-	switch {
-	case errors.Is(err, zstd.ErrWindowSizeExceeded):
-		err = fmt.Errorf("a window of more than %d MiB is %w", maxWindow>>20, errUnsupported)
-	case errors.Is(err, zstd.ErrUnknownDictionary):
-		err = fmt.Errorf("a dictionary is %w", errUnsupported)
-	}
-	return n, err
 }
 
 func isLZ4(head []byte) bool {

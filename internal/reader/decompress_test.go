@@ -121,7 +121,7 @@ func TestCompressedErrors(t *testing.T) {
 		{"zstd and more", badFrame, 3, Corrupt, "in the zstd stream: "},
 		{"gzip header", []byte("\x1f\x8b\x07\x00\x00\x00\x00\x00\x00\x00"), 0, Corrupt, "x: in the gzip stream"},
 		{"zstd dictionary", raw(le, uint32(zstdMagic), "\x23\x07\x00\x00\x00\x05", "\x01\x00\x00"), 0, Unsupported, "dictionary"},
-		{"zstd window", raw(le, uint32(zstdMagic), "\x00\x90\x01\x00\x00"), 0, Unsupported, "window of more than 128 MiB"},
+		{"zstd window", slices.Concat(raw(le, uint32(zstdMagic), "\x00\x90"), bytes.Repeat(zstdRawBlock(100<<10), 3)), 0, Unsupported, "window of more than 128 MiB"},
 		{"xz dictionary", xzBlock(t, xzLZMA2, 1, 40), 0, Unsupported, "dictionary of more than 64 MiB"},
 		{"xz filter", xzBlock(t, 4, 0, 0), 0, Unsupported, "any filter but LZMA2"},
 		{"xz filter property", xzBlock(t, xzLZMA2, 1, 41), 0, Corrupt, "LZMA2 filter contradicts"},
@@ -133,6 +133,35 @@ func TestCompressedErrors(t *testing.T) {
 		}
 		if k := kindOf(t, err); k != c.kind || !strings.Contains(err.Error(), c.says) || len(recs) != c.records {
 			t.Errorf("%s: %v, %d records: %v\nwant %v, %d records: %s", c.name, k, len(recs), err, c.kind, c.records, c.says)
+		}
+	}
+}
+
+// zstdRawBlock is a block of n zero bytes, not compressed and not the last one.
+func zstdRawBlock(n int) []byte {
+	return raw(le, uint8(n<<3), uint8(n>>5), uint8(n>>13), make([]byte, n))
+}
+
+// TestZstdWindows reads frames of any window, small enough or with enough in them to have it.
+func TestZstdWindows(t *testing.T) {
+	s := samples()[0]
+	last := slices.Concat(raw(le, uint8(len(s.data)<<3|1), uint8(len(s.data)>>5), uint8(0)), s.data)
+	for _, window := range []byte{0x00, 0x38, 0x69, 0x88, 0x90, 0xff} {
+		recs, _, err := readBytes(slices.Concat(raw(le, uint32(zstdMagic), uint8(0), window), last))
+		if err != nil || !slices.Equal(recs, s.want) {
+			t.Errorf("window %#x: %d records, %v", window, len(recs), err)
+		}
+	}
+	rec := pcapRec(le, 1, 2, strings.Repeat("x", 1000))
+	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(rec, 20_000)...)
+	for _, window := range []int{1 << 10, 8 << 20, 16 << 20} {
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(window))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z := w.EncodeAll(data, nil)
+		if recs, _, err := readBytes(slices.Concat(z, packed(t, rec)["zstd"])); err != nil || len(recs) != 20_001 {
+			t.Errorf("window %d: %d records, %v", window, len(recs), err)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func exercise(t *testing.T, data []byte, limit int) (records int, info Info, err
 		t.Fatalf("%v, then %v", err, again)
 	}
 	runtime.ReadMemStats(&after)
-	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(160<<20+8*bytesOut) {
+	if n := after.TotalAlloc - before.TotalAlloc; n > uint64(64<<20+8*bytesOut) {
 		t.Fatalf("%d bytes allocated for %d of %d", n, bytesOut, len(data))
 	}
 	return records, info, err

@@ -94,6 +94,29 @@ func (b *Block) regrow(rest []byte, need, size int) []byte {
 // Options tunes how a capture is read. The zero value is ready.
 type Options struct {
 	Workers int // goroutines that a decompressor may use; below 1 counts as 1
+	// Size is that of the capture on disk, in bytes; 0 if it is not known.
+	// It only keeps buffers from being larger than needed, and may be wrong.
+	Size int64
+	// BlockBytes is the size of a block's buffer, and how much of a compressed
+	// file is read at a time; 0 or more than the constant counts as that.
+	BlockBytes int
+}
+
+// firstBytes is the size of the first block: one byte more than a small plain capture, to see its end with its last
+// record.
+func (o *Options) firstBytes(compressed bool) int {
+	if o.Size <= 0 || compressed {
+		return firstBytes
+	}
+	return int(min(o.Size+1, firstBytes))
+}
+
+// readAhead is how many bytes of a compressed file are read at a time: one more than a small file has, to see its end.
+func (o *Options) readAhead() int {
+	if o.Size <= 0 {
+		return o.BlockBytes
+	}
+	return int(min(o.Size+1, int64(o.BlockBytes)))
 }
 
 // Capture is one open capture.
@@ -112,6 +135,7 @@ type Capture struct {
 	base    int64  // offset in the uncompressed stream of the first byte not yet walked, or of the gap in front of it
 	records uint64
 	first   *Block // what Open read ahead
+	block   int    // Options.BlockBytes
 	start   int64  // time of the first record, ns
 	started bool
 	err     error // what Next returns from now on
@@ -155,13 +179,16 @@ func Open(path string, o Options) (*Capture, error) {
 // caller's to close, after Close.
 func New(name string, r io.Reader, o Options) (*Capture, error) {
 	o.Workers = max(o.Workers, 1)
-	c := &Capture{path: name, raw: &source{r: r}}
+	if o.BlockBytes <= 0 || o.BlockBytes > BlockBytes {
+		o.BlockBytes = BlockBytes
+	}
+	c := &Capture{path: name, raw: &source{r: r}, block: o.BlockBytes}
 	if err := c.open(o); err != nil {
 		c.Close()
 		return nil, err
 	}
 	first := new(Block)
-	err := c.fill(first, firstBytes)
+	err := c.fill(first, o.firstBytes(c.unpack.name != ""))
 	if err == nil {
 		c.first, c.start, c.started = first, first.Records[0].Time, true
 	} else if err != io.EOF && c.base == 0 {
@@ -211,10 +238,10 @@ func (c *Capture) nothing() error {
 func (c *Capture) Next(b *Block) error {
 	first := c.first
 	if first == nil {
-		return c.fill(b, BlockBytes)
+		return c.fill(b, c.block)
 	}
 	c.first = nil
-	b.Data = append(b.buffer(BlockBytes)[:0], first.Data...)
+	b.Data = append(b.buffer(c.block)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
 	return nil
 }
@@ -225,6 +252,7 @@ func (c *Capture) fill(b *Block, size int) error {
 	if c.err != nil {
 		return c.err
 	}
+	size = max(size, len(c.carry)) // the first block may have been the larger one
 	buf := b.buffer(size)
 	n := copy(buf, c.carry)
 	c.carry = c.carry[:0]

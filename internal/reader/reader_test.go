@@ -101,30 +101,32 @@ func TestBlocks(t *testing.T) {
 		want = append(want, p)
 		data = append(data, pcapRec(le, uint32(i), 0, p)...)
 	}
-	c, err := New("x", bytes.NewReader(data), Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var b Block
-	n, blocks := 0, 0
-	for ; ; blocks++ {
-		if err := c.Next(&b); err == io.EOF {
-			break
-		} else if err != nil {
+	for _, size := range []int{0, 64 << 10, 1000, 50} {
+		c, err := New("x", bytes.NewReader(data), Options{BlockBytes: size})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if len(b.Data) > BlockBytes || len(b.Records) == 0 {
-			t.Fatalf("block of %d bytes, %d records", len(b.Data), len(b.Records))
-		}
-		for _, r := range b.Records {
-			if p := string(b.Data[r.Off:][:r.CapLen]); p != want[n] || r.Time != int64(n)*1e9 {
-				t.Fatalf("record %d: %d bytes %.10q at %d", n+1, len(p), p, r.Time)
+		var b Block
+		n, blocks := 0, 0
+		for ; ; blocks++ {
+			if err := c.Next(&b); err == io.EOF {
+				break
+			} else if err != nil {
+				t.Fatalf("blocks of %d: %v", size, err)
 			}
-			n++
+			if len(b.Data) > BlockBytes || len(b.Records) == 0 {
+				t.Fatalf("blocks of %d: %d bytes, %d records", size, len(b.Data), len(b.Records))
+			}
+			for _, r := range b.Records {
+				if p := string(b.Data[r.Off:][:r.CapLen]); p != want[n] || r.Time != int64(n)*1e9 {
+					t.Fatalf("blocks of %d, record %d: %d bytes %.10q at %d", size, n+1, len(p), p, r.Time)
+				}
+				n++
+			}
 		}
-	}
-	if n != len(want) || blocks < 5 {
-		t.Errorf("%d records in %d blocks", n, blocks)
+		if n != len(want) || blocks < 5 {
+			t.Errorf("blocks of %d: %d records in %d", size, n, blocks)
+		}
 	}
 }
 

@@ -159,8 +159,8 @@ func (x *xzReader) blockHeader(size byte) error {
 		return fmt.Errorf("a dictionary of more than %d MiB is %w", maxDictionary>>20, errUnsupported)
 	}
 	ahead, _ := x.src.Peek(x.src.Size())
-	if out, all := lzma2Size(ahead); all {
-		dict = min(dict, out) // many small blocks must not cost a large dictionary each
+	if out, all := lzma2Size(ahead); all || len(ahead) < x.src.Size() {
+		dict = min(dict, out) // a small block must not cost a large dictionary
 	}
 	x.out = 0
 	if x.sum != nil {
@@ -196,29 +196,25 @@ func (x *xzReader) blockFlags(f byte, b []byte) (dict int64, err error) {
 	return int64(2|b[1]&1) << (b[1]/2 + 11), nil
 }
 
-// lzma2Size adds up what the LZMA2 chunks in p make; false when p does not hold them all.
+// lzma2Size adds up what the LZMA2 chunks make that begin in p; false when p does not hold the last one.
 func lzma2Size(p []byte) (size int64, all bool) {
-	for len(p) >= 6 {
+	for len(p) >= 6 && p[0] != 0 {
 		n := int(binary.BigEndian.Uint16(p[1:])) + 1
 		switch c := p[0]; {
-		case c == 0:
-			return size, true
-		case c <= 2:
+		case c < 0x80: // not compressed; or not a chunk, and refused by the decoder
 			size += int64(n)
 			n += 3
-		case c >= 0x80:
+		default:
 			size += int64(c&0x1f)<<16 + int64(n)
 			n = int(binary.BigEndian.Uint16(p[3:])) + 1 + 5
 			if c >= 0xc0 {
 				n++ // a byte of properties
 			}
-		default:
-			return 0, false
 		}
-		if n > len(p) {
-			return 0, false
-		}
-		p = p[n:]
+		p = p[min(n, len(p)):]
+	}
+	if len(p) > 0 && p[0] != 0 {
+		size += 1 << 21 // the most a chunk makes
 	}
 	return size, len(p) > 0 && p[0] == 0
 }
