@@ -1,10 +1,10 @@
 #!/bin/sh
 # oracle.sh DIR: holds the program against the exact answers in DIR, both ways.
 # Captures on which the answers themselves are wrong are listed, with the
-# reason, in testdata/oracle-exceptions.txt; any other difference fails.
+# reason, in scripts/oracle-exceptions.txt; any other difference fails.
 set -eu
 dir=$1
-exceptions=testdata/oracle-exceptions.txt
+exceptions=scripts/oracle-exceptions.txt
 make -s build
 for direction in bi uni; do
 	python3 "$dir/oracle/check.py" bin/batch --direction $direction >bin/oracle.txt || true

@@ -20,13 +20,13 @@ type session struct{ packets, bytes, payload uint64 }
 // debatable are the captures of which the oracle sees less than there is; the
 // reasons are in the packets themselves.
 var debatable = map[string]string{
-	"ndpi__fuzz-2006-06-26-2594.pcap":           "UDP lengths below what IP carries, which the oracle does not look at",
-	"tcpdump__bootp_asan.pcap":                  "as above",
-	"tcpdump__l2tp-avp-overflow.pcap":           "as above",
-	"ndpi__ajp.pcap":                            "12 packets are FabricPath, whose dissector the oracle has switched off",
-	"ndpi__someip_sd_sample.pcap":               "Ethernet in PPI, which the oracle has switched off",
-	"tcpdump__LINKTYPE_USER2_PKTAP.pcap":        "PKTAP under link type 149, which the oracle has switched off",
-	"nfstream__fuzz-2021-06-07-c6c72a0a56.pcap": "wire length above 2^31, which tshark lowers",
+	"ndpi__fuzz-2006-06-26-2594.pcap":                                          "UDP lengths below what IP carries, which the oracle does not look at",
+	"tcpdump__bootp_asan.pcap":                                                 "as above",
+	"tcpdump__l2tp-avp-overflow.pcap":                                          "as above",
+	"ndpi__ajp.pcap":                                                           "12 packets are FabricPath, whose dissector the oracle has switched off",
+	"ndpi__someip_sd_sample.pcap":                                              "Ethernet in PPI, which the oracle has switched off",
+	"tcpdump__LINKTYPE_USER2_PKTAP.pcap":                                       "PKTAP under link type 149, which the oracle has switched off",
+	"nfstream__fuzz-2021-06-07-c6c72a0a56.pcap":                                "wire length above 2^31, which tshark lowers",
 	"pcapplusplus__clusterfuzz-testcase-minimized-FuzzTarget-4683685084594176": "wire length above 2^31, which tshark lowers",
 	"pcapplusplus__clusterfuzz-testcase-minimized-FuzzTarget-5755755617189888": "wire length above 2^31, which tshark lowers",
 }

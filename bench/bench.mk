@@ -1,0 +1,91 @@
+# Benchmarks. Included by the Makefile, which defines GO and the target build (bin/batch).
+# bench/README.md says what every row means. Measure while nothing else runs on the machine.
+
+BENCH_DATA       ?= bench/data
+BENCH_RESULTS    ?= $(BENCH_DATA)/results
+BENCH_ROUNDS     ?= 5
+BENCH_ROWS       ?=
+BENCH_GATE_SCALE ?= 0.02
+BENCH_GATE_FLAGS ?=
+BENCH_PEERS      ?=
+BENCH_BASE       ?= HEAD
+BENCH_MICRO      ?= .
+BENCHSTAT        ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
+
+BENCH_GATE_DATA  = $(BENCH_DATA)/gate-$(BENCH_GATE_SCALE)
+BENCH_KINDS      = mix scan elephant victim
+BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
+BENCH_WORKTREE   = $(BENCH_DATA)/base
+
+.PHONY: bench bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
+
+bench: build bench-data ## measure every row against its reference (about 20 GB of captures)
+	mkdir -p $(BENCH_RESULTS)
+	bin/bench run $(BENCH_FLAGS) -data $(BENCH_DATA) -rows '$(BENCH_ROWS)' -json $(BENCH_RESULTS)/bench.json > $(BENCH_RESULTS)/bench.txt
+	cat $(BENCH_RESULTS)/bench.txt
+
+bench-gate: build bench-gate-data ## fail if a ratio is more than 15 % worse than bench/baseline.json
+	bin/bench gate -batch bin/batch -data $(BENCH_GATE_DATA) -baseline bench/baseline.json $(BENCH_GATE_FLAGS)
+
+bench-baseline: build bench-gate-data ## take the ratios for bench-gate
+	bin/bench gate -batch bin/batch -data $(BENCH_GATE_DATA) -baseline bench/baseline.json -rounds 31 -write
+
+bench-peers: build bin/bench $(BENCH_DATA)/quarter/mix.pcap ## measure the other programs that are installed
+	mkdir -p $(BENCH_RESULTS)
+	bin/bench peers -batch bin/batch -data $(BENCH_DATA) -peers '$(BENCH_PEERS)' -json $(BENCH_RESULTS)/peers.json > $(BENCH_RESULTS)/peers.txt
+	cat $(BENCH_RESULTS)/peers.txt
+
+# Both trees take turns, for the same reason as above: what slows the machine
+# down for a minute hits them alike.
+bench-compare: ## benchstat of the Go benchmarks: the working tree against BENCH_BASE (a commit)
+	mkdir -p $(BENCH_DATA)
+	git worktree remove --force $(BENCH_WORKTREE) 2>/dev/null || true
+	git worktree add --detach $(BENCH_WORKTREE) $(BENCH_BASE)
+	rm -f $(BENCH_DATA)/base.txt $(BENCH_DATA)/new.txt
+	for i in 1 2 3 4 5 6 7 8 9 10; do \
+		(cd $(BENCH_WORKTREE) && $(GO) test -p 1 -run '^$$' -bench '$(BENCH_MICRO)' -benchmem ./internal/...) >> $(BENCH_DATA)/base.txt || exit 1; \
+		$(GO) test -p 1 -run '^$$' -bench '$(BENCH_MICRO)' -benchmem ./internal/... >> $(BENCH_DATA)/new.txt || exit 1; \
+	done
+	git worktree remove --force $(BENCH_WORKTREE)
+	$(BENCHSTAT) $(BENCH_DATA)/base.txt $(BENCH_DATA)/new.txt
+
+bench-clean: ## remove the captures and what was measured
+	rm -rf $(BENCH_DATA)
+
+bench-data: $(BENCH_KINDS:%=$(BENCH_DATA)/%.pcap) $(BENCH_DATA)/tiny/mix.pcap $(BENCH_DATA)/mix16/mix-15.pcap \
+	$(BENCH_DATA)/mix.pcap.zst $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz
+
+bench-gate-data: $(BENCH_KINDS:%=$(BENCH_GATE_DATA)/%.pcap)
+
+# The captures do not depend on the generator's date: they take minutes, and
+# TestSamePacketsEverywhere says when they change. Then: make bench-clean.
+bin/bench:
+	$(GO) build -o bin/bench ./bench
+
+$(BENCH_GATE_DATA)/%.pcap: | bin/bench
+	bin/bench gen -kind $* -scale $(BENCH_GATE_SCALE) -o $(@D)
+
+$(BENCH_DATA)/tiny/mix.pcap: | bin/bench
+	bin/bench gen -kind mix -scale 0.0001 -o $(@D)
+
+$(BENCH_DATA)/quarter/mix.pcap: | bin/bench
+	bin/bench gen -kind mix -scale 0.25 -o $(@D)
+
+$(BENCH_DATA)/mix16/mix-15.pcap: | bin/bench
+	bin/bench gen -kind mix -split 16 -o $(@D)
+
+$(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz: | bin/bench
+	bin/bench gen -kind mix -scale 0.25 -split 8 -o $(@D)
+	gzip -6 -f $(@D)/mix-*.pcap
+
+$(BENCH_DATA)/%.pcap: | bin/bench
+	bin/bench gen -kind $* -o $(@D)
+
+$(BENCH_DATA)/%.pcap.gz: $(BENCH_DATA)/%.pcap
+	gzip -6 -c $< > $@.part
+	mv $@.part $@
+
+$(BENCH_DATA)/%.pcap.zst: $(BENCH_DATA)/%.pcap
+	@if command -v zstd > /dev/null; then \
+		echo zstd -3 $<; zstd -3 -q -c $< > $@.part && mv $@.part $@; \
+	else echo "zstd is not installed: no row mix-zst"; fi

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// runGen is the command gen.
+func runGen(args []string, stdout, stderr io.Writer) error {
+	flags := newFlags("gen", stderr)
+	name := flags.String("kind", "mix", "mix, scan, elephant or victim")
+	scale := flags.Float64("scale", 1, "number of packets, as a fraction of the full capture's")
+	seed := flags.Uint64("seed", 1, "another seed gives another capture of the same kind")
+	split := flags.Int64("split", 1, "write this many files, one after the other in time")
+	dir := flags.String("o", "bench/data", "directory to write to")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	k, ok := kindByName(*name)
+	if !ok {
+		return fmt.Errorf("unknown kind %q", *name)
+	}
+	if !(*scale > 0 && *scale <= 100) {
+		return fmt.Errorf("scale %v is not above 0 and up to 100", *scale)
+	}
+	if *split < 1 || *split > 100 {
+		return fmt.Errorf("split %d is not 1 to 100", *split)
+	}
+	if err := os.MkdirAll(*dir, 0o755); err != nil {
+		return err
+	}
+	total, err := writeCapture(k, *scale, *seed, *split, *dir)
+	if err != nil {
+		return fmt.Errorf("generate %s: %w", k.name, err)
+	}
+	fmt.Fprintf(stdout, "%s: %d packets, %d sessions, mean wire length %d bytes\n",
+		k.name, total.Packets, total.Sessions, total.WireBytes/total.Packets)
+	return nil
+}
+
+// writeCapture writes the capture KIND.pcap, or KIND-00.pcap and so on, into dir.
+func writeCapture(k kind, scale float64, seed uint64, split int64, dir string) (genTotals, error) {
+	files := newPcapFiles(dir, k.name, split, scaled(k.packets, scale))
+	total, err := generate(k, scale, seed, files)
+	if err == nil {
+		err = files.close()
+	}
+	if err != nil {
+		files.abandon()
+	}
+	return total, err
+}

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+)
+
+// goal is a figure that the project wants to reach on a machine with two
+// CPUs. It is printed, never judged: only the gate fails.
+type goal struct {
+	about string
+	rows  []string // needed for the figure
+	// figure gets the rows in that order.
+	figure func(r []result) float64
+	limit  float64
+	atMost bool // the figure is to stay at or below limit; otherwise at or above
+}
+
+func ratioOf(r []result) float64 { return r[0].Ratio }
+
+var goals = []goal{
+	{"mix: wall / floor", []string{"mix"}, ratioOf, 3.0, true},
+	{"mix: CPU ns per packet", []string{"mix"}, func(r []result) float64 { return r[0].CPUNsPerPacket }, 170, true},
+	{"mix: peak RSS, MB", []string{"mix"}, func(r []result) float64 { return float64(r[0].PeakRSS) / 1e6 }, 500, true},
+	{"mix-1cpu: million packets/s", []string{"mix-1cpu"}, func(r []result) float64 { return r[0].PacketsPerS / 1e6 }, 8, false},
+	{"scan: million rows/s", []string{"scan"}, func(r []result) float64 { return r[0].RowsPerS / 1e6 }, 3, false},
+	{"scan: bytes a session beyond 100 MB of peak RSS", []string{"scan"}, func(r []result) float64 {
+		return max(0, quotient(float64(r[0].PeakRSS)-100e6, float64(r[0].Sessions)))
+	}, 256, true},
+	{"elephant: wall / floor", []string{"elephant"}, ratioOf, 3.0, true},
+	{"victim: wall per packet / mix's", []string{"victim", "mix"}, func(r []result) float64 {
+		return quotient(r[0].WallS/float64(r[0].Packets), r[1].WallS/float64(r[1].Packets))
+	}, 1.15, true},
+	{"mix-16files: wall / mix's", []string{"mix-16files", "mix"}, wallQuotient, 1.0, true},
+	{"mix-zst: wall / zstd -dc", []string{"mix-zst"}, ratioOf, 1.25, true},
+	{"gz-2cpu: wall / igzip -dc", []string{"gz-2cpu"}, ratioOf, 0.75, true},
+	{"gz-8files: wall on one CPU / on two", []string{"gz-8files-1cpu", "gz-8files-2cpu"}, wallQuotient, 1.9, false},
+	{"tiny: wall, ms", []string{"tiny"}, func(r []result) float64 { return r[0].WallS * 1e3 }, 25, true},
+}
+
+func wallQuotient(r []result) float64 { return quotient(r[0].WallS, r[1].WallS) }
+
+// met says whether a figure reaches the goal.
+func (g goal) met(figure float64) bool {
+	if g.atMost {
+		return figure <= g.limit
+	}
+	return figure >= g.limit
+}
+
+func printGoals(w io.Writer, rep report) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "\ngoal\tlimit\tfigure\t")
+	for _, g := range goals {
+		needed, ok := rep.find(g.rows)
+		if !ok {
+			continue
+		}
+		sign, verdict := ">=", "missed"
+		if g.atMost {
+			sign = "<="
+		}
+		figure := g.figure(needed)
+		if g.met(figure) {
+			verdict = "met"
+		}
+		fmt.Fprintf(t, "%s\t%s %g\t%.2f\t%s\n", g.about, sign, g.limit, figure, verdict)
+	}
+	t.Flush()
+}
+
+// find returns the rows of these names, and false if one was not measured.
+func (rep report) find(names []string) ([]result, bool) {
+	var found []result
+	for _, name := range names {
+		for _, r := range rep.Rows {
+			if r.Name == name {
+				found = append(found, r)
+			}
+		}
+	}
+	return found, len(found) == len(names)
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// benchProgram stands for this program in a row; others are looked up in PATH.
+const benchProgram = "bench"
+
+// row is one line of the table: a program on captures, and what it is compared with.
+type row struct {
+	name, about string
+	captures    []string // patterns, relative to the data directory
+	// plain is what the captures hold uncompressed, to know their packets
+	// and bytes. nil: the captures are plain.
+	plain []string
+	// against is the reference: programs with arguments, of which the first
+	// that is installed is run on the captures. nil: the floor.
+	against [][]string
+	cpus    int  // 0: all
+	gate    bool // part of the gate
+}
+
+var rows = []row{
+	{name: "tiny", about: "1000 packets: start-up and end", captures: []string{"tiny/mix.pcap"}},
+	{name: "mix", about: "the usual traffic", captures: []string{"mix.pcap"}, gate: true},
+	{name: "mix-1cpu", about: "mix on one CPU", captures: []string{"mix.pcap"}, cpus: 1, gate: true},
+	{name: "scan", about: "sessions of 1 to 3 packets: the table and the CSV", captures: []string{"scan.pcap"}, gate: true},
+	{name: "elephant", about: "one session with 80 % of the packets: one busy shard", captures: []string{"elephant.pcap"}, gate: true},
+	{name: "victim", about: "mix between two addresses: sharding by the full key", captures: []string{"victim.pcap"}, gate: true},
+	{name: "mix-16files", about: "mix as 16 captures", captures: []string{"mix16/mix-*.pcap"}},
+	{name: "mix-zst", about: "mix as zstd -3", captures: []string{"mix.pcap.zst"}, plain: []string{"mix.pcap"}, against: zstdPrograms},
+	{name: "gz-1cpu", about: "a quarter of mix as gzip -6, on one CPU", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
+	{name: "gz-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2},
+	{name: "gz-8files-1cpu", about: "a quarter of mix as 8 captures, gzip -6, on one CPU", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
+	{name: "gz-8files-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2},
+}
+
+var (
+	floorProgram = [][]string{{benchProgram, "floor"}}
+	zstdPrograms = [][]string{{"zstd", "-dc"}}
+	gzipPrograms = [][]string{{"igzip", "-dc"}, {"gzip", "-dc"}}
+)
+
+// errSkip says why a row cannot be measured here.
+type errSkip string
+
+func (e errSkip) Error() string { return "skipped: " + string(e) }
+
+// selectRows returns the rows named in a comma-separated list, or all of them.
+func selectRows(list string) ([]row, error) {
+	return selected(list, rows, func(r row) string { return r.name })
+}
+
+// selected returns what a comma-separated list names, in its order; all for an empty list.
+func selected[T any](list string, all []T, name func(T) string) ([]T, error) {
+	if list == "" {
+		return all, nil
+	}
+	var chosen []T
+	for want := range strings.SplitSeq(list, ",") {
+		i := slices.IndexFunc(all, func(t T) bool { return name(t) == want })
+		if i < 0 {
+			return nil, fmt.Errorf("unknown name %q", want)
+		}
+		chosen = append(chosen, all[i])
+	}
+	return chosen, nil
+}
+
+func gateRows() []row {
+	var chosen []row
+	for _, r := range rows {
+		if r.gate {
+			chosen = append(chosen, r)
+		}
+	}
+	return chosen
+}
+
+// expand resolves patterns below dir. A pattern without a file is an errSkip.
+func expand(dir string, patterns []string) ([]string, error) {
+	var paths []string
+	for _, pattern := range patterns {
+		found, err := filepath.Glob(filepath.Join(dir, pattern))
+		if err != nil {
+			return nil, err
+		}
+		if len(found) == 0 {
+			return nil, errSkip("no " + pattern + " in the data directory")
+		}
+		paths = append(paths, found...)
+	}
+	return paths, nil
+}
+
+func sizeOf(paths []string) (int64, error) {
+	var total int64
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		total += info.Size()
+	}
+	return total, nil
+}
+
+// firstInstalled returns the first program of the list that can be run: its
+// command line as it stands in the list, and with the program's path.
+func firstInstalled(programs [][]string) (name string, argv []string, err error) {
+	for _, p := range programs {
+		path, err := exec.LookPath(p[0])
+		if p[0] == benchProgram {
+			path, err = os.Executable()
+		}
+		if err == nil {
+			return strings.Join(p, " "), append([]string{path}, p[1:]...), nil
+		}
+	}
+	return "", nil, errSkip(programs[0][0] + " is not installed")
+}
