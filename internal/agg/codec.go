@@ -65,7 +65,7 @@ func (t *Table) recordAt(s *Session, j uint8) *record {
 		return &s.head[j]
 	}
 	j -= headRecords
-	return &t.records.block(s.block, s.state&classMask)[j/8][j%8]
+	return &t.records.block(s.block, s.state&classMask)[j/unitRecords][j%unitRecords]
 }
 
 func appendKey(dst []byte, s *Session) []byte {
@@ -223,7 +223,7 @@ func (d *decoder) session(o *Table, s *Session) {
 		l := o.digestBlock(s)
 		d.large(l)
 		d.pass(s, l.moments[gapMetric].Sum)
-		if n < headRecords {
+		if n < keptRecords {
 			d.fail("folded packets behind an open head")
 		}
 		if l.truncated > l.packets+uint64(n)-uint64(s.truncated) {
@@ -276,8 +276,8 @@ const maxPackets = 1 << 48
 
 func (d *decoder) large(l *large) {
 	l.packets, l.truncated, l.idle = d.uvarint(), d.uvarint(), d.uvarint()
-	if l.packets == 0 || l.packets > maxPackets {
-		d.fail("bad number of packets")
+	if l.packets > maxPackets {
+		d.fail("too many packets")
 	}
 	for i := range metrics {
 		m := &l.moments[i]

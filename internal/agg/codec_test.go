@@ -236,6 +236,12 @@ func TestCodecRefuses(t *testing.T) {
 			d := &l.digests[payloadMetric]
 			d.list[0], d.list[1] = d.list[1], d.list[0]
 		},
+		"sums beyond 64 bits": func(s *Session, l *large) {
+			d := &l.digests[gapMetric]
+			d.list[d.n-2].sum += 1 << 63
+			d.list[d.n-1].sum += 1 << 63
+			l.moments[gapMetric].Max = math.MaxUint64
+		},
 		"weights beyond 64 bits": func(s *Session, l *large) { l.digests[gapMetric].list[3].weightAtom |= 1 << 63 },
 	} {
 		e := change(f)
@@ -260,6 +266,47 @@ func TestCodecRefuses(t *testing.T) {
 		if _, err := tab.Absorb(e); !errors.Is(err, ErrCodec) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// forged is a session of packets 0-byte packets, give or take a few, without
+// a contradiction.
+func forged(packets uint64) []byte {
+	tab := NewTable(codecOptions)
+	defer tab.Release()
+	events := sequence(ramp(exactRecords+1, 0, 1), 0)
+	tab.Update(events, inOrder(len(events)))
+	l := tab.larges.at(0, largeShift)
+	*l = large{packets: packets}
+	for m := range metrics {
+		l.moments[m] = Moments{N: packets, Sum: 50, SqLo: 60, Max: 30}
+		l.digests[m].n = 2
+		l.digests[m].list[0] = centroid{sum: 20, weightAtom: packets / 2 << 1}
+		l.digests[m].list[1] = centroid{sum: 30, weightAtom: (packets - packets/2) << 1}
+	}
+	return tab.AppendSession(nil, 0)
+}
+
+// Forged counts are refused where they are absurd, and do no harm where they
+// add up beyond 64 bits.
+func TestCodecForgedCounts(t *testing.T) {
+	tab := NewTable(codecOptions)
+	defer tab.Release()
+	if _, err := tab.Absorb(forged(maxPackets + 1)); !errors.Is(err, ErrCodec) {
+		t.Errorf("%d packets: %v", uint64(maxPackets+1), err)
+	}
+	e := forged(maxPackets)
+	var z Summarizer
+	var s Summary
+	wrapped := false
+	for range 3 << 15 {
+		absorb(t, tab, e)
+		before := s.Packets
+		z.Summarize(tab, 0, &s)
+		wrapped = wrapped || s.Packets < before
+	}
+	if !wrapped {
+		t.Errorf("%d packets: nothing wrapped", s.Packets)
 	}
 }
 

@@ -7,8 +7,8 @@
 //
 // # What a session costs
 //
-// A Session is 192 bytes: its key, and the first eight packets as they came.
-// More packets go to a block of 8, 24, 56 or 120 records; up to 128 packets
+// A Session is 128 bytes: its key, and the first four packets as they came.
+// More packets go to a block of 4, 12, 28, 60 or 124 records; up to 128 packets
 // everything is kept and every statistic is exact. Packet 129 adds a block of
 // digests and integer moments, and from then on the records are a buffer that
 // is folded into that block whenever it is full. So the work per packet is one

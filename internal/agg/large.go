@@ -30,15 +30,15 @@ func (l *large) reset() {
 	}
 }
 
-// fold moves the records of s behind the head into its digest block.
+// fold moves the records of s behind the kept ones into its digest block.
 // Requires: s has a digest block, which is l.
 func (t *Table) fold(s *Session, l *large) {
 	n := 0
 	v := &t.scratch.values
-	blocks := t.records.block(s.block, s.state&classMask)
-	for left := int(s.fill) - headRecords; left > 0; left -= len(unit{}) {
-		u := &blocks[n/len(unit{})]
-		for i := range min(left, len(unit{})) {
+	blocks := t.records.block(s.block, s.state&classMask)[(keptRecords-headRecords)/unitRecords:]
+	for left := int(s.fill) - keptRecords; left > 0; left -= unitRecords {
+		u := &blocks[n/unitRecords]
+		for i := range min(left, unitRecords) {
 			v[gapMetric][n], v[lengthMetric][n], v[payloadMetric][n] = u[i].gap, uint64(u[i].wire), uint64(u[i].payload)
 			n++
 		}
@@ -51,7 +51,7 @@ func (t *Table) fold(s *Session, l *large) {
 		l.digests[m].fold(&t.scratch.digestScratch, v[m][:n])
 	}
 	s.truncated = 0
-	s.fill = headRecords
+	s.fill = keptRecords
 }
 
 // idleSum adds up the gaps above threshold.

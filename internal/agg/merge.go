@@ -72,27 +72,25 @@ func (t *Table) join(s *Session, o *Table, from *Session) {
 	}
 	s.state |= from.state & overlapped
 	s.truncated += from.truncated
-	clock := from.first() // of from, while its records are given to s
-	for i := range min(from.fill, headRecords) {
-		r := &from.head[i]
+	kept := min(from.fill, keptRecords)
+	clock := t.replayAll(s, o, from, 0, kept, from.first())
+	if from.large != 0 {
+		clock = t.mergeLarge(s, o.larges.at(from.large-1, largeShift), clock)
+	}
+	t.replayAll(s, o, from, kept, from.fill, clock)
+}
+
+// replayAll gives s the records begin to end of from, a session of o whose
+// clock stands at clock before them, and returns that clock behind them.
+func (t *Table) replayAll(s *Session, o *Table, from *Session, begin, end uint8, clock int64) int64 {
+	for i := begin; i < end; i++ {
+		r := o.recordAt(from, i)
 		if i > 0 {
 			clock = int64(uint64(clock) + r.gap)
 		}
 		t.replay(s, clock, i == 0 || r.gap > 0, r)
 	}
-	if from.large != 0 {
-		clock = t.mergeLarge(s, o.larges.at(from.large-1, largeShift), clock)
-	}
-	if from.fill <= headRecords {
-		return
-	}
-	left := int(from.fill) - headRecords
-	blocks := o.records.block(from.block, from.state&classMask)
-	for i := range left {
-		r := &blocks[i/8][i%8]
-		clock = int64(uint64(clock) + r.gap)
-		t.replay(s, clock, r.gap > 0, r)
-	}
+	return clock
 }
 
 // replay gives s a record of a session whose own clock stood at clock when it

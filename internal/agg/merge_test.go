@@ -271,6 +271,28 @@ func TestMergeKeepsDirection(t *testing.T) {
 	}
 }
 
+// A session that overlapped stays marked through later merges, and a table
+// knows how far the captures that it took in went.
+func TestMergeKeepsMarkAndClock(t *testing.T) {
+	for _, name := range sortedKeys(transfers) {
+		r := newRand(38)
+		first, second := tableOf(r, Options{}, sequence(ramp(5, 0, 10), 0)), tableOf(r, Options{}, sequence(ramp(5, 100, 10), 5))
+		second.session(0).state |= overlapped
+		transfers[name](t, first, second)
+		if n := first.Overlapped(); n != 1 {
+			t.Errorf("%s: the mark was lost", name)
+		}
+		first.session(0).state &^= overlapped
+		first.BeginCapture()
+		update(first, r, sequence([]int64{139}, 10))
+		if n := first.Overlapped(); n != 1 {
+			t.Errorf("%s: a packet before the end of what was merged is not marked", name)
+		}
+		first.Release()
+		second.Release()
+	}
+}
+
 // Packets that go back in time behind the end of an earlier capture are
 // marked when captures are read into one table, and only then.
 func TestBeginCapture(t *testing.T) {

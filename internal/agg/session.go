@@ -2,10 +2,14 @@ package agg
 
 import "pcapbatch/internal/flow"
 
-// headRecords is the number of packets a Session holds in itself. They stay
-// there, in the order they came, as long as the session lives: merge needs
-// them where captures overlap by a few packets.
-const headRecords = 8
+// headRecords is the number of packets a Session holds in itself. Most
+// sessions of most captures have no more.
+const headRecords = 4
+
+// keptRecords is the number of packets that are never folded away, but stay in
+// the order they came as long as the session lives: merge needs them where
+// captures overlap by a few packets.
+const keptRecords = headRecords + unitRecords
 
 // exactRecords is the number of packets up to which a session keeps every
 // value, so that its medians are exact whatever they are. It is also what a
@@ -23,7 +27,7 @@ type record struct {
 	wire, payload uint32
 }
 
-// Session is the state of one session: three cache lines, no pointers.
+// Session is the state of one session: two cache lines, no pointers.
 // The zero Session is not valid.
 type Session struct {
 	key   flow.Key
@@ -49,7 +53,7 @@ const (
 // classRecords is how many records a session of each class holds, head
 // included. The steps were chosen so that a session never holds less than
 // half of what it has room for.
-var classRecords = [...]uint8{headRecords, 16, 32, 64, exactRecords}
+var classRecords = [...]uint8{headRecords, 8, 16, 32, 64, exactRecords}
 
 // lastClass is the class of sessions that hold exactRecords.
 const lastClass = sessionState(len(classRecords) - 1)

@@ -12,8 +12,8 @@ type slab[T any] struct {
 // Elements per chunk are a power of two, so that an index splits by shift and
 // mask.
 const (
-	sessionShift = 13 // 1.5 MiB of sessions a chunk
-	unitShift    = 14 // 2 MiB of record units a chunk
+	sessionShift = 13 // 1 MiB of sessions a chunk
+	unitShift    = 15 // 2 MiB of record units a chunk
 	largeShift   = 7  // 0.8 MiB of digest blocks a chunk
 )
 
@@ -40,9 +40,11 @@ func (s *slab[T]) add(n uint32, shift uint) uint32 {
 // reset takes all elements back and keeps the chunks.
 func (s *slab[T]) reset() { s.n = 0 }
 
-// unit is the granule of record blocks: blocks of 8, 24, 56 and 120 records are
-// 1, 3, 7 and 15 units.
-type unit [8]record
+// unit is the granule of record blocks: blocks of 4, 12, 28, 60 and 124 records
+// are 1, 3, 7, 15 and 31 units.
+type unit [unitRecords]record
+
+const unitRecords = headRecords // so that the head of a session is read like a unit
 
 // recordSlab hands out record blocks by class, and takes them back when their
 // session moves to a larger one.
@@ -51,7 +53,7 @@ type recordSlab struct {
 	free [len(classRecords)]uint32 // per class: index + 1 of a free block, linked through its first record
 }
 
-func unitsOf(class sessionState) uint32 { return uint32(classRecords[class]-headRecords) / 8 }
+func unitsOf(class sessionState) uint32 { return uint32(classRecords[class]-headRecords) / unitRecords }
 
 func (r *recordSlab) get(class sessionState) uint32 {
 	if i := r.free[class]; i != 0 {

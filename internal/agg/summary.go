@@ -73,7 +73,7 @@ func (t *Table) gather(s *Session, v *[metrics][exactRecords]uint64) int {
 	take((*unit)(&s.head), int(s.fill))
 	if left := int(s.fill) - headRecords; left > 0 {
 		for i := range t.records.block(s.block, s.state&classMask) {
-			take(&t.records.block(s.block, s.state&classMask)[i], left-8*i)
+			take(&t.records.block(s.block, s.state&classMask)[i], left-unitRecords*i)
 		}
 	}
 	return n

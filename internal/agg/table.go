@@ -138,7 +138,7 @@ func (t *Table) touch(hashes []uint32) {
 		if f := s.fill; f < headRecords {
 			sum += s.head[f].gap
 		} else if c := classRecords[s.state&classMask]; f < c {
-			sum += t.records.at(s.block+uint32(f-headRecords)/8, unitShift)[f%8].gap
+			sum += t.records.at(s.block+uint32(f-headRecords)/unitRecords, unitShift)[f%unitRecords].gap
 		}
 	}
 	t.scratch.touched += sum
@@ -189,7 +189,7 @@ func (t *Table) append(s *Session, r record) {
 		t.makeRoom(s)
 	}
 	f := uint32(s.fill) - headRecords
-	t.records.at(s.block+f/8, unitShift)[f%8] = r
+	t.records.at(s.block+f/unitRecords, unitShift)[f%unitRecords] = r
 	s.fill++
 }
 

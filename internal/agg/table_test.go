@@ -238,6 +238,27 @@ func TestLargeSessionBytes(t *testing.T) {
 	}
 }
 
+// A session that grows leaves its smaller block to the next.
+func TestBlocksAreReused(t *testing.T) {
+	tab := NewTable(Options{})
+	defer tab.Release()
+	const sessions = 50
+	for i := range sessions {
+		batch := make([]flow.Event, 3*exactRecords)
+		for p := range batch {
+			batch[p] = plainEvent(i, int64(p))
+		}
+		tab.Update(batch, inOrder(len(batch)))
+	}
+	small := uint32(0)
+	for class := range lastClass {
+		small += unitsOf(class)
+	}
+	if want := sessions*unitsOf(lastClass) + small; tab.records.n != want {
+		t.Errorf("%d units of records, want %d", tab.records.n, want)
+	}
+}
+
 // Bytes counts every allocation once: without sessions it is the slots.
 func TestBytes(t *testing.T) {
 	tab := NewTable(Options{})
