@@ -1,97 +1,72 @@
 package agg
 
 import (
-	"cmp"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 
 	"pcapbatch/internal/flow"
 )
 
+// keyTable has sessions of all sorts of keys, some of which differ only in
+// what a sortKey does not hold, and several sessions of one key.
+func keyTable(n int) *Table {
+	rng := rand.New(rand.NewPCG(1, 9))
+	t := NewTable(Options{IdleTimeout: 10})
+	for i := range n {
+		k := flow.Key{Version: 4, Protocol: 6, SrcPort: uint16(rng.IntN(3)), VLANInner: uint16(rng.IntN(3))}
+		k.Src[3], k.Dst[3] = byte(rng.IntN(3)), byte(rng.IntN(3))
+		if rng.IntN(2) == 0 {
+			k.Version = 6
+			k.Src[15], k.Dst[15] = byte(rng.IntN(3)), byte(rng.IntN(3))
+		}
+		ev := flow.Event{Time: int64(i), Key: k, Hash: uint32(k.Hash(0))}
+		t.Update([]flow.Event{ev}, []uint16{0})
+	}
+	return t
+}
+
 func TestKeyOrder(t *testing.T) {
-	r := newRand(50)
-	tr := traffic{keys: 300, gap: gapKinds["seconds"], size: sizeKinds["usual"]}
-	tab := tableOf(r, Options{IdleTimeout: 600e9}, tr.events(r, 5000, 0))
-	defer tab.Release()
-	for name, class := range map[string]func(*flow.Key) uint16{
-		"none": nil,
-		"port": func(k *flow.Key) uint16 { return k.SrcPort % 3 },
-	} {
-		order := tab.KeyOrder(class)
-		want := make([]uint32, tab.Len())
-		for i := range want {
-			want[i] = uint32(i)
+	table := keyTable(5000)
+	defer table.Release()
+	class := func(k *flow.Key) uint16 { return uint16(k.Src[3]) % 2 }
+	for _, by := range []func(*flow.Key) uint16{nil, class} {
+		order := table.KeyOrder(by)
+		if len(order) != table.Len() || len(order) < 1000 {
+			t.Fatalf("%d of %d sessions", len(order), table.Len())
 		}
-		slices.SortStableFunc(want, func(a, b uint32) int {
-			ka, kb := tab.Key(a), tab.Key(b)
-			if class == nil {
-				return ka.Compare(&kb)
+		if !slices.IsSortedFunc(order, func(a, b uint32) int {
+			ka, kb := table.Key(a), table.Key(b)
+			if by != nil && by(&ka) != by(&kb) {
+				return int(by(&ka)) - int(by(&kb))
 			}
-			return cmp.Or(cmp.Compare(class(&ka), class(&kb)), ka.Compare(&kb))
-		})
-		if !slices.Equal(order, want) {
-			t.Errorf("class %s: another order", name)
+			if c := ka.Compare(&kb); c != 0 {
+				return c
+			}
+			return int(a) - int(b)
+		}) {
+			t.Error("out of order")
+		}
+		slices.Sort(order)
+		if len(slices.Compact(order)) != table.Len() {
+			t.Error("a session is there twice")
 		}
 	}
 }
 
-// Neighbouring IPv6 keys that share their first words, and VLAN ids, are told
-// apart by the rest of the key.
-func TestKeyOrderOfNearKeys(t *testing.T) {
-	tab := NewTable(Options{})
-	defer tab.Release()
-	var events []flow.Event
-	for i := range 200 {
-		k := flow.Key{Src: [16]byte{0x20, 1}, Dst: [16]byte{15: byte(scramble(uint64(i)))}, SrcPort: uint16(i % 7), VLANInner: uint16(i % 3), Protocol: 17, Version: 6}
-		if i%2 == 0 {
-			k.Version, k.Dst = 4, [16]byte{1, 2, 3, byte(i % 5)}
-		}
-		events = append(events, flow.Event{Key: k, Hash: uint32(k.Hash(0))})
-	}
-	tab.Update(events, inOrder(len(events)))
-	order := tab.KeyOrder(nil)
-	for i := 1; i < len(order); i++ {
-		a, b := tab.Key(order[i-1]), tab.Key(order[i])
-		if a.Compare(&b) >= 0 {
-			t.Fatalf("%v is before %v", a, b)
-		}
-	}
-	if len(order) != tab.Len() || len(order) < 100 {
-		t.Fatalf("%d of %d sessions", len(order), tab.Len())
-	}
-}
-
-// A table that was put away and goes on in its successor: the parts absorb
-// into what one table would have held, and reordered packets of one capture
-// are not taken for overlapping captures.
 func TestSuccessor(t *testing.T) {
-	o := Options{IdleThreshold: 1e9}
-	events := sequence([]int64{0, 10, 20, 15, 18, 30, 29, 40}, 0)
-	ref := newReference(o)
-	ref.add(events)
-	for at := range len(events) {
-		r := newRand(51)
-		first := tableOf(r, o, events[:at])
-		second := first.Successor()
-		update(second, r, events[at:])
-		if n, b := second.Span(); n != 40 || b != minTime {
-			t.Errorf("span %d, %d", n, b)
-		}
-		whole := NewTable(o)
-		for _, part := range []*Table{first, second} {
-			for i := range uint32(part.Len()) {
-				_, boundary := part.Span()
-				if rest, err := whole.AbsorbPart(part.AppendSession(nil, i), boundary); err != nil || len(rest) > 0 {
-					t.Fatal(rest, err)
-				}
-			}
-		}
-		ref.check(t, whole)
-		if n := whole.Overlapped(); n != 0 {
-			t.Errorf("cut at %d: %d sessions overlap, but there is one capture", at, n)
-		}
-		whole.Release()
-		first.Release()
-		second.Release()
+	table := keyTable(100)
+	defer table.Release()
+	table.BeginCapture()
+	next := table.Successor()
+	defer next.Release()
+	if newest, boundary := next.Span(); newest != 99 || boundary != 99 || next.Len() != 0 {
+		t.Errorf("newest %d, boundary %d, %d sessions", newest, boundary, next.Len())
+	}
+	fresh := NewTable(Options{})
+	defer fresh.Release()
+	if newest, boundary := fresh.Span(); newest != math.MinInt64 || boundary != math.MinInt64 {
+		t.Errorf("an empty table: newest %d, boundary %d", newest, boundary)
 	}
 }

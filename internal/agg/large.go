@@ -64,8 +64,16 @@ func idleSum(gaps []uint64, threshold uint64) (sum uint64) {
 	return sum
 }
 
-// merge takes what o has folded away into l.
+// mostPackets bounds the packets behind a session, so that no weight and no
+// rank overflows. Captures do not hold as many; forged summaries claim them.
+const mostPackets = 1 << 62
+
+// merge takes what o has folded away into l, or leaves l as it is where that
+// would be more than mostPackets.
 func (l *large) merge(scr *digestScratch, o *large) {
+	if o.packets > mostPackets-min(l.packets, mostPackets) {
+		return
+	}
 	l.packets += o.packets
 	l.truncated += o.truncated
 	l.idle += o.idle

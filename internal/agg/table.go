@@ -117,20 +117,28 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 	}
 }
 
-// touch loads the slots of the given hashes, then the sessions they name, then
-// the record that each of those writes next, so that all of it is in the cache
-// when update comes to it. The loads of one pass do not depend on each other.
-// A slot may hold another key's session: then its loads were in vain.
+// touch loads the slots of the given hashes, then the sessions they lead to,
+// then the record that each of those writes next, so that all of it is in the
+// cache when update comes to it. The loads of one pass do not depend on each
+// other, and no branch depends on what the same pass loads.
 func (t *Table) touch(hashes []uint32) {
+	var sum uint64
+	for _, h := range hashes {
+		sum += t.slots[h&t.mask]
+	}
 	var found [groupSize]*Session
 	n := 0
 	for _, h := range hashes {
-		if slot := t.slots[h&t.mask]; slot != 0 {
-			found[n] = t.session(uint32(slot) - 1)
-			n++
+		// Tags alone decide here. A third of the keys are not in the first slot,
+		// and touching what is there instead of them left their misses to update.
+		for i := h & t.mask; t.slots[i] != 0; i = (i + 1) & t.mask {
+			if slot := t.slots[i]; uint32(slot>>32) == h {
+				found[n] = t.session(uint32(slot) - 1)
+				n++
+				break
+			}
 		}
 	}
-	var sum uint64
 	for _, s := range found[:n] {
 		sum += uint64(s.fill)
 	}

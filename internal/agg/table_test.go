@@ -120,6 +120,9 @@ func checkRows(t *testing.T, tab *Table) {
 
 func TestCollidingHashes(t *testing.T) {
 	keys := 10_000
+	if testing.Short() {
+		keys = 2000
+	}
 	for _, hash := range []uint32{0, 0x1234_5678, math.MaxUint32} {
 		o := Options{IdleTimeout: 50_000}
 		ref, tab := newReference(o), NewTable(o)
@@ -189,15 +192,16 @@ func TestSmallSessionBytes(t *testing.T) {
 		tab := NewTable(Options{})
 		batch := make([]flow.Event, 1)
 		for i := range n {
-			for p := range headRecords {
+			for p := range 8 {
 				batch[0] = plainEvent(i, int64(p))
 				tab.Update(batch, []uint16{0})
 			}
 		}
-		used := float64(sizeOf[Session]()) + float64(8*len(tab.slots))/float64(n)
+		units := int(tab.records.n)
+		used := float64(sizeOf[Session]()) + float64(units*sizeOf[unit]()+8*len(tab.slots))/float64(n)
 		t.Logf("%d sessions of 8 packets: %.1f bytes each with slots; %.1f allocated", n, used, float64(tab.Bytes())/float64(n))
-		if tab.Len() != n || tab.records.n != 0 || tab.larges.n != 0 {
-			t.Errorf("%d sessions of 8 packets took %d units and %d digest blocks", tab.Len(), tab.records.n, tab.larges.n)
+		if tab.Len() != n || units < n || tab.larges.n != 0 {
+			t.Errorf("%d sessions of 8 packets took %d units and %d digest blocks", tab.Len(), units, tab.larges.n)
 		}
 		if used > 256 {
 			t.Errorf("%.1f bytes a session, more than 256", used)
