@@ -5,11 +5,13 @@ import (
 	"bytes"
 	"compress/bzip2"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/pierrec/lz4/v4"
+
+	"pcapbatch/internal/inflate"
 )
 
 // unpacker is a decompressor at work.
@@ -24,7 +26,7 @@ type unpacker struct {
 type compression struct {
 	name  string
 	match func(head []byte) bool
-	open  func(r *bufio.Reader, o Options) (unpacker, error)
+	open  func(r *bufio.Reader, s *source, o Options) (unpacker, error)
 }
 
 var compressions = []compression{
@@ -56,7 +58,7 @@ func (c *Capture) decompress(o Options) (err error) {
 	if how == nil {
 		return nil
 	}
-	c.unpack, err = how.open(bufio.NewReaderSize(c.in, o.readAhead()), o)
+	c.unpack, err = how.open(bufio.NewReaderSize(c.in, o.readAhead()), c.raw, o)
 	c.unpack.name = how.name
 	if err != nil {
 		return c.fault(err)
@@ -75,65 +77,36 @@ func isBGZF(head []byte) bool {
 	return len(head) >= 18 && magic(gzipMagic)(head) && head[3]&4 != 0 && head[12] == 'B' && head[13] == 'C'
 }
 
-// gzipReader reads a gzip stream of any number of members, and does with what follows as gzip does.
+// splitBytes is the compressed size from which a gzip stream is decoded by several goroutines: some chunks for each.
+const splitBytes = 4 << 20
+
+// gzipReader reads a gzip stream of any number of members, and does with what follows as gzip does: zeros are ignored,
+// garbage too, but told.
 type gzipReader struct {
-	src *bufio.Reader
-	*gzip.Reader
+	io.ReadCloser
 	odd string
 }
 
-func openGzip(r *bufio.Reader, _ Options) (unpacker, error) {
-	z, err := gzip.NewReader(r)
-	if err != nil {
-		return unpacker{}, unexpected(err)
+func openGzip(r *bufio.Reader, s *source, o Options) (unpacker, error) {
+	g := &gzipReader{}
+	if s.file != nil && o.Workers > 1 && s.size >= splitBytes {
+		if err := s.readTail(); err != nil {
+			return unpacker{}, err
+		}
+		g.ReadCloser = inflate.NewParallelReader(s, s.size, inflate.Options{Workers: o.Workers})
+	} else {
+		g.ReadCloser = inflate.NewReader(r)
 	}
-	z.Multistream(false)
-	g := &gzipReader{src: r, Reader: z}
-	return unpacker{r: g, warning: func() string { return g.odd }}, nil
+	return unpacker{r: g, close: func() { g.Close() }, warning: func() string { return g.odd }}, nil
 }
 
 func (g *gzipReader) Read(p []byte) (int, error) {
-	for {
-		n, err := g.Reader.Read(p)
-		if err == io.EOF {
-			err = g.nextMember()
-		}
-		if n > 0 || err != nil {
-			return n, err
-		}
-	}
-}
-
-// nextMember goes on to the member that follows; io.EOF where none does.
-func (g *gzipReader) nextMember() error {
-	zeros := 0
-	for {
-		c, err := g.src.ReadByte()
-		if err == io.EOF && zeros > 0 {
-			g.odd = fmt.Sprintf("%d zero bytes behind the gzip stream are ignored", zeros)
-		}
-		if err != nil {
-			return err
-		}
-		if c != 0 {
-			break
-		}
-		zeros++
-	}
-	g.src.UnreadByte()
-	head, err := g.src.Peek(len(gzipMagic))
-	if err != nil && err != io.EOF {
-		return err
-	}
-	if string(head) != gzipMagic {
+	n, err := g.ReadCloser.Read(p)
+	if errors.Is(err, inflate.ErrTrailing) {
 		g.odd = "garbage behind the gzip stream is ignored"
-		return io.EOF
+		err = io.EOF
 	}
-	if err := g.Reset(g.src); err != nil {
-		return unexpected(err)
-	}
-	g.Multistream(false)
-	return nil
+	return n, err
 }
 
 // unexpected makes an end in a place where a stream cannot end an error.
@@ -183,7 +156,7 @@ func isLZ4(head []byte) bool {
 
 // openLZ4 uses one goroutine: the library's concurrent reader cannot be closed before its end, and is no faster than
 // what follows.
-func openLZ4(r *bufio.Reader, _ Options) (unpacker, error) {
+func openLZ4(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
 	z := lz4.NewReader(r)
 	return unpacker{r: z}, z.Apply(lz4.ConcurrencyOption(1))
 }
@@ -197,6 +170,6 @@ func isBzip2(head []byte) bool {
 	return m == "1AY&SY" || m == "\x17rE8P\x90"
 }
 
-func openBzip2(r *bufio.Reader, _ Options) (unpacker, error) {
+func openBzip2(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
 	return unpacker{r: bzip2.NewReader(r)}, nil
 }

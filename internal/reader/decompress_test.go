@@ -19,7 +19,7 @@ func TestFramesInARow(t *testing.T) {
 	s := samples()[0]
 	skip := raw(le, uint32(skippable+5), 3, "abc")
 	between := map[string][][]byte{
-		"gzip":  {nil, make([]byte, 512)},
+		"gzip":  {nil},
 		"zstd":  {nil, skip, slices.Concat(skip, skip)},
 		"lz4":   {nil, skip},
 		"xz":    {nil, make([]byte, 8)},
@@ -59,11 +59,11 @@ func TestBehindGzip(t *testing.T) {
 	z := packed(t, s.data)["gzip"]
 	for behind, warning := range map[string]string{
 		"":                           "",
-		"\x00":                       "1 zero bytes behind the gzip stream are ignored",
-		strings.Repeat("\x00", 1000): "1000 zero bytes behind the gzip stream are ignored",
+		"\x00":                       "",
+		strings.Repeat("\x00", 1000): "",
 		"g":                          "garbage behind the gzip stream is ignored",
 		"\x00\x00garbage":            "garbage behind the gzip stream is ignored",
-		"\x1f":                       "garbage behind the gzip stream is ignored",
+		"\x00" + string(z):           "garbage behind the gzip stream is ignored",
 	} {
 		recs, info, err := readBytes(append(bytes.Clone(z), behind...))
 		if err != nil || !slices.Equal(recs, s.want) || strings.Join(info.Warnings, "|") != warning {

@@ -183,6 +183,9 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 		o.BlockBytes = BlockBytes
 	}
 	c := &Capture{path: name, raw: &source{r: r}, block: o.BlockBytes}
+	if f, ok := r.(*os.File); ok && o.Workers > 1 {
+		c.raw.regular(f)
+	}
 	if err := c.open(o); err != nil {
 		c.Close()
 		return nil, err
@@ -348,7 +351,7 @@ func (c *Capture) FirstTime() (ns int64, ok bool) { return c.start, c.started }
 
 // BytesRead returns how many bytes of the capture were read so far, as they lie on disk. It may be called from any
 // goroutine.
-func (c *Capture) BytesRead() int64 { return c.raw.n.Load() }
+func (c *Capture) BytesRead() int64 { return c.raw.count() }
 
 // Close releases the decompressor and, after Open, the file.
 func (c *Capture) Close() error {

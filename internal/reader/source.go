@@ -2,6 +2,7 @@ package reader
 
 import (
 	"io"
+	"os"
 	"sync/atomic"
 )
 
@@ -12,6 +13,44 @@ type source struct {
 	n      atomic.Int64
 	failed atomic.Bool // with anything but io.EOF; may be set by a goroutine of the decompressor
 	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
+	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
+	size   int64       // of file
+}
+
+// regular notes that f may be read at any place: that it is a regular file, at its beginning.
+func (s *source) regular(f *os.File) {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return
+	}
+	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at == 0 {
+		s.file, s.size = f, info.Size()
+	}
+}
+
+// count returns the bytes read.
+func (s *source) count() int64 {
+	n := s.n.Load()
+	if s.file != nil {
+		n = min(n, s.size)
+	}
+	return n
+}
+
+// ReadAt reads file. Several goroutines may call it; bytes that are read twice are counted twice.
+func (s *source) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.file.ReadAt(p, off)
+	s.n.Add(int64(n))
+	if err != nil && err != io.EOF {
+		s.failed.Store(true)
+	}
+	return n, err
+}
+
+// readTail makes tail the last bytes of file. Requires: file is not shorter.
+func (s *source) readTail() error {
+	_, err := s.file.ReadAt(s.tail[:], s.size-int64(len(s.tail)))
+	return err
 }
 
 func (s *source) Read(p []byte) (int, error) {

@@ -44,7 +44,7 @@ type xzReader struct {
 	blocks, unpadded, unpacked uint64 // sums over the blocks, held against the index
 }
 
-func openXZ(r *bufio.Reader, _ Options) (unpacker, error) {
+func openXZ(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
 	x := &xzReader{src: r}
 	return unpacker{r: x}, unexpected(x.streamHeader())
 }

@@ -23,7 +23,7 @@ const (
 	zstdHeader = 18        // the longest frame header, with its magic number
 )
 
-func openZstd(r *bufio.Reader, o Options) (unpacker, error) {
+func openZstd(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
 	d, err := zstd.NewReader(&zstdFrames{src: r}, zstd.WithDecoderConcurrency(o.Workers), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
 	if err != nil {
