@@ -1,0 +1,335 @@
+package runfile
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"math"
+	"path/filepath"
+
+	"pcapbatch/internal/agg"
+)
+
+const (
+	fileMagic   = "pcapbrun"
+	fileHeader  = 16             // magic, version, 0
+	fileTrailer = 8 + 4 + 8      // length and CRC of the footer, magic
+	maxFooter   = 64 << 20       // bytes of JSON
+	endMagic    = "\x00pcbend\n" // behind everything
+	createTries = 16             // names to try
+)
+
+// A Writer makes a file of sessions or rows. Under the name asked for there is
+// never half of it: it is written under another, and renamed by Commit.
+type Writer struct {
+	fs     FS
+	path   string
+	temp   string
+	file   File
+	blocks *blockWriter
+	end    int64
+	index  []Section
+}
+
+// Create begins the file at path.
+func Create(fs FS, path string) (*Writer, error) {
+	w := &Writer{fs: fs, path: path, end: fileHeader}
+	var err error
+	for range createTries {
+		w.temp = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:8]+tempSuffix)
+		if w.file, err = fs.Create(w.temp); !errors.Is(err, ErrLocked) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, writeError(path, err)
+	}
+	w.blocks = newBlockWriter(w.file, path)
+	header := append([]byte(fileMagic), make([]byte, fileHeader-len(fileMagic))...)
+	binary.LittleEndian.PutUint32(header[len(fileMagic):], FormatVersion)
+	if err := writeFull(w.file, header); err != nil {
+		w.Abort()
+		return nil, writeError(path, err)
+	}
+	w.blocks.begin(w.end)
+	return w, nil
+}
+
+// next ends the section that is being written and begins another.
+func (w *Writer) next() error {
+	s, err := w.blocks.end()
+	w.index = append(w.index, s)
+	w.end += s.Size
+	w.blocks.begin(w.end)
+	return err
+}
+
+// WriteSessions writes the sessions of the inputs, joined where they have the
+// same key, in partitions. It returns the number of packets that joining found
+// reordered. Requires: at most MaxInputs inputs, sorted by as many partitions.
+func (w *Writer) WriteSessions(ctx context.Context, inputs []Input, partitions int, o agg.Options) (reordered uint64, err error) {
+	reordered, err = combine(ctx, inputs, o, func(partition int, session []byte) error {
+		for len(w.index) < partition {
+			if err := w.next(); err != nil {
+				return err
+			}
+		}
+		return w.blocks.add(session)
+	})
+	for err == nil && len(w.index) < partitions {
+		err = w.next()
+	}
+	return reordered, err
+}
+
+// WriteRows writes the rows of the collectors, in order.
+func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector) error {
+	if err := eachRow(ctx, collectors, w.blocks.add); err != nil {
+		return err
+	}
+	return w.next()
+}
+
+// finish writes the footer.
+func (w *Writer) finish(m *Meta) error {
+	m.Version, m.Codec, m.Index = FormatVersion, agg.CodecVersion, w.index
+	footer, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	if len(footer) > maxFooter {
+		return fmt.Errorf("%s: footer of %d bytes", w.path, len(footer))
+	}
+	sum := crc32.Checksum(footer, castagnoli)
+	footer = binary.LittleEndian.AppendUint64(footer, uint64(len(footer)))
+	footer = binary.LittleEndian.AppendUint32(footer, sum)
+	footer = append(footer, endMagic...)
+	if err := writeFull(w.file, footer); err != nil {
+		return writeError(w.path, err)
+	}
+	return nil
+}
+
+// Commit completes the file, makes it last, and gives it its name, replacing
+// what has it. On an error nothing is left behind.
+func (w *Writer) Commit(m *Meta) error {
+	err := w.finish(m)
+	if err == nil {
+		if err = w.file.Sync(); err != nil {
+			err = writeError(w.path, err)
+		}
+	}
+	if err != nil {
+		w.Abort()
+		return err
+	}
+	if err := w.file.Close(); err != nil {
+		_ = w.fs.Remove(w.temp)
+		return writeError(w.path, err)
+	}
+	if err := w.fs.Rename(w.temp, w.path); err != nil {
+		_ = w.fs.Remove(w.temp)
+		return writeError(w.path, err)
+	}
+	return nil
+}
+
+// Detach completes the file for this process alone: it loses its name and goes
+// when the run is closed.
+func (w *Writer) Detach(m *Meta) (*Run, error) {
+	if err := w.finish(m); err != nil {
+		w.Abort()
+		return nil, err
+	}
+	return &Run{Meta: *m, Path: w.path, fs: w.fs, file: w.file, temp: w.temp}, nil
+}
+
+// Abort gives the file up and leaves nothing behind.
+func (w *Writer) Abort() {
+	_ = w.file.Close()
+	_ = w.fs.Remove(w.temp)
+}
+
+// A Run is a complete file. It holds no file open, except a detached one.
+type Run struct {
+	Meta
+	Path string
+
+	fs   FS
+	file File   // nil: opened by Path when it is read
+	temp string // name of a detached file
+}
+
+// Open reads the footer of the file at path.
+func Open(fs FS, path string) (*Run, error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	r := &Run{Path: path, fs: fs}
+	if err := r.readFooter(f); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+func (r *Run) readFooter(f File) error {
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return err
+	}
+	if size < fileHeader+fileTrailer {
+		return damaged(r.Path, size, "file is cut short")
+	}
+	header, trailer := make([]byte, fileHeader), make([]byte, fileTrailer)
+	if _, err := f.ReadAt(header, 0); err != nil {
+		return err
+	}
+	if string(header[:8]) != fileMagic {
+		return damaged(r.Path, 0, "not a run file")
+	}
+	if v := binary.LittleEndian.Uint32(header[8:]); v == 0 || v > FormatVersion {
+		return fmt.Errorf("%s: run file of version %d; this program knows versions up to %d", r.Path, v, FormatVersion)
+	}
+	at := size - fileTrailer
+	if _, err := f.ReadAt(trailer, at); err != nil {
+		return err
+	}
+	length := binary.LittleEndian.Uint64(trailer)
+	if !bytes.Equal(trailer[12:], []byte(endMagic)) || length > maxFooter || int64(length) > at-fileHeader {
+		return damaged(r.Path, at, "file is cut short or its end is not its own")
+	}
+	at -= int64(length)
+	footer := make([]byte, length)
+	if _, err := f.ReadAt(footer, at); err != nil {
+		return err
+	}
+	if crc32.Checksum(footer, castagnoli) != binary.LittleEndian.Uint32(trailer[8:]) {
+		return damaged(r.Path, at, "checksum of the footer does not match")
+	}
+	if err := json.Unmarshal(footer, &r.Meta); err != nil {
+		return damaged(r.Path, at, "footer: %w", err)
+	}
+	return r.check(at)
+}
+
+// check holds the footer, which begins at end, against the file.
+func (r *Run) check(end int64) error {
+	switch {
+	case r.Codec < 1 || r.Codec > agg.CodecVersion:
+		return fmt.Errorf("%s: sessions are encoded in version %d; this program knows versions up to %d", r.Path, r.Codec, agg.CodecVersion)
+	case r.Kind == Sessions && r.Capture == nil, r.Kind == Rows && (r.Part == nil || len(r.Index) != 1),
+		r.Kind != Sessions && r.Kind != Rows, len(r.Index) < 1 || len(r.Index) > MaxPartitions:
+		return damaged(r.Path, end, "footer contradicts itself")
+	}
+	at := int64(fileHeader)
+	for i := range r.Index {
+		s := &r.Index[i]
+		if s.Offset != at || s.Size < 0 || s.Size > end-at {
+			return damaged(r.Path, end, "index contradicts itself")
+		}
+		at += s.Size
+	}
+	if at != end {
+		return damaged(r.Path, end, "%d bytes that the index does not name", end-at)
+	}
+	return nil
+}
+
+// Input returns one section to be merged: a partition of a run of sessions, or
+// with partition 0 the rows.
+func (r *Run) Input(partition int) Input {
+	in := Input{Boundary: math.MaxInt64, path: r.Path, fs: r.fs, section: r.Index[partition], order: rowOrder, only: -1}
+	if r.file != nil {
+		in.file = r.file
+	}
+	if r.Kind == Sessions {
+		in.order, in.only = sessionOrder(len(r.Index)), partition
+	}
+	return in
+}
+
+// Units returns the inputs for the merge of runs of sessions, which are in
+// capture order: one unit per partition. Runs that are not cut into the same
+// number of partitions are merged as a whole. partitions is what the inputs
+// are sorted by.
+func Units(runs []*Run) (units [][]Input, partitions int) {
+	for _, r := range runs {
+		if partitions == 0 {
+			partitions = len(r.Index)
+		}
+		if len(r.Index) != partitions {
+			return [][]Input{wholes(runs)}, 1
+		}
+	}
+	units = make([][]Input, partitions)
+	for _, r := range runs {
+		for p := range r.Index {
+			if r.Index[p].Entries > 0 {
+				units[p] = append(units[p], r.Input(p))
+			}
+		}
+	}
+	return units, partitions
+}
+
+// wholes are the inputs of all partitions, sorted by key alone.
+func wholes(runs []*Run) (list []Input) {
+	for _, r := range runs {
+		for p := range r.Index {
+			in := r.Input(p)
+			in.order, in.only = sessionOrder(1), -1
+			list = append(list, in)
+		}
+	}
+	return list
+}
+
+// Verify reads all blocks and checks their sums.
+func (r *Run) Verify() error {
+	f, err := r.fs.Open(r.Path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	for _, s := range r.Index {
+		b := blockReader{at: f, path: r.Path, section: s}
+		for err == nil {
+			err = b.load()
+		}
+		if err != io.EOF {
+			return err
+		}
+		err = nil
+	}
+	return nil
+}
+
+// Close removes a detached file; of others there is nothing to close.
+func (r *Run) Close() error {
+	if r.file == nil {
+		return nil
+	}
+	return errors.Join(r.file.Close(), r.fs.Remove(r.temp))
+}
+
+// CopyParts writes the text of the rows of all parts, in order. More than
+// MaxInputs parts are first merged in temp.
+func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error {
+	var inputs []Input
+	for _, p := range parts {
+		inputs = append(inputs, p.Input(0))
+	}
+	inputs, err := temp.narrowRows(ctx, inputs)
+	if err != nil {
+		return err
+	}
+	return merge(ctx, inputs, func(e *Entry) error { return writeRow(w, e.data) })
+}

@@ -1,0 +1,112 @@
+package runfile
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+)
+
+// A File is an open file of an FS.
+type File interface {
+	io.Writer
+	io.ReaderAt
+	io.Closer
+	Sync() error
+	Truncate(size int64) error
+	Seek(offset int64, whence int) (int64, error)
+	Name() string
+}
+
+// An FS is what the package asks of the file system. Tests put faults into it.
+type FS interface {
+	// Create makes a file that does not exist yet, and locks it so that Sweep
+	// leaves it alone. ErrLocked: take another name.
+	Create(path string) (File, error)
+	// Temp makes a file in dir that is gone once it is closed, and however
+	// the process ends where the system can.
+	Temp(dir string) (File, error)
+	Open(path string) (File, error)
+	Rename(from, to string) error
+	Remove(path string) error
+}
+
+// OS is the file system of the machine.
+var OS FS = osFS{}
+
+type osFS struct{}
+
+func (osFS) Create(path string) (File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := lockFile(f); err != nil {
+		f.Close()
+		return nil, err
+	}
+	if _, err := os.Lstat(path); err != nil {
+		f.Close()
+		return nil, ErrLocked // Sweep was faster
+	}
+	return f, nil
+}
+
+func (osFS) Temp(dir string) (File, error) {
+	if f, err := namelessFile(dir); err == nil {
+		return f, nil
+	}
+	f, err := os.CreateTemp(dir, "batch-*.tmp")
+	if err != nil {
+		return nil, err
+	}
+	if os.Remove(f.Name()) == nil {
+		return f, nil
+	}
+	return &removed{f}, nil // a system that keeps the names of open files
+}
+
+func (osFS) Open(path string) (File, error) { return os.Open(path) }
+
+// Rename gives a file its name, and makes the name last.
+func (osFS) Rename(from, to string) error {
+	if err := os.Rename(from, to); err != nil {
+		return err
+	}
+	return syncDir(to)
+}
+
+func (osFS) Remove(path string) error { return os.Remove(path) }
+
+// removed is a file that is removed when it is closed.
+type removed struct{ *os.File }
+
+func (r *removed) Close() error { return errors.Join(r.File.Close(), os.Remove(r.Name())) }
+
+// ErrLocked says that another process holds the lock.
+var ErrLocked = errors.New("in use by another process")
+
+// A WriteError is why a file could not be written.
+type WriteError struct {
+	Path string
+	Err  error
+}
+
+func (e *WriteError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
+func (e *WriteError) Unwrap() error { return e.Err }
+
+func writeError(path string, err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		err = p.Err
+	}
+	return &WriteError{path, err}
+}
+
+// ErrDamaged is what every error wraps that the content of a file causes.
+var ErrDamaged = errors.New("damaged run file")
+
+// damaged makes the error for what lies at offset of a file.
+func damaged(path string, offset int64, format string, args ...any) error {
+	return fmt.Errorf("%s: %w: at offset %d: %w", path, ErrDamaged, offset, fmt.Errorf(format, args...))
+}

@@ -1,0 +1,146 @@
+package runfile
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/flow"
+)
+
+// options of all tables here: thresholds that random gaps meet often.
+var options = agg.Options{IdleThreshold: 500, IdleTimeout: 5000, Seed: 7}
+
+// event makes a packet of one of keys sessions, some of them IPv6.
+func event(r *rand.Rand, keys int, time int64) flow.Event {
+	n := r.IntN(keys)
+	k := flow.Key{SrcPort: uint16(n), DstPort: 80, Protocol: 6, Version: 4}
+	if n%3 == 0 {
+		k.Version = 6
+		k.Src[15], k.Dst[15] = byte(n), 9
+	}
+	k.Src[0], k.Src[1], k.Dst[0] = 10, byte(n), 11
+	if r.IntN(2) == 0 {
+		k.Reverse()
+	}
+	ev := flow.Event{Time: time, WireBytes: uint32(60 + r.IntN(1400)), PayloadBytes: uint32(r.IntN(1400)), Key: k}
+	if ev.Key.Canonical() {
+		ev.Flags |= flow.Reversed
+	}
+	if r.IntN(4) == 0 {
+		ev.Flags |= flow.Truncated
+	}
+	ev.Hash = uint32(ev.Key.Hash(options.Seed))
+	return ev
+}
+
+// events are n packets in time order, of sessions small and large.
+func events(seed uint64, n, keys int) []flow.Event {
+	r := rand.New(rand.NewPCG(seed, 1))
+	list := make([]flow.Event, n)
+	time := int64(-1000)
+	for i := range list {
+		time += int64(r.IntN(40))
+		if r.IntN(500) == 0 {
+			time += 9000
+		}
+		list[i] = event(r, keys, time)
+	}
+	return list
+}
+
+// tableOf is one pass over the events.
+func tableOf(list []flow.Event) *agg.Table {
+	t := agg.NewTable(options)
+	update(t, list)
+	return t
+}
+
+func update(t *agg.Table, list []flow.Event) {
+	for len(list) > 0 {
+		n := min(len(list), 1000)
+		order := make([]uint16, n)
+		for i := range order {
+			order[i] = uint16(i)
+		}
+		t.Update(list[:n], order)
+		list = list[n:]
+	}
+}
+
+// formatRow is a line with everything that merging must leave alone: medians
+// only where they are exact.
+func formatRow(dst []byte, t *agg.Table, i uint32) []byte {
+	var z agg.Summarizer
+	var s agg.Summary
+	z.Summarize(t, i, &s)
+	dst = fmt.Appendf(dst, "%v:%d>%v:%d/%d %d %d n=%d t=%d idle=%d %v %v %v", s.Key.SrcAddr(), s.Key.SrcPort, s.Key.DstAddr(), s.Key.DstPort, s.Key.Protocol,
+		s.First, s.Last, s.Packets, s.Truncated, s.Idle, s.Gaps.Moments, s.Lengths.Moments, s.Payloads.Moments)
+	if s.Packets <= 64 {
+		dst = fmt.Appendf(dst, " %v %v %v", s.Gaps.Median, s.Lengths.Median, s.Payloads.Median)
+	}
+	return append(dst, '\n')
+}
+
+// rowsOf is the text of a table's rows in order.
+func rowsOf(t *agg.Table) string {
+	var b []byte
+	for _, r := range t.Rows() {
+		b = formatRow(b, t, r.Index)
+	}
+	return string(b)
+}
+
+// collect merges inputs as the command does, and returns the rows and whether
+// rows had to be spilled.
+func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) (text string, spilled bool) {
+	t.Helper()
+	c := NewCollector(nil, options, limit, NewTemp(OS, t.TempDir()), formatRow)
+	defer c.Close()
+	for _, in := range inputs {
+		if err := c.Merge(context.Background(), in, partitions); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var out bytes.Buffer
+	if !c.Spilled() {
+		return rowsOf(c.Table()), false
+	}
+	if err := CopyRows(context.Background(), []*Collector{c}, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out.String(), true
+}
+
+// writeRun makes a run of the events and returns its path.
+func writeRun(t *testing.T, dir, name string, list []flow.Event, partitions int) string {
+	t.Helper()
+	path := filepath.Join(dir, name+RunSuffix)
+	w, err := Create(OS, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := tableOf(list)
+	defer table.Release()
+	if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, partitions)}, partitions, options); err != nil {
+		t.Fatal(err)
+	}
+	m := &Meta{Kind: Sessions, Capture: &Capture{Path: name, Size: 1}, Options: Options{"direction": "bidirectional"}, Report: []byte("{}")}
+	if err := w.Commit(m); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func open(t *testing.T, path string) *Run {
+	t.Helper()
+	r, err := Open(OS, path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}

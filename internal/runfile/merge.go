@@ -1,0 +1,246 @@
+package runfile
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"github.com/klauspost/compress/zstd"
+
+	"pcapbatch/internal/agg"
+)
+
+// MaxInputs is how many inputs are merged at once: 32 MiB of blocks.
+const MaxInputs = 128
+
+// An Input is something sorted to be merged: a section of a file, or a table
+// in memory.
+type Input struct {
+	// Boundary is for sessions: see agg.Table.AbsorbPart. It is
+	// math.MaxInt64 where the input begins another capture.
+	Boundary int64
+
+	path    string
+	file    io.ReaderAt // nil: path is opened for the time of the merge
+	fs      FS
+	section Section
+	order   order
+	fast    bool // packed as newFastWriter does
+	only    int  // partition that all entries must be in; -1: any
+
+	table      *agg.Table
+	numbers    []uint32 // of the table's sessions, in order
+	partitions int
+}
+
+// TableInput makes an input of a table's sessions. It sorts them, which takes
+// 28 bytes a session for a while and then 4.
+func TableInput(t *agg.Table, partitions int) Input {
+	return Input{Boundary: math.MaxInt64, table: t, partitions: partitions, numbers: keyOrder(t, partitions)}
+}
+
+// An Entry is what a merge hands on. Its bytes are valid until the next one.
+type Entry struct {
+	in   *Input
+	key  []byte // sort key
+	data []byte
+}
+
+// absorb gives the session to t.
+func (e *Entry) absorb(t *agg.Table) error {
+	rest, err := t.AbsorbPart(e.data, e.in.Boundary)
+	if err == nil && len(rest) > 0 {
+		err = fmt.Errorf("%d bytes behind a session", len(rest))
+	}
+	if err != nil {
+		return e.damaged(err)
+	}
+	return nil
+}
+
+func (e *Entry) damaged(err error) error {
+	return fmt.Errorf("%s: %w: %w", e.in.path, ErrDamaged, err)
+}
+
+// cursor stands on an entry of an input.
+type cursor struct {
+	Entry
+	number  int // of the input: ties go to the lower one
+	reader  blockReader
+	block   []byte // entries of the block that are still to come
+	seen    uint64
+	spare   []byte // for the next key
+	close   func() error
+	decoder *zstd.Decoder // of the merge
+}
+
+func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
+	c := &cursor{number: number, decoder: d, Entry: Entry{in: in}}
+	if in.table != nil {
+		return c, nil
+	}
+	at := in.file
+	if at == nil {
+		f, err := in.fs.Open(in.path)
+		if err != nil {
+			return nil, err
+		}
+		at, c.close = f, f.Close
+	}
+	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}
+	return c, nil
+}
+
+// next moves to the next entry and returns io.EOF behind the last.
+func (c *cursor) next() (err error) {
+	if c.in.table != nil {
+		return c.nextSession()
+	}
+	if len(c.block) == 0 {
+		if err := c.reader.load(); err != nil {
+			if err == io.EOF && c.seen != c.in.section.Entries {
+				return c.bad("%d entries where %d are due", c.seen, c.in.section.Entries)
+			}
+			return err
+		}
+		if c.block, err = c.reader.unpack(c.decoder); err != nil {
+			return err
+		}
+	}
+	size, n := binary.Uvarint(c.block)
+	if n <= 0 || size > maxEntry || size > uint64(len(c.block)-n) {
+		return c.bad("bad length of an entry")
+	}
+	c.data = c.block[n : n+int(size)]
+	c.block = c.block[n+int(size):]
+	c.seen++
+	before := c.key
+	if c.key, err = c.in.order(c.spare[:0], c.data); err != nil {
+		return c.bad("%w", err)
+	}
+	c.spare = before
+	if bytes.Compare(before, c.key) > 0 {
+		return c.bad("entries out of order")
+	}
+	if c.in.only >= 0 && partitionOf(c.key) != c.in.only {
+		return c.bad("entry of another partition")
+	}
+	return nil
+}
+
+// nextSession is next for a table.
+func (c *cursor) nextSession() error {
+	if len(c.in.numbers) == 0 {
+		return io.EOF
+	}
+	i := c.in.numbers[0]
+	c.in.numbers = c.in.numbers[1:]
+	k := c.in.table.Key(i)
+	c.key = binary.BigEndian.AppendUint16(c.key[:0], Partition(&k, c.in.partitions))
+	c.key = appendKey(c.key, &k)
+	c.data = c.in.table.AppendSession(c.data[:0], i)
+	return nil
+}
+
+func (c *cursor) bad(format string, args ...any) error {
+	return damaged(c.in.path, c.in.section.Offset+c.reader.offset, format, args...)
+}
+
+// merge hands the entries of all inputs to take, in order; entries that compare
+// equal come in the order of their inputs.
+func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err error) {
+	decoder := newDecoder()
+	defer decoder.Close()
+	var heads cursors
+	defer func() {
+		for _, c := range heads {
+			err = c.shut(err)
+		}
+	}()
+	for i := range inputs {
+		c, err := inputs[i].open(i, decoder)
+		if err != nil {
+			return err
+		}
+		heads = append(heads, c)
+		if heads, err = heads.advance(len(heads) - 1); err != nil {
+			return err
+		}
+	}
+	heads.init()
+	for n := 0; len(heads) > 0; n++ {
+		if n%4096 == 0 && ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err := take(&heads[0].Entry); err != nil {
+			return err
+		}
+		if heads, err = heads.advance(0); err != nil {
+			return err
+		}
+		heads.down(0)
+	}
+	return nil
+}
+
+// shut closes what the cursor opened; err comes first.
+func (c *cursor) shut(err error) error {
+	if c.close == nil {
+		return err
+	}
+	if cerr := c.close(); err == nil {
+		err = cerr
+	}
+	c.close = nil
+	return err
+}
+
+// cursors is a heap with the first entry at its root.
+type cursors []*cursor
+
+// advance moves cursor i to its next entry, and takes it out at its end.
+func (h cursors) advance(i int) (cursors, error) {
+	err := h[i].next()
+	if err != io.EOF {
+		return h, err
+	}
+	err = h[i].shut(nil)
+	last := len(h) - 1
+	h[i] = h[last]
+	h[last] = nil
+	return h[:last], err
+}
+
+func (h cursors) less(i, j int) bool {
+	if c := bytes.Compare(h[i].key, h[j].key); c != 0 {
+		return c < 0
+	}
+	return h[i].number < h[j].number
+}
+
+func (h cursors) init() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
+}
+
+// down moves cursor i to its place. Requires: the heap holds below it.
+func (h cursors) down(i int) {
+	for {
+		child := 2*i + 1
+		if child >= len(h) {
+			return
+		}
+		if child+1 < len(h) && h.less(child+1, child) {
+			child++
+		}
+		if !h.less(child, i) {
+			return
+		}
+		h[i], h[child] = h[child], h[i]
+		i = child
+	}
+}

@@ -1,0 +1,95 @@
+package runfile
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/flow"
+)
+
+// MaxPartitions is the largest number of partitions of a run.
+const MaxPartitions = 4096
+
+// An order appends the sort key of an entry to dst: bytes that compare as the
+// entries are ordered.
+type order func(dst, entry []byte) ([]byte, error)
+
+// appendKey appends a session key so that the bytes compare as flow.Key does.
+func appendKey(dst []byte, k *flow.Key) []byte {
+	size := 16
+	if k.Version == 4 {
+		size = 4
+	}
+	dst = append(dst, k.Version)
+	dst = append(dst, k.Src[:size]...)
+	dst = append(dst, k.Dst[:size]...)
+	dst = binary.BigEndian.AppendUint16(dst, k.SrcPort)
+	dst = binary.BigEndian.AppendUint16(dst, k.DstPort)
+	dst = append(dst, k.Protocol)
+	dst = binary.BigEndian.AppendUint16(dst, k.VLANOuter)
+	return binary.BigEndian.AppendUint16(dst, k.VLANInner)
+}
+
+// maxKey is the longest sort key: 8 bytes of time and an IPv6 session key.
+const maxKey = 8 + 42
+
+// Partition returns the partition of a session key, of 1 to MaxPartitions. It
+// is part of the format: the same on every machine and in every version.
+//
+// FNV-1a (Fowler, Noll, Vo) over the bytes of the key in the order that rows
+// are sorted by, and the finalizer of MurmurHash3, whose high half picks.
+func Partition(k *flow.Key, partitions int) uint16 {
+	if partitions <= 1 {
+		return 0
+	}
+	var b [maxKey]byte
+	h := uint64(0xcbf29ce484222325)
+	for _, c := range appendKey(b[:0], k) {
+		h = (h ^ uint64(c)) * 0x100000001b3
+	}
+	h = (h ^ h>>33) * 0xff51afd7ed558ccd
+	h = (h ^ h>>33) * 0xc4ceb9fe1a85ec53
+	h ^= h >> 33
+	return uint16((h >> 32) * uint64(partitions) >> 32)
+}
+
+// sessionOrder orders sessions by partition, then by canonical key.
+func sessionOrder(partitions int) order {
+	return func(dst, entry []byte) ([]byte, error) {
+		k, err := agg.KeyOf(entry)
+		if err != nil {
+			return nil, err
+		}
+		dst = binary.BigEndian.AppendUint16(dst, Partition(&k, partitions))
+		return appendKey(dst, &k), nil
+	}
+}
+
+// partitionOf returns the partition in a sort key of sessionOrder.
+func partitionOf(key []byte) int { return int(binary.BigEndian.Uint16(key)) }
+
+// appendRowKey appends the sort key of a row, which its entry begins with:
+// time, then key as the row shows it.
+func appendRowKey(dst []byte, first int64, k *flow.Key) []byte {
+	dst = binary.BigEndian.AppendUint64(dst, uint64(first)^1<<63)
+	return appendKey(dst, k)
+}
+
+// rowOrder orders rows as in the CSV.
+func rowOrder(dst, entry []byte) ([]byte, error) {
+	n, err := rowKeySize(entry)
+	return append(dst, entry[:n]...), err
+}
+
+// rowKeySize returns the length of the sort key at the front of a row.
+func rowKeySize(entry []byte) (int, error) {
+	n := maxKey - 24
+	if len(entry) > 8 && entry[8] != 4 {
+		n = maxKey
+	}
+	if len(entry) < n {
+		return 0, fmt.Errorf("row of %d bytes", len(entry))
+	}
+	return n, nil
+}
