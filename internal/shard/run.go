@@ -51,6 +51,13 @@ type Config struct {
 	// read side by side.
 	Stretches []Stretch
 	Sessions  agg.Options
+
+	// Share is how many bytes of sessions a worker holds before it gives some
+	// to Keeper; 0: no limit.
+	Share int64
+	// Separate keeps the stretches apart: Keeper gets each, none is merged.
+	Separate bool
+	Keeper   Keeper
 }
 
 // blocksPerWorker says how long the free list is: a block each in decoding
@@ -78,6 +85,7 @@ type stretchRun struct {
 	index   int
 	turn    turnstile
 	pending atomic.Int32 // workers that have not merged it
+	tables  []*agg.Table // one per worker, with Config.Separate
 }
 
 type run struct {
@@ -87,14 +95,25 @@ type run struct {
 	queues  []chan *job
 	window  chan struct{} // stretches begun and not merged
 	workers []*worker
+	keeping sync.WaitGroup
+	cancel  context.CancelCauseFunc
 }
 
-// Run reads all stretches and returns the tables, one per worker. The caller
-// releases them. When ctx is cancelled it stops soon and returns the cause.
+// check ends the run if err is not nil.
+func (r *run) check(err error) {
+	if err != nil {
+		r.cancel(err)
+	}
+}
+
+// Run reads all stretches and returns the tables, one per worker, with the
+// sessions that Config.Keeper did not get. The caller releases them. When ctx
+// is cancelled it stops soon and returns the cause.
 func Run(ctx context.Context, c Config) ([]*agg.Table, error) {
 	r := newRun(c)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
+	r.cancel = cancel
 	var consumers sync.WaitGroup
 	for range c.Workers {
 		consumers.Go(r.decodeBlocks)
@@ -111,6 +130,10 @@ func Run(ctx context.Context, c Config) ([]*agg.Table, error) {
 		close(q)
 	}
 	consumers.Wait()
+	r.keeping.Wait()
+	if err == nil {
+		err = context.Cause(ctx) // a worker failed at the very end
+	}
 	tables := make([]*agg.Table, c.Workers)
 	for i, w := range r.workers {
 		tables[i] = w.finish()
@@ -166,6 +189,9 @@ func (r *run) readStretches(ctx context.Context) error {
 func (r *run) read(ctx context.Context, s *stretchRun) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	s.pending.Store(int32(r.Workers))
+	if r.Separate {
+		s.tables = make([]*agg.Table, r.Workers)
+	}
 	for number := uint64(0); ; number++ {
 		var j *job
 		select {

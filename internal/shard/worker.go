@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"sync/atomic"
 
 	"pcapbatch/internal/agg"
 )
@@ -17,24 +18,35 @@ type worker struct {
 	ended   []*stretchRun // waiting for an earlier one
 	capture map[int]int   // capture being read, by stretch
 	spare   []*agg.Table
+
+	// See spill.go.
+	from    int         // first stretch in merged
+	parts   map[int]int // tables that were spilled, by stretch
+	spilled bool
+	handed  atomic.Int64 // bytes of the tables that are being kept
 }
 
 // consume takes blocks until the queue is closed. Once ctx is cancelled it
 // only gives them back.
 func (w *worker) consume(ctx context.Context, r *run) {
 	w.capture = map[int]int{}
+	w.parts = map[int]int{}
 	for j := range r.queues[w.index] {
 		j.decoded.Wait()
 		switch {
 		case ctx.Err() != nil:
 		case j.end:
-			w.end(j.stretch, r)
+			w.end(ctx, j.stretch, r)
 		default:
 			w.update(j)
+			r.check(w.makeRoom(ctx, r))
 		}
 		if j.pending.Add(-1) == 0 {
 			r.free <- j
 		}
+	}
+	if w.spilled && ctx.Err() == nil {
+		r.check(w.spillMerged(ctx, r))
 	}
 }
 
@@ -58,7 +70,11 @@ func (w *worker) update(j *job) {
 }
 
 // end merges the stretch, and those that waited for it.
-func (w *worker) end(s *stretchRun, r *run) {
+func (w *worker) end(ctx context.Context, s *stretchRun, r *run) {
+	if r.Separate {
+		w.keep(ctx, s, r)
+		return
+	}
 	w.ended = append(w.ended, s)
 	for k := 0; k < len(w.ended); {
 		s := w.ended[k]
@@ -66,7 +82,7 @@ func (w *worker) end(s *stretchRun, r *run) {
 			k++
 			continue
 		}
-		w.merge(s.index)
+		r.check(w.merge(ctx, r, s.index))
 		w.next++
 		if s.pending.Add(-1) == 0 {
 			<-r.window
@@ -76,19 +92,23 @@ func (w *worker) end(s *stretchRun, r *run) {
 	}
 }
 
-func (w *worker) merge(i int) {
+func (w *worker) merge(ctx context.Context, r *run, i int) error {
 	t := w.open[i]
 	delete(w.open, i)
 	delete(w.capture, i)
 	switch {
 	case t == nil: // no packet of this shard
+	case w.parts[i] > 0:
+		return w.mergeSpilled(ctx, r, i, t)
 	case w.merged == nil:
-		w.merged = t
+		w.merged, w.from = t, i
 	default:
 		w.merged.Merge(t)
 		t.Reset()
 		w.spare = append(w.spare, t)
+		return w.makeRoom(ctx, r)
 	}
+	return nil
 }
 
 func (w *worker) table() *agg.Table {
