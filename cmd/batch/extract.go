@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
-	"runtime"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -24,6 +24,7 @@ type extractFlags struct {
 	recursive   bool
 	filesFrom   string
 	strict      bool
+	interleave  bool
 	workers     int
 	direction   string
 	key         string
@@ -38,6 +39,8 @@ type extractFlags struct {
 	quiet       bool
 	verbose     bool
 	profiles    profiles
+	memory      memory
+	state       string
 
 	stretchBytes int64 // for tests: see stretches
 }
@@ -81,31 +84,31 @@ Exit status: 0 all well; 1 finished, but a capture was damaged or left out;
 func (f *extractFlags) register(cmd *cobra.Command) {
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
-	in.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
-	in.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
+	f.captureFlags(in)
 	in.BoolVar(&f.strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+	in.BoolVar(&f.interleave, "interleave", false, "merge captures that overlap in time by their timestamps, as if they were one")
 	s := groups.add("Sessions")
-	s.StringVar(&f.direction, "direction", "bidirectional", "`MODE`: bidirectional joins both directions of a 5-tuple, unidirectional keeps them apart")
-	s.StringVar(&f.key, "key", "", "add `WHAT` to the session key: vlan (outermost and innermost VLAN id)")
-	s.BoolVar(&f.decapsulate, "decapsulate", false, "take the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
-	s.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap greater than this `DURATION`; 0: never")
+	f.sessionFlags(s)
 	st := groups.add("Statistics")
-	st.DurationVar(&f.threshold, "idle-threshold", agg.DefaultIdleThreshold, "gaps greater than this `DURATION` are idle time")
-	st.StringSliceVar(&f.features, "features", []string{"basic"}, "`GROUPS` of columns: basic, totals, mean, all")
-	st.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of n")
-	st.StringVar(&f.undefined, "undefined", "zero", "write an undefined value as `WHAT`: zero or empty")
+	f.thresholdFlag(st)
+	f.columnFlags(st)
 	out := groups.add("Output")
 	out.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
 	out.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
 	out.StringVar(&f.progress, "progress", "auto", "show a progress bar `WHEN`: auto (on a terminal), always, never")
-	out.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, summary or notes; damage is still told")
-	out.BoolVarP(&f.verbose, "verbose", "v", false, "summary and notes even without a terminal")
+	f.noticeFlags(out)
 	run := groups.add("Resources")
-	run.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), shard.MaxWorkers), "use `N` workers; the rows do not depend on it")
+	f.resourceFlags(run)
+	run.StringVar(&f.state, "state", "", "keep what was read of each capture in `DIR`, and read only what is not there yet")
 	run.StringVar(&f.profiles.cpu, "cpuprofile", "", "write a CPU profile to `FILE`")
 	run.StringVar(&f.profiles.mem, "memprofile", "", "write a memory profile to `FILE`")
 	run.StringVar(&f.profiles.trace, "trace", "", "write an execution trace to `FILE`")
 	groups.done()
+	completeFlags(cmd)
+}
+
+// completeFlags tells shells the values of flags that have a few.
+func completeFlags(cmd *cobra.Command) {
 	for flag, values := range map[string][]cobra.Completion{
 		"direction": {"bidirectional", "unidirectional"},
 		"key":       {"vlan"},
@@ -136,6 +139,12 @@ func (f *extractFlags) check() error {
 	}
 	if f.workers < 1 || f.workers > shard.MaxWorkers {
 		return usageError("--workers %d: must be 1 to %d", f.workers, shard.MaxWorkers)
+	}
+	if _, err := f.memory.share(f.workers); err != nil {
+		return err
+	}
+	if f.state != "" && f.interleave {
+		return usageError("--state keeps captures one by one, --interleave mixes them: use one or the other")
 	}
 	if f.threshold < 0 || f.timeout < 0 {
 		return usageError("--idle-threshold and --idle-timeout cannot be negative")
@@ -251,6 +260,44 @@ func (f *extractFlags) inputs(ctx context.Context, s *search, std *streams, r *r
 
 // extract runs the pipeline and writes the rows.
 func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *writer.Layout, out *output, std *streams, r *report) error {
+	share, err := f.memory.share(f.workers)
+	if err != nil {
+		return err
+	}
+	if f.state != "" {
+		return f.extractState(ctx, inputs, share, layout, out, std, r)
+	}
+	p, c := f.pipeline(ctx, std, r)
+	var fragments []*decode.Fragments
+	c.Stretches, fragments = f.stretches(p, inputs)
+	defer f.showProgress(inputs, p, std)()
+	store := newSpillStore(&f.memory, f.workers, 1)
+	defer store.close()
+	c.Share, c.Keeper = share, store
+	tables, err := shard.Run(ctx, c)
+	if err != nil {
+		return runError(err)
+	}
+	r.decoded(p.counts())
+	for _, f := range fragments {
+		r.Unmatched += f.Unmatched
+	}
+	if err := r.balance(); err != nil {
+		return err
+	}
+	j := newJoiner(f.workers, c.Sessions, share, 1, &f.memory, layout, tables)
+	defer j.close()
+	if err := j.merge(ctx, store.units()); err != nil {
+		return runError(err)
+	}
+	r.Reordered += store.reordered()
+	j.count(r)
+	return j.write(ctx, out)
+}
+
+// pipeline is what all stretches of a run have in common, and what to run, the
+// stretches apart.
+func (f *extractFlags) pipeline(ctx context.Context, std *streams, r *report) (*pipeline, shard.Config) {
 	seed := rand.Uint64()
 	p := &pipeline{ctx: ctx, stdin: std.in, strict: f.strict, report: r, decoding: decode.Options{
 		Unidirectional: f.direction == "unidirectional",
@@ -259,44 +306,39 @@ func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *wri
 		Seed:           seed,
 		Shards:         f.workers,
 	}}
-	c := shard.Config{Workers: f.workers, NewBlock: p.newBlock, Sessions: agg.Options{
+	return p, shard.Config{Workers: f.workers, NewBlock: p.newBlock, Sessions: agg.Options{
 		IdleThreshold: uint64(f.threshold),
 		IdleTimeout:   uint64(f.timeout),
 		Seed:          seed,
 	}}
-	var list []*stretch
+}
+
+// showProgress draws a progress bar, if one is wanted, until stop is called.
+func (f *extractFlags) showProgress(inputs []*input, p *pipeline, std *streams) (stop func()) {
+	if f.progress != "always" && (f.progress != "auto" || f.quiet || !isTerminal(std.err)) {
+		return func() {}
+	}
+	p.report.bar = true
+	return showProgress(std.err, len(inputs), totalBytes(inputs), &p.progress)
+}
+
+// stretches are what shard.Run reads, and where each keeps its fragments.
+func (f *extractFlags) stretches(p *pipeline, inputs []*input) (list []shard.Stretch, fragments []*decode.Fragments) {
+	if f.interleave {
+		m := &interleave{pipeline: p, inputs: inputs}
+		return []shard.Stretch{m}, []*decode.Fragments{&m.fragments}
+	}
 	cut := stretches(inputs, f.stretchBytes)
 	for _, part := range cut {
 		s := &stretch{pipeline: p, inputs: part, workers: max(1, f.workers/len(cut))}
 		list = append(list, s)
-		c.Stretches = append(c.Stretches, s)
+		fragments = append(fragments, &s.fragments)
 	}
-	if f.progress == "always" || f.progress == "auto" && !f.quiet && isTerminal(std.err) {
-		r.bar = true
-		defer showProgress(std.err, totalBytes(inputs), &p.progress)()
-	}
-	tables, err := shard.Run(ctx, c)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		for _, t := range tables {
-			t.Release()
-		}
-	}()
-	r.tables(tables)
-	r.decoded(p.counts())
-	for _, s := range list {
-		r.Unmatched += s.fragments.Unmatched
-	}
-	if err := r.balance(); err != nil {
-		return err
-	}
-	return writeCSV(ctx, tables, f.workers, layout, out)
+	return list, fragments
 }
 
 // writeCSV writes the header line and all rows.
-func writeCSV(ctx context.Context, tables []*agg.Table, workers int, layout *writer.Layout, out *output) error {
+func writeCSV(ctx context.Context, tables []*agg.Table, workers int, layout *writer.Layout, out io.Writer) error {
 	w := bufio.NewWriterSize(out, 1<<16) // chunks of rows are larger and pass through
 	if _, err := w.WriteString(layout.Header()); err != nil {
 		return outputError(err)
@@ -311,8 +353,8 @@ func writeCSV(ctx context.Context, tables []*agg.Table, workers int, layout *wri
 	return err
 }
 
-// conclude writes the summaries and chooses the exit code.
-func (f *extractFlags) conclude(ctx context.Context, r *report, std *streams) error {
+// announce writes the summaries.
+func (f *extractFlags) announce(ctx context.Context, r *report, std *streams) error {
 	r.Seconds = time.Since(r.start).Seconds()
 	r.sort()
 	if f.summary != "" {
@@ -325,6 +367,14 @@ func (f *extractFlags) conclude(ctx context.Context, r *report, std *streams) er
 		for _, n := range r.notes() {
 			fmt.Fprintf(std.err, "note: %s\n", n)
 		}
+	}
+	return nil
+}
+
+// conclude writes the summaries and chooses the exit code.
+func (f *extractFlags) conclude(ctx context.Context, r *report, std *streams) error {
+	if err := f.announce(ctx, r, std); err != nil {
+		return err
 	}
 	if r.Sessions == 0 {
 		fmt.Fprintf(std.err, "batch: %s\n", r.nothing())

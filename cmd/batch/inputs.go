@@ -286,7 +286,7 @@ func openInputs(ctx context.Context, paths []string, stdin io.Reader, workers in
 // peek looks at the head of the capture. It stays open if it is the only one
 // or cannot be opened twice; only then its decompressor may use the workers.
 func (in *input) peek(ctx context.Context, stdin io.Reader, only bool, workers int) error {
-	o := reader.Options{}
+	o := reader.Options{Size: in.size}
 	if only {
 		o.Workers = workers
 	}

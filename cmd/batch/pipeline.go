@@ -11,11 +11,12 @@ import (
 	"pcapbatch/internal/shard"
 )
 
-// A block carries records of one capture through decoding: a shard.Block.
+// A block carries records of one capture, or merged ones, through decoding: a shard.Block.
 type block struct {
 	reader.Block
 	decoder   *decode.Decoder
 	fragments *decode.Fragments // of the stretch
+	counts    *stretchCounts    // of the stretch; nil where only the sum of all counts
 	capture   int
 	events    []flow.Event
 }
@@ -36,6 +37,23 @@ func (b *block) Decode() {
 		}
 	}
 	b.events = events[:n]
+	if b.counts != nil {
+		b.counts.take(d.Counts())
+	}
+}
+
+// stretchCounts are what the decoders counted in one stretch.
+type stretchCounts struct {
+	mu  sync.Mutex
+	sum decode.Counts
+}
+
+// take adds c and clears it.
+func (s *stretchCounts) take(c *decode.Counts) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sum.Add(c)
+	*c = decode.Counts{}
 }
 
 func (b *block) Ordered() bool        { return b.decoder.HasFragments() }
@@ -82,7 +100,8 @@ type stretch struct {
 	number    int // of the next input
 	current   *reader.Capture
 	fragments decode.Fragments
-	workers   int // goroutines that a decompressor may use
+	workers   int            // goroutines that a decompressor may use
+	counts    *stretchCounts // with --state
 }
 
 // Read is shard.Stretch's.
@@ -107,10 +126,12 @@ func (s *stretch) Read(sb shard.Block) error {
 		s.progress.advance(len(b.Records))
 		if err == nil {
 			b.capture = s.number
-			b.fragments = &s.fragments
+			b.fragments, b.counts = &s.fragments, s.counts
 			return nil
 		}
-		if err := s.finish(err); err != nil {
+		c := s.current
+		s.current = nil
+		if err := s.finish(in, c, err); err != nil {
 			return err
 		}
 	}
@@ -123,7 +144,8 @@ func (s *stretch) open() error {
 	c := in.capture
 	if c == nil {
 		var err error
-		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers}); err != nil {
+		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers, Size: in.size}); err != nil {
+			s.progress.skip()
 			return s.damage(err)
 		}
 	}
@@ -132,32 +154,30 @@ func (s *stretch) open() error {
 	return nil
 }
 
-// finish takes down what there was in the current capture, which ended with
-// err, and closes it.
-func (s *stretch) finish(err error) error {
-	c := s.current
-	s.current = nil
+// finish takes down what there was in a capture, which ended with err, and
+// closes it.
+func (p *pipeline) finish(in *input, c *reader.Capture, err error) error {
 	if err == io.EOF {
 		err = nil
 	}
-	s.report.capture(s.inputs[s.number-1], c, err)
-	s.progress.end(c)
+	p.report.capture(in, c, err)
+	p.progress.end(c)
 	closed := c.Close()
 	if err != nil {
-		return s.damage(err)
+		return p.damage(err)
 	}
 	if closed != nil {
-		return s.damage(closed)
+		return p.damage(closed)
 	}
 	return nil
 }
 
 // damage reports err; with --strict it ends the run.
-func (s *stretch) damage(err error) error {
-	if s.strict {
+func (p *pipeline) damage(err error) error {
+	if p.strict {
 		return &exitError{exitPartial, err}
 	}
-	s.report.damage(err)
+	p.report.damage(err)
 	return nil
 }
 

@@ -93,9 +93,7 @@ func TestSignalEndsTheWaitForStandardInput(t *testing.T) {
 		if _, err := w.Write(read(t, testdata+"/example.pcap")); err != nil {
 			t.Fatal(err)
 		}
-		// The capture goes on, its first block is there: the output is open under its other name.
-		w.Write(bytes.Repeat([]byte{0}, 5))
-		cmd := start(t, dir, "*", r, "extract", "-q", "-o", "s.csv", "--cpuprofile", "cpu", "-")
+		cmd := start(t, dir, "cpu", r, "extract", "-q", "-o", "s.csv", "--cpuprofile", "cpu", "-")
 		cmd.Process.Signal(s.signal)
 		if code := end(t, cmd); code != s.code {
 			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
@@ -108,13 +106,18 @@ func TestSignalInTheMiddleOfACapture(t *testing.T) {
 	for _, s := range signals {
 		dir := t.TempDir()
 		r, w := pipe(t)
-		go func() { // more than one block, so that the run has begun when the wait begins
-			w.Write(pcap())
-			for range 10_000 {
-				w.Write(pcap(record{time: begin, data: sent(ack, 0)})[24:])
-			}
+		// What a pipe cannot hold: when all is written, the process waits for the rest of a block.
+		data := pcap()
+		for range 10_000 {
+			data = append(data, pcap(record{time: begin, data: sent(ack, 0)})[24:]...)
+		}
+		written := make(chan struct{})
+		go func() {
+			w.Write(data)
+			close(written)
 		}()
 		cmd := start(t, dir, ".s.csv.*.tmp", r, "extract", "-q", "-o", "s.csv", "-")
+		<-written
 		cmd.Process.Signal(s.signal)
 		if code := end(t, cmd); code != s.code {
 			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)

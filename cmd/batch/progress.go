@@ -18,6 +18,7 @@ import (
 type progressCounts struct {
 	records atomic.Uint64
 	done    atomic.Int64 // bytes of the captures that are finished
+	ended   atomic.Int64 // captures that are finished
 	mu      sync.Mutex
 	open    map[*reader.Capture]struct{}
 }
@@ -41,7 +42,11 @@ func (p *progressCounts) end(c *reader.Capture) {
 	defer p.mu.Unlock()
 	delete(p.open, c)
 	p.done.Add(c.BytesRead())
+	p.ended.Add(1)
 }
+
+// skip counts a capture that could not be opened.
+func (p *progressCounts) skip() { p.ended.Add(1) }
 
 // bytes returns the bytes read of all captures, as they lie on disk.
 func (p *progressCounts) bytes() int64 {
@@ -54,6 +59,15 @@ func (p *progressCounts) bytes() int64 {
 	return n
 }
 
+// describe is the text in front of the bar. rate is in packets a second.
+func (p *progressCounts) describe(captures int, rate float64) string {
+	text := fmt.Sprintf("%.1f M packets/s", rate/1e6)
+	if captures > 1 {
+		text = fmt.Sprintf("%d/%d captures, %s", p.ended.Load(), captures, text)
+	}
+	return text
+}
+
 // isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
@@ -61,8 +75,9 @@ func isTerminal(w io.Writer) bool {
 }
 
 // showProgress draws a bar on w until the function it returns is called, which
-// wipes it away. total is in bytes, -1 where it is not known.
-func showProgress(w io.Writer, total int64, p *progressCounts) (stop func()) {
+// wipes it away. total is the size of all captures in bytes, -1 where it is
+// not known.
+func showProgress(w io.Writer, captures int, total int64, p *progressCounts) (stop func()) {
 	bar := progressbar.NewOptions64(total,
 		progressbar.OptionSetWriter(w),
 		progressbar.OptionShowBytes(true),
@@ -80,7 +95,7 @@ func showProgress(w io.Writer, total int64, p *progressCounts) (stop func()) {
 			select {
 			case <-tick.C:
 				rate := float64(p.records.Load()) / time.Since(begin).Seconds()
-				bar.Describe(fmt.Sprintf("%.1f M packets/s", rate/1e6))
+				bar.Describe(p.describe(captures, rate))
 				_ = bar.Set64(p.bytes()) // beyond the total when a capture grows: it is only a bar
 			case <-quit:
 				_ = bar.Clear()

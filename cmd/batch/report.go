@@ -15,7 +15,6 @@ import (
 	"unicode"
 	"unicode/utf8"
 
-	"pcapbatch/internal/agg"
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
 )
@@ -39,6 +38,7 @@ type report struct {
 	Unsupported map[uint16]uint64 `json:"unsupported_link_type"`
 
 	Reordered   uint64 `json:"reordered_packets"`
+	Joined      uint64 `json:"reordered_when_merged,omitempty"` // of Reordered, those that merging run files found
 	NoTime      uint64 `json:"records_without_timestamp"`
 	ClampedTime uint64 `json:"records_with_clamped_timestamp"`
 	Fragments   uint64 `json:"fragments"`
@@ -84,6 +84,12 @@ type damageReport struct {
 	Record uint64 `json:"record"` // that could not be read, from 1; 0 if the capture could not be opened
 	Offset int64  `json:"offset"` // in the uncompressed stream
 	Reason string `json:"reason"`
+}
+
+// String is what was told when the damage was met.
+func (d damageReport) String() string {
+	e := reader.Error{Path: d.Path, Record: d.Record, Offset: d.Offset, Err: errors.New(d.Reason)}
+	return e.Error()
 }
 
 // capture takes down a capture that was read as far as err, nil at its end.
@@ -157,15 +163,6 @@ func missingError(path string, err error) error {
 	return &reader.Error{Path: path, Kind: reader.IO, Err: err}
 }
 
-// tables takes down what the session tables counted.
-func (r *report) tables(tables []*agg.Table) {
-	for _, t := range tables {
-		r.Sessions += uint64(t.Len())
-		r.Reordered += t.Reordered()
-		r.Overlapping += t.Overlapped()
-	}
-}
-
 // decoded takes down what the decoders counted.
 func (r *report) decoded(c *decode.Counts) {
 	r.Packets, r.NonIP = c.Events, c.NonIP
@@ -185,6 +182,46 @@ func (r *report) decoded(c *decode.Counts) {
 	for link, n := range c.UnsupportedLink {
 		r.Unsupported[link] = n
 	}
+}
+
+// add takes down what another report says of its captures.
+func (r *report) add(o *report) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.Captures = append(r.Captures, o.Captures...)
+	r.Damage = append(r.Damage, o.Damage...)
+	r.Records += o.Records
+	r.Bytes += o.Bytes
+	r.NoTime += o.NoTime
+	r.ClampedTime += o.ClampedTime
+	r.addDecoded(o)
+	for _, d := range o.Damage {
+		r.tell(d.String())
+	}
+}
+
+// addDecoded takes down what decoding and merging said of other captures.
+// Requires: mu is held.
+func (r *report) addDecoded(o *report) {
+	r.Packets += o.Packets
+	r.NonIP += o.NonIP
+	r.Reordered += o.Reordered
+	r.Fragments += o.Fragments
+	r.Unmatched += o.Unmatched
+	r.Tunnelled += o.Tunnelled
+	r.NonIPKinds = addCounts(r.NonIPKinds, o.NonIPKinds)
+	r.Undecodable = addCounts(r.Undecodable, o.Undecodable)
+	r.Unsupported = addCounts(r.Unsupported, o.Unsupported)
+}
+
+func addCounts[K comparable](sum, m map[K]uint64) map[K]uint64 {
+	if sum == nil {
+		sum = map[K]uint64{}
+	}
+	for k, n := range m {
+		sum[k] += n
+	}
+	return sum
 }
 
 // balance returns an error unless every record is in exactly one count. A

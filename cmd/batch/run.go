@@ -154,10 +154,11 @@ CSV with a row of statistical features for each network session.`,
 	}
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Commands:"},
+		&cobra.Group{ID: "scale", Title: "For job schedulers:"},
 		&cobra.Group{ID: "about", Title: "About the program:"})
 	root.SetVersionTemplate(versionLine())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
-	root.AddCommand(newExtract(std), newInspect(std), newFields(std), newVersion(std))
+	root.AddCommand(newExtract(std), newMerge(std), newMap(std), newReduce(std), newInspect(std), newFields(std), newVersion(std))
 	return root
 }

@@ -1,0 +1,286 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"math/big"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"pcapbatch/internal/writer"
+)
+
+// corpus lists real captures of every sort. They lie beside the repository, are
+// not part of it, and tests that ask for them are skipped where they are not.
+func corpus(t *testing.T) []string {
+	t.Helper()
+	all, err := filepath.Glob("../../../shared/captures/*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	all = slices.DeleteFunc(all, func(path string) bool { return filepath.Base(path) == "MANIFEST.tsv" })
+	if len(all) == 0 {
+		t.Skip("no captures beside the repository")
+	}
+	return all
+}
+
+// everyFile is the corpus, or testdata where there is none.
+func everyFile(t *testing.T) (all []string) {
+	t.Helper()
+	if m, _ := filepath.Glob("../../../shared/captures/*"); len(m) > 0 {
+		return corpus(t)
+	}
+	for _, name := range files(t) {
+		all = append(all, filepath.Join(testdata, name))
+	}
+	return all
+}
+
+// runStretched is run with stretches of so many compressed bytes.
+func runStretched(limit int64, args ...string) result {
+	var out, stderr bytes.Buffer
+	cmd := (&extractFlags{stretchBytes: limit}).command(&streams{in: strings.NewReader(""), out: &out, err: &stderr})
+	cmd.SilenceErrors, cmd.SilenceUsage = true, true
+	cmd.SetArgs(args)
+	code := exitCode(cmd.ExecuteContext(context.Background()), &stderr)
+	return result{out.String(), stderr.String(), code}
+}
+
+// TestNothingVanishes is the conservation law: every record of every capture
+// is in a session or counted by the reason why not.
+func TestNothingVanishes(t *testing.T) {
+	for _, path := range corpus(t) {
+		t.Run(filepath.Base(path), func(t *testing.T) { conserve(t, path) })
+	}
+	t.Run("together", func(t *testing.T) { conserve(t, corpus(t)...) })
+	t.Run("decapsulated", func(t *testing.T) { conserve(t, append(corpus(t), "--decapsulate")...) })
+	t.Run("unidirectional", func(t *testing.T) { conserve(t, append(corpus(t), "--direction=unidirectional", "--key=vlan")...) })
+	t.Run("timeout", func(t *testing.T) { conserve(t, append(corpus(t), "--idle-timeout=1s")...) })
+}
+
+func conserve(t *testing.T, args ...string) {
+	t.Helper()
+	summary := filepath.Join(t.TempDir(), "summary.json")
+	r := runWith(nil, append([]string{"extract", "--summary", summary}, args...)...)
+	if r.code != exitOK && r.code != exitPartial {
+		t.Fatalf("exit code %d: %s", r.code, r.stderr)
+	}
+	s := readSummary(t, summary)
+	sum := s.Packets + s.NonIP
+	for _, n := range s.Undecodable {
+		sum += n
+	}
+	for _, n := range s.Unsupported {
+		sum += n
+	}
+	if sum != s.Records {
+		t.Errorf("%d records read, %d accounted for", s.Records, sum)
+	}
+	var kinds, perCapture, inRows uint64
+	for _, n := range s.NonIPKinds {
+		kinds += n
+	}
+	for _, c := range s.Captures {
+		perCapture += c.Records
+	}
+	rows := parseRows(t, r.stdout)
+	for _, row := range rows {
+		n, err := strconv.ParseUint(row["total_packets"], 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inRows += n
+	}
+	if kinds != s.NonIP || perCapture != s.Records || inRows != s.Packets || uint64(len(rows)) != s.Sessions {
+		t.Errorf("non-IP %d of %d, records %d of %d, packets %d of %d, sessions %d of %d",
+			kinds, s.NonIP, perCapture, s.Records, inRows, s.Packets, len(rows), s.Sessions)
+	}
+	if (r.code == exitPartial) != (len(s.Damage) > 0 || len(rows) == 0) {
+		t.Errorf("exit code %d with %d damaged captures and %d sessions", r.code, len(s.Damage), len(rows))
+	}
+	if inspected := inspectRecords(t, args); inspected != s.Records {
+		t.Errorf("%d records by batch inspect, %d by batch extract", inspected, s.Records)
+	}
+}
+
+func inspectRecords(t *testing.T, args []string) (n uint64) {
+	t.Helper()
+	paths := slices.DeleteFunc(slices.Clone(args), func(a string) bool { return strings.HasPrefix(a, "--") })
+	r := runWith(nil, append([]string{"inspect", "--json"}, paths...)...)
+	for line := range strings.Lines(r.stdout) {
+		var i inspection
+		if err := json.Unmarshal([]byte(line), &i); err != nil {
+			t.Fatal(err)
+		}
+		n += i.Records
+	}
+	return n
+}
+
+// TestEveryCellIsOfItsType reads the CSV again and holds it against the data
+// dictionary, and the numbers against each other.
+func TestEveryCellIsOfItsType(t *testing.T) {
+	for _, flags := range [][]string{{"--key=vlan"}, {"--undefined=empty", "--sample-std"}} {
+		args := append([]string{"extract", "--features=all"}, flags...)
+		r := runWith(nil, append(args, everyFile(t)...)...)
+		var columns []writer.Column
+		for _, c := range writer.Columns() {
+			if c.Group != writer.VLAN || slices.Contains(flags, "--key=vlan") {
+				columns = append(columns, c)
+			}
+		}
+		header, _, _ := strings.Cut(r.stdout, "\n")
+		if n := strings.Count(header, ",") + 1; n != len(columns) {
+			t.Fatalf("%d columns, want %d", n, len(columns))
+		}
+		if strings.ContainsAny(r.stdout, "\"\r ") {
+			t.Error("something needs quoting")
+		}
+		rows := parseRows(t, r.stdout)
+		if len(rows) < 50 {
+			t.Fatalf("only %d rows", len(rows))
+		}
+		for _, row := range rows {
+			for _, c := range columns {
+				checkCell(t, c, row[c.Name], slices.Contains(flags, "--undefined=empty"))
+			}
+			checkRow(t, row)
+		}
+	}
+}
+
+var (
+	integerCell = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
+	secondsCell = regexp.MustCompile(`^(0|[1-9][0-9]*)\.([0-9]|[0-9]{1,8}[1-9])$`)
+	decimalCell = regexp.MustCompile(`^(0|[1-9][0-9]*)\.([0-9]|[0-9]{1,5}[1-9])$`)
+)
+
+func checkCell(t *testing.T, c writer.Column, cell string, mayBeEmpty bool) {
+	t.Helper()
+	ok := cell == "" && mayBeEmpty && c.Type == writer.Decimal
+	switch {
+	case c.Type == writer.Integer:
+		ok = integerCell.MatchString(cell)
+	case c.Type == writer.Text:
+		a, err := netip.ParseAddr(cell)
+		ok = err == nil && a.String() == cell
+	case c.Unit == "s":
+		ok = ok || secondsCell.MatchString(cell)
+	default:
+		ok = ok || decimalCell.MatchString(cell)
+	}
+	if !ok {
+		t.Errorf("%s of type %s is %q", c.Name, c.Type, cell)
+	}
+}
+
+// checkRow holds what must be true of every session, exactly.
+func checkRow(t *testing.T, r row) {
+	t.Helper()
+	number := func(name string) *big.Rat {
+		n, ok := new(big.Rat).SetString(r[name])
+		if !ok {
+			n = new(big.Rat) // undefined
+		}
+		return n
+	}
+	ordered := func(names ...string) {
+		for i := 1; i < len(names); i++ {
+			if number(names[i-1]).Cmp(number(names[i])) > 0 {
+				t.Errorf("%s > %s in %v", names[i-1], names[i], r)
+			}
+		}
+	}
+	ordered("iat_min_s", "iat_median_s", "iat_max_s", "duration_s")
+	ordered("iat_min_s", "iat_mean_s", "iat_max_s")
+	ordered("packet_length_min", "packet_length_median", "packet_length_max", "total_bytes")
+	ordered("packet_length_min", "packet_length_mean", "packet_length_max")
+	ordered("payload_size_min", "payload_size_median", "payload_size_max", "payload_bytes")
+	ordered("truncated_packets", "total_packets")
+	ordered("first_seen_ns", "last_seen_ns")
+	duration := number("duration_s")
+	if sum := new(big.Rat).Add(number("active_time_s"), number("idle_time_s")); sum.Cmp(duration) != 0 {
+		t.Errorf("active and idle time are not the duration in %v", r)
+	}
+	ns := new(big.Rat).Sub(number("last_seen_ns"), number("first_seen_ns"))
+	if ns.Cmp(new(big.Rat).Mul(duration, big.NewRat(second, 1))) != 0 {
+		t.Errorf("last - first is not the duration in %v", r)
+	}
+}
+
+// TestSameBytes: the CSV depends neither on workers, nor on processors, nor on
+// the order of the arguments.
+func TestSameBytes(t *testing.T) {
+	args := append([]string{"extract", "--features=all", "-j1"}, everyFile(t)...)
+	want := runWith(nil, args...).stdout
+	same := func(t *testing.T, got string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("another CSV: %d bytes, want %d; first difference at line %d", len(got), len(want), differentLine(got, want))
+		}
+	}
+	for _, workers := range []string{"-j1", "-j2", "-j3", "-j8"} {
+		args[2] = workers
+		t.Run(workers, func(t *testing.T) { same(t, runWith(nil, args...).stdout) })
+	}
+	for _, n := range []int{1, 4} {
+		t.Run("GOMAXPROCS="+strconv.Itoa(n), func(t *testing.T) {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+			same(t, runWith(nil, args...).stdout)
+		})
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 3 {
+		random.Shuffle(len(args)-3, func(i, j int) { args[3+i], args[3+j] = args[3+j], args[3+i] })
+		t.Run("shuffled", func(t *testing.T) { same(t, runWith(nil, args...).stdout) })
+	}
+}
+
+func differentLine(a, b string) int {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range x {
+		if i >= len(y) || x[i] != y[i] {
+			return i + 1
+		}
+	}
+	return len(x)
+}
+
+// mustMkdir makes a directory in one of the test's own.
+func mustMkdir(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// TestOverlapIsTold: captures that overlap in time and share sessions are
+// counted, those that follow each other are not.
+func TestOverlapIsTold(t *testing.T) {
+	for names, overlapping := range map[string]uint64{
+		"interleaved-even.pcap interleaved-odd.pcap":  4, // the other two lie in one capture each
+		"rotated-a-later.pcap rotated-b-earlier.pcap": 0,
+	} {
+		summary := filepath.Join(t.TempDir(), "s.json")
+		args := []string{"extract", "--summary", summary}
+		for name := range strings.FieldsSeq(names) {
+			args = append(args, filepath.Join(testdata, name))
+		}
+		mustRun(t, args...)
+		if n := readSummary(t, summary).Overlapping; n != overlapping {
+			t.Errorf("%s: %d sessions over overlapping captures, want %d", names, n, overlapping)
+		}
+	}
+}
