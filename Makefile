@@ -19,7 +19,7 @@ test: ## all tests
 	$(GO) test $(PACKAGES)
 
 race: ## all tests under the race detector, on 1 and 4 CPUs
-	$(GO) test -race -cpu=1,4 -short $(PACKAGES)
+	$(GO) test -race -cpu=1,4 -short -timeout 45m $(PACKAGES)
 
 safe: ## tests of the build without package unsafe, and of the other architecture's build
 	$(GO) test -tags safe -short ./internal/... ./cmd/...

@@ -7,6 +7,6 @@ time=$2
 for dir in $("$go" list -f '{{.Dir}}' ./...); do
 	for target in $(grep -ho '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go 2>/dev/null | sed 's/^func //'); do
 		echo "fuzz $(basename "$dir") $target"
-		"$go" test "$dir" -run '^$' -fuzz "^$target\$" -fuzztime "$time"
+		"$go" test "$dir" -run '^$' -fuzz "^$target\$" -fuzzminimizetime 1x -fuzztime "$time"
 	done
 done
