@@ -1,6 +1,9 @@
 package writer
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // All functions of this file write text into b at n and return where it ends.
 // Requires: b has room; Formatter sees to it once a row. Against append, which
@@ -33,26 +36,52 @@ func length(v uint64) int {
 	return l + 1
 }
 
+// small holds the digits of each number below 10000, the first one lowest and
+// zeros behind the last. Most numbers of a row are below: ports and lengths of
+// any number of digits come out without a branch that a CPU could mispredict.
+var small = func() (t [10000]uint32) {
+	for v := range t {
+		for left := v; ; left /= 10 {
+			t[v] = t[v]<<8 | uint32('0'+left%10)
+			if left < 10 {
+				break
+			}
+		}
+	}
+	return t
+}()
+
+// putSmall writes v in decimal, and up to 3 bytes behind it.
+// Requires: v < 10000.
+func putSmall(b []byte, n int, v uint64) int {
+	w := small[v]
+	binary.LittleEndian.PutUint32(b[n:], w)
+	return n + (bits.Len32(w)+7)>>3
+}
+
+// put4 writes the four digits of v. Requires: v < 10000.
+func put4(b []byte, n int, v uint64) {
+	put2(b, n, v/100)
+	put2(b, n+2, v%100)
+}
+
 // putUint writes v in decimal.
 func putUint(b []byte, n int, v uint64) int {
-	if v < 10 {
-		b[n] = byte('0' + v)
-		return n + 1
+	if v < 1e4 {
+		return putSmall(b, n, v)
 	}
-	end := n + length(v)
-	i := end
-	for v >= 100 {
-		q := v / 100
-		i -= 2
-		put2(b, i, v-100*q)
-		v = q
+	if v < 1e8 {
+		hi := v / 1e4
+		n = putSmall(b, n, hi)
+		put4(b, n, v-hi*1e4)
+		return n + 4
 	}
-	if v >= 10 {
-		put2(b, n, v)
-	} else {
-		b[n] = byte('0' + v)
-	}
-	return end
+	hi := v / 1e8
+	lo := v - hi*1e8
+	n = putUint(b, n, hi)
+	put4(b, n, lo/1e4)
+	put4(b, n+4, lo%1e4)
+	return n + 8
 }
 
 // putInt writes v in decimal.
@@ -76,12 +105,9 @@ func putNano(b []byte, n int, v uint64) int {
 	hi := rest / 1e5
 	lo := rest - hi*1e5
 	b[n] = '.'
-	put2(b, n+1, hi/100)
-	put2(b, n+3, hi%100)
+	put4(b, n+1, hi)
 	b[n+5] = byte('0' + lo/1e4)
-	lo %= 1e4
-	put2(b, n+6, lo/100)
-	put2(b, n+8, lo%100)
+	put4(b, n+6, lo%1e4)
 	return trim(b, n+10)
 }
 
@@ -133,10 +159,9 @@ func putZero(b []byte, n int) int {
 	return n + 2
 }
 
-// trim cuts zeros off the decimals that end at n. Requires: one is not zero.
+// trim cuts zeros off the decimals that end at n. Requires: at most nine, and
+// one is not zero.
 func trim(b []byte, n int) int {
-	for b[n-1] == '0' {
-		n--
-	}
-	return n
+	last := binary.LittleEndian.Uint64(b[n-8:]) ^ 0x3030303030303030
+	return n - bits.LeadingZeros64(last)>>3
 }
