@@ -3,7 +3,6 @@ package runfile
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -11,7 +10,6 @@ import (
 	"hash/crc32"
 	"io"
 	"math"
-	"path/filepath"
 
 	"pcapbatch/internal/agg"
 )
@@ -22,16 +20,13 @@ const (
 	fileTrailer = 8 + 4 + 8      // length and CRC of the footer, magic
 	maxFooter   = 64 << 20       // bytes of JSON
 	endMagic    = "\x00pcbend\n" // behind everything
-	createTries = 16             // names to try
 )
 
 // A Writer makes a file of sessions or rows. Under the name asked for there is
-// never half of it: it is written under another, and renamed by Commit.
+// never half of it: see Pending.
 type Writer struct {
-	fs     FS
 	path   string
-	temp   string
-	file   File
+	file   *Pending
 	blocks *blockWriter
 	end    int64
 	index  []Section
@@ -39,21 +34,15 @@ type Writer struct {
 
 // Create begins the file at path.
 func Create(fs FS, path string) (*Writer, error) {
-	w := &Writer{fs: fs, path: path, end: fileHeader}
-	var err error
-	for range createTries {
-		w.temp = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:8]+tempSuffix)
-		if w.file, err = fs.Create(w.temp); !errors.Is(err, ErrLocked) {
-			break
-		}
-	}
+	file, err := CreatePending(fs, path)
 	if err != nil {
 		return nil, writeError(path, err)
 	}
+	w := &Writer{path: path, file: file, end: fileHeader}
 	w.blocks = newBlockWriter(w.file, path)
 	header := append([]byte(fileMagic), make([]byte, fileHeader-len(fileMagic))...)
 	binary.LittleEndian.PutUint32(header[len(fileMagic):], FormatVersion)
-	if err := writeFull(w.file, header); err != nil {
+	if _, err := w.file.Write(header); err != nil {
 		w.Abort()
 		return nil, writeError(path, err)
 	}
@@ -110,31 +99,20 @@ func (w *Writer) finish(m *Meta) error {
 	footer = binary.LittleEndian.AppendUint64(footer, uint64(len(footer)))
 	footer = binary.LittleEndian.AppendUint32(footer, sum)
 	footer = append(footer, endMagic...)
-	if err := writeFull(w.file, footer); err != nil {
+	if _, err := w.file.Write(footer); err != nil {
 		return writeError(w.path, err)
 	}
 	return nil
 }
 
 // Commit completes the file, makes it last, and gives it its name, replacing
-// what has it. On an error nothing is left behind.
+// what has it. On an error nothing is left behind: see Pending.Commit.
 func (w *Writer) Commit(m *Meta) error {
-	err := w.finish(m)
-	if err == nil {
-		if err = w.file.Sync(); err != nil {
-			err = writeError(w.path, err)
-		}
-	}
-	if err != nil {
+	if err := w.finish(m); err != nil {
 		w.Abort()
 		return err
 	}
-	if err := w.file.Close(); err != nil {
-		_ = w.fs.Remove(w.temp)
-		return writeError(w.path, err)
-	}
-	if err := w.fs.Rename(w.temp, w.path); err != nil {
-		_ = w.fs.Remove(w.temp)
+	if err := w.file.Commit(); err != nil {
 		return writeError(w.path, err)
 	}
 	return nil
@@ -147,14 +125,11 @@ func (w *Writer) Detach(m *Meta) (*Run, error) {
 		w.Abort()
 		return nil, err
 	}
-	return &Run{Meta: *m, Path: w.path, fs: w.fs, file: w.file, temp: w.temp}, nil
+	return &Run{Meta: *m, Path: w.path, fs: w.file.fs, file: w.file.file, temp: w.file.temp}, nil
 }
 
 // Abort gives the file up and leaves nothing behind.
-func (w *Writer) Abort() {
-	_ = w.file.Close()
-	_ = w.fs.Remove(w.temp)
-}
+func (w *Writer) Abort() { w.file.Abort() }
 
 // A Run is a complete file. It holds no file open, except a detached one.
 type Run struct {

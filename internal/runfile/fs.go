@@ -22,13 +22,15 @@ type File interface {
 // An FS is what the package asks of the file system. Tests put faults into it.
 type FS interface {
 	// Create makes a file that does not exist yet, and locks it so that Sweep
-	// leaves it alone. ErrLocked: take another name.
+	// leaves it alone, where the system can. ErrLocked: take another name.
 	Create(path string) (File, error)
 	// Temp makes a file in dir that is gone once it is closed, and however
 	// the process ends where the system can.
 	Temp(dir string) (File, error)
 	Open(path string) (File, error)
 	Rename(from, to string) error
+	// SyncDir makes the name of the file at path last.
+	SyncDir(path string) error
 	Remove(path string) error
 }
 
@@ -42,8 +44,9 @@ func (osFS) Create(path string) (File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := lockFile(f); err != nil {
+	if err := lockFile(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		f.Close()
+		os.Remove(path)
 		return nil, err
 	}
 	if _, err := os.Lstat(path); err != nil {
@@ -69,15 +72,9 @@ func (osFS) Temp(dir string) (File, error) {
 
 func (osFS) Open(path string) (File, error) { return os.Open(path) }
 
-// Rename gives a file its name, and makes the name last.
-func (osFS) Rename(from, to string) error {
-	if err := os.Rename(from, to); err != nil {
-		return err
-	}
-	return syncDir(to)
-}
-
-func (osFS) Remove(path string) error { return os.Remove(path) }
+func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
+func (osFS) SyncDir(path string) error    { return syncDir(path) }
+func (osFS) Remove(path string) error     { return os.Remove(path) }
 
 // removed is a file that is removed when it is closed.
 type removed struct{ *os.File }
@@ -96,11 +93,18 @@ type WriteError struct {
 func (e *WriteError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
 
-func writeError(path string, err error) error {
+func writeError(path string, err error) error { return &WriteError{path, cause(err)} }
+
+// cause is err without the paths that the system calls were given: they are
+// temporary names.
+func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err
+		return p.Err
 	}
-	return &WriteError{path, err}
+	if l, ok := errors.AsType[*os.LinkError](err); ok {
+		return l.Err
+	}
+	return err
 }
 
 // ErrDamaged is what every error wraps that the content of a file causes.

@@ -2,10 +2,19 @@
 
 package runfile
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-// lockFile does nothing where there is no flock.
-func lockFile(*os.File) error { return nil }
+// renamesOpenFiles says that an open file can be renamed.
+const renamesOpenFiles = false
+
+// lockFile is for systems that have flock.
+func lockFile(*os.File) error { return errors.ErrUnsupported }
 
 // syncDir does nothing where directories cannot be synced.
 func syncDir(string) error { return nil }
+
+// cannotSync reports whether Sync failed because the file system has none.
+func cannotSync(error) bool { return false }

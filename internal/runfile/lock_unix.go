@@ -9,15 +9,19 @@ import (
 	"syscall"
 )
 
+// renamesOpenFiles says that an open file can be renamed.
+const renamesOpenFiles = true
+
 // lockFile takes the lock of an open file for this process, or returns
-// ErrLocked. The system lets go of it however the process ends.
+// ErrLocked, or errors.ErrUnsupported on a file system without locks. The
+// system lets go of it however the process ends.
 func lockFile(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		return ErrLocked
 	case errors.Is(err, syscall.ENOTSUP), errors.Is(err, syscall.ENOSYS), errors.Is(err, syscall.ENOLCK):
-		return nil // a file system without locks
+		return errors.ErrUnsupported
 	}
 	return err
 }
@@ -28,9 +32,13 @@ func syncDir(path string) error {
 	if err != nil {
 		return err
 	}
-	err = d.Sync()
-	if errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP) {
-		err = nil // a file system that cannot
+	if err = d.Sync(); cannotSync(err) {
+		err = nil
 	}
 	return errors.Join(err, d.Close())
+}
+
+// cannotSync reports whether Sync failed because the file system has none.
+func cannotSync(err error) bool {
+	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP)
 }

@@ -1,0 +1,139 @@
+package runfile
+
+import (
+	"crypto/rand"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const (
+	createTries = 16     // names to try
+	tempSuffix  = ".tmp" // ends the name of a file that is being written
+	tempDigits  = 8      // of rand.Text in front of it
+)
+
+// A Pending is a file on its way: it is written under a temporary name beside
+// its own, and gets its own by Commit. Under that there is never half of it.
+// As long as it is written it is locked, which tells SweepBeside that its
+// writer is alive. Errors lack the path.
+type Pending struct {
+	fs   FS
+	file File
+	temp string
+	path string
+}
+
+// CreatePending begins the file at path.
+func CreatePending(fs FS, path string) (*Pending, error) {
+	p := &Pending{fs: fs, path: path}
+	var err error
+	for range createTries {
+		p.temp = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
+		if p.file, err = fs.Create(p.temp); !errors.Is(err, ErrLocked) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, cause(err)
+	}
+	return p, nil
+}
+
+// Write writes all of b or returns an error.
+func (p *Pending) Write(b []byte) (int, error) {
+	if err := writeFull(p.file, b); err != nil {
+		return 0, cause(err)
+	}
+	return len(b), nil
+}
+
+// Commit makes the file last and gives it its name, replacing what has it. On
+// an error there is nothing under the name that was not there before, or, if
+// only the directory could not be made to last, the whole file.
+func (p *Pending) Commit() error {
+	if err := p.file.Sync(); err != nil && !cannotSync(err) {
+		p.Abort()
+		return cause(err)
+	}
+	if err := p.rename(); err != nil {
+		_ = p.fs.Remove(p.temp)
+		return cause(err)
+	}
+	return cause(p.fs.SyncDir(p.path))
+}
+
+// rename closes the file and gives it its name. Where an open file can be
+// renamed it stays locked until then, or a sweep might take it for one that
+// was left behind.
+func (p *Pending) rename() error {
+	if !renamesOpenFiles {
+		if err := p.file.Close(); err != nil {
+			return err
+		}
+		return p.fs.Rename(p.temp, p.path)
+	}
+	if err := p.fs.Rename(p.temp, p.path); err != nil {
+		_ = p.file.Close()
+		return err
+	}
+	return p.file.Close()
+}
+
+// Abort gives the file up and leaves nothing behind.
+func (p *Pending) Abort() {
+	_ = p.file.Close()
+	_ = p.fs.Remove(p.temp)
+}
+
+// Sweep removes the run files and parts in dir that writers which are gone left
+// under a temporary name. Those of running writers are locked and stay. Where
+// there are no locks it removes nothing.
+func Sweep(dir string) {
+	sweep(dir, func(base string) bool {
+		return strings.HasSuffix(base, RunSuffix) || strings.HasSuffix(base, PartSuffix)
+	})
+}
+
+// SweepBeside is Sweep for what was meant to become the file at path.
+func SweepBeside(path string) {
+	sweep(filepath.Dir(path), func(base string) bool { return base == filepath.Base(path) })
+}
+
+func sweep(dir string, ours func(base string) bool) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return
+	}
+	names, _ := d.Readdirnames(-1)
+	d.Close()
+	for _, name := range names {
+		base, ok := pendingName(name)
+		if !ok || !ours(base) {
+			continue
+		}
+		path := filepath.Join(dir, name)
+		f, err := os.OpenFile(path, os.O_RDWR, 0) // some file systems lock only what may be written
+		if err != nil {
+			continue
+		}
+		if lockFile(f) == nil {
+			os.Remove(path)
+		}
+		f.Close()
+	}
+}
+
+// pendingName returns the name that the file with a temporary name was meant to
+// get.
+func pendingName(temp string) (base string, ok bool) {
+	rest, hidden := strings.CutPrefix(temp, ".")
+	rest, tmp := strings.CutSuffix(rest, tempSuffix)
+	dot := len(rest) - tempDigits - 1
+	if !hidden || !tmp || dot < 1 || rest[dot] != '.' {
+		return "", false
+	}
+	random := strings.Trim(rest[dot+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" // the alphabet of rand.Text
+	return rest[:dot], random
+}
