@@ -197,7 +197,7 @@ func runExtract(ctx context.Context, f *extractFlags, args []string, std *stream
 	if err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, f.output, std.out)
+	out, err := createOutput(ctx, f.memory.fs, f.output, std.out)
 	if err != nil {
 		closeInputs(inputs)
 		return err
@@ -358,7 +358,7 @@ func (f *extractFlags) announce(ctx context.Context, r *report, std *streams) er
 	r.Seconds = time.Since(r.start).Seconds()
 	r.sort()
 	if f.summary != "" {
-		if err := r.writeJSON(ctx, f.summary, std.out); err != nil {
+		if err := r.writeJSON(ctx, f.memory.fs, f.summary, std.out); err != nil {
 			return err
 		}
 	}

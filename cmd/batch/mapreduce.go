@@ -20,8 +20,9 @@ type mapFlags struct {
 	partitions int
 }
 
-func newMap(std *streams) *cobra.Command {
-	f := &mapFlags{}
+func newMap(std *streams) *cobra.Command { return (&mapFlags{}).command(std) }
+
+func (f *mapFlags) command(std *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "map [flags] --out DIR CAPTURE...",
 		GroupID: "scale",
@@ -130,8 +131,9 @@ type reduceFlags struct {
 	partition int
 }
 
-func newReduce(std *streams) *cobra.Command {
-	f := &reduceFlags{}
+func newReduce(std *streams) *cobra.Command { return (&reduceFlags{}).command(std) }
+
+func (f *reduceFlags) command(std *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "reduce [flags] --partition N --out DIR RUN...",
 		GroupID: "scale",

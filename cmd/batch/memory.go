@@ -18,7 +18,7 @@ import (
 type memory struct {
 	size    string // of --memory; "" is automatic
 	tempDir string
-	fs      runfile.FS
+	fs      runfile.FS // that everything the run makes is written to, profiles apart
 }
 
 func (m *memory) register(set *pflag.FlagSet) {

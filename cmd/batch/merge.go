@@ -25,8 +25,9 @@ type mergeFlags struct {
 	parts      bool
 }
 
-func newMerge(std *streams) *cobra.Command {
-	f := &mergeFlags{}
+func newMerge(std *streams) *cobra.Command { return (&mergeFlags{}).command(std) }
+
+func (f *mergeFlags) command(std *streams) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "merge [flags] RUN...",
 		GroupID: "work",
@@ -97,7 +98,7 @@ func (f *extractFlags) toOutput(ctx context.Context, runs []*runfile.Run, r *rep
 	if err := protect(paths, map[string]string{"output": f.output, "summary": f.summary}, std); err != nil {
 		return err
 	}
-	out, err := createOutput(ctx, f.output, std.out)
+	out, err := createOutput(ctx, f.memory.fs, f.output, std.out)
 	if err != nil {
 		return err
 	}

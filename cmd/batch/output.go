@@ -1,8 +1,8 @@
 package main
 
 import (
+	"bufio"
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -12,41 +12,47 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
+
+	"pcapbatch/internal/runfile"
 )
 
 // stdoutName stands for standard output.
 const stdoutName = "-"
 
-// An output is where the rows go. A file gets a temporary name beside the one
-// asked for, and is renamed by commit: under the name that was asked for there
-// is never half a CSV.
+// An output is where the rows go. A file gets the name asked for when it is
+// complete: under that there is never half a CSV.
 type output struct {
 	io.Writer
-	compressor io.WriteCloser // nil without
-	file       *os.File       // nil for standard output
-	path       string         // to rename to; empty where file has its name already
+	compressor io.WriteCloser   // nil without
+	packed     *bufio.Writer    // behind the compressor, which writes a few bytes at a time
+	pending    *runfile.Pending // nil for what is there and not a regular file
+	file       *os.File         // that; nil for standard output
+	path       string           // empty for standard output
 }
 
 // createOutput opens the output: standard output for "" and "-", else a file,
 // compressed as its name ends.
-func createOutput(ctx context.Context, path string, stdout io.Writer) (*output, error) {
+func createOutput(ctx context.Context, fsys runfile.FS, path string, stdout io.Writer) (*output, error) {
 	o := &output{Writer: pipeWriter{ctx, stdout}}
 	if path != "" && path != stdoutName {
-		if err := o.create(ctx, path); err != nil {
-			return nil, outputError(err)
+		o.path = path
+		if err := o.create(ctx, fsys); err != nil {
+			return nil, outputError(o.named(err))
 		}
 	}
+	o.packed = bufio.NewWriterSize(o.Writer, 1<<16)
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".gz":
-		o.compressor = gzip.NewWriter(o.Writer)
+		o.compressor = gzip.NewWriter(o.packed)
 	case ".zst":
-		z, err := zstd.NewWriter(o.Writer)
+		z, err := zstd.NewWriter(o.packed)
 		if err != nil {
 			o.abort()
-			return nil, outputError(err)
+			return nil, outputError(o.named(err))
 		}
 		o.compressor = z
 	}
@@ -60,31 +66,45 @@ func outputError(err error) error {
 	return &exitError{exitOutput, fmt.Errorf("write output: %w", err)}
 }
 
-// create opens the file for path. What exists and is not a regular file, such
-// as a device or a FIFO, is written to as it is.
-func (o *output) create(ctx context.Context, path string) (err error) {
-	info, err := os.Stat(path)
+// create opens the file. What exists and is not a regular file, such as a
+// device or a FIFO, is written to as it is.
+func (o *output) create(ctx context.Context, fsys runfile.FS) (err error) {
+	info, err := os.Stat(o.path)
 	switch {
 	case err == nil && info.IsDir():
-		return fmt.Errorf("%s is a directory", path)
+		return syscall.EISDIR
 	case err == nil && !info.Mode().IsRegular():
-		o.file, err = await(ctx, func() (*os.File, error) { return os.OpenFile(path, os.O_WRONLY, 0) })
-	default:
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real // replace what a link points to, not the link
-		}
-		o.path = path
-		name := fmt.Sprintf(".%s.%s.tmp", filepath.Base(path), rand.Text()[:8])
-		o.file, err = os.OpenFile(filepath.Join(filepath.Dir(path), name), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
+		o.file, err = await(ctx, func() (*os.File, error) { return os.OpenFile(o.path, os.O_WRONLY, 0) })
+		o.Writer = pipeWriter{ctx, namedWriter{o, o.file}}
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, pathCause(err))
+	path := o.path
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real // replace what a link points to, not the link
 	}
-	o.Writer = o.file
-	if o.path == "" {
-		o.Writer = pipeWriter{ctx, o.file}
+	runfile.SweepBeside(path) // what a run that was killed has left
+	o.pending, err = runfile.CreatePending(fsys, path)
+	o.Writer = namedWriter{o, o.pending}
+	return err
+}
+
+// named puts the name that was asked for into an error in place of others.
+func (o *output) named(err error) error {
+	if o.path == "" || err == nil {
+		return err
 	}
-	return nil
+	return fmt.Errorf("%s: %w", o.path, pathCause(err))
+}
+
+// A namedWriter names the output in its errors.
+type namedWriter struct {
+	o *output
+	w io.Writer
+}
+
+func (n namedWriter) Write(b []byte) (int, error) {
+	done, err := n.w.Write(b)
+	return done, n.o.named(err)
 }
 
 // A pipeWriter writes to what may not be read for ever. A signal ends the wait.
@@ -100,39 +120,35 @@ func (p pipeWriter) Write(b []byte) (int, error) {
 // commit completes the output and gives it its name.
 func (o *output) commit() error {
 	if o.compressor != nil {
-		if err := o.compressor.Close(); err != nil {
+		err := o.compressor.Close()
+		if err == nil {
+			err = o.packed.Flush()
+		}
+		if err != nil {
 			o.abort()
 			return outputError(err)
 		}
 	}
-	if o.file == nil {
-		return nil
+	var err error
+	switch {
+	case o.pending != nil:
+		err = o.pending.Commit()
+	case o.file != nil:
+		err = o.file.Close()
 	}
-	if err := o.file.Close(); err != nil {
-		o.remove()
-		return outputError(err)
-	}
-	if o.path == "" {
-		return nil
-	}
-	if err := os.Rename(o.file.Name(), o.path); err != nil {
-		o.remove()
-		return outputError(err)
+	if err != nil {
+		return outputError(o.named(err))
 	}
 	return nil
 }
 
 // abort gives the output up and leaves nothing behind.
 func (o *output) abort() {
-	if o.file != nil {
+	switch {
+	case o.pending != nil:
+		o.pending.Abort()
+	case o.file != nil:
 		o.file.Close()
-		o.remove()
-	}
-}
-
-func (o *output) remove() {
-	if o.path != "" {
-		os.Remove(o.file.Name())
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
+	"pcapbatch/internal/runfile"
 )
 
 // A report is what a run says about itself: for the terminal, and as JSON with
@@ -244,8 +245,8 @@ func (r *report) balance() error {
 func (r *report) partial() bool { return len(r.Damage) > 0 }
 
 // writeJSON writes the report to a file, or to stdout for "-".
-func (r *report) writeJSON(ctx context.Context, path string, stdout io.Writer) error {
-	out, err := createOutput(ctx, path, stdout)
+func (r *report) writeJSON(ctx context.Context, fsys runfile.FS, path string, stdout io.Writer) error {
+	out, err := createOutput(ctx, fsys, path, stdout)
 	if err != nil {
 		return err
 	}

@@ -56,10 +56,10 @@ func (s *state) checkOptions(o runfile.Options) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = json.MarshalIndent(o, "", "  "); err == nil {
-			err = replaceFile(path, append(text, '\n'))
+			err = replaceFile(s.fs, path, append(text, '\n'))
 		}
 		if err != nil {
-			return &exitError{exitOutput, fmt.Errorf("state directory: %w", err)}
+			return &exitError{exitOutput, fmt.Errorf("state directory: write %s: %w", path, err)}
 		}
 		return nil
 	}
@@ -77,12 +77,17 @@ func (s *state) checkOptions(o runfile.Options) error {
 }
 
 // replaceFile gives path a content, whole or not at all.
-func replaceFile(path string, data []byte) error {
-	temp := path + ".new" // the directory is ours alone
-	if err := os.WriteFile(temp, data, 0o666); err != nil {
+func replaceFile(fsys runfile.FS, path string, data []byte) error {
+	runfile.SweepBeside(path)
+	p, err := runfile.CreatePending(fsys, path)
+	if err != nil {
 		return err
 	}
-	return os.Rename(temp, path)
+	if _, err := p.Write(data); err != nil {
+		p.Abort()
+		return err
+	}
+	return p.Commit()
 }
 
 // reuse returns the run of a capture, nil where there is none that can be used.
