@@ -20,15 +20,24 @@ type sortKey struct {
 
 // KeyOrder returns the numbers of all sessions, sorted by the class of their
 // key, then the key, sessions of one key in the order they began. A nil class
-// is 0 for all. It takes 28 bytes a session while it works.
+// is 0 for all. It takes 28 bytes a session while it works. During Evict it
+// lists those sessions only that are to go.
 func (t *Table) KeyOrder(class func(*flow.Key) uint16) []uint32 {
-	list := make([]sortKey, t.Len())
-	for i := range list {
-		k := &t.session(uint32(i)).key
-		list[i] = makeSortKey(k, uint32(i))
-		if class != nil {
-			list[i].class = class(k)
+	n := t.Len()
+	if t.evicting {
+		n -= t.live
+	}
+	list := make([]sortKey, 0, n)
+	for i := range uint32(t.Len()) {
+		s := t.session(i)
+		if t.evicting && !t.ended(s) {
+			continue
 		}
+		key := makeSortKey(&s.key, i)
+		if class != nil {
+			key.class = class(&s.key)
+		}
+		list = append(list, key)
 	}
 	slices.SortFunc(list, func(x, y sortKey) int { return t.compareKeys(&x, &y) })
 	order := make([]uint32, len(list))

@@ -28,12 +28,19 @@ type Table struct {
 	sessions slab[Session]
 	records  recordSlab
 	larges   slab[large]
+	// freeLarge is index + 1 of a free digest block, linked through packets.
+	freeLarge uint32
 
 	newest    int64 // latest packet time so far
 	boundary  int64 // latest packet time of earlier captures
 	reordered uint64
 
 	incoming *Table // of Absorb: the session being decoded
+
+	// Of Evict.
+	looked   int64 // bytes when it looked last
+	live     int   // sessions that had not ended then
+	evicting bool
 
 	scratch struct {
 		digestScratch
@@ -78,7 +85,9 @@ func (t *Table) Reset() {
 	t.sessions.reset()
 	t.records.reset()
 	t.larges.reset()
+	t.freeLarge = 0
 	t.newest, t.boundary, t.reordered = minTime, minTime, 0
+	t.looked, t.live = t.arena.bytes, 0
 }
 
 // Release gives the memory back. The table is not usable afterwards.
@@ -219,13 +228,19 @@ func (t *Table) makeRoom(s *Session) {
 
 // digestBlock returns the digest block of s, made if there was none.
 func (t *Table) digestBlock(s *Session) *large {
+	if s.large != 0 {
+		return t.larges.at(s.large-1, largeShift)
+	}
+	s.large = t.freeLarge
 	if s.large == 0 {
 		s.large = t.larges.add(1, largeShift) + 1
-		l := t.larges.at(s.large-1, largeShift)
-		l.reset()
-		return l
 	}
-	return t.larges.at(s.large-1, largeShift)
+	l := t.larges.at(s.large-1, largeShift)
+	if s.large == t.freeLarge {
+		t.freeLarge = uint32(l.packets)
+	}
+	l.reset()
+	return l
 }
 
 // find returns the newest session of a key, or nil.

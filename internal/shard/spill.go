@@ -24,7 +24,7 @@ type Keeper interface {
 // A Part says where sessions that were spilled belong.
 type Part struct {
 	Stretch int  // the first that they are of
-	More    bool // an earlier part of the worker is of the same stretch
+	More    bool // they are of one stretch, and an earlier part of the worker is of it too
 }
 
 // smallTable is the size up to which spilling a table would gain nothing: its
@@ -46,39 +46,77 @@ func (w *worker) bytes() int64 {
 	return n
 }
 
-// makeRoom spills the largest table, if all together are beyond the share.
-// It is called once a block.
+// merged stands for the merged table among the numbers of stretches.
+const merged = -1
+
+// largest returns the largest table and the stretch that it is of. It returns
+// nil where spilling would gain nothing.
+func (w *worker) largest() (stretch int, t *agg.Table) {
+	most := int64(smallTable)
+	for i, o := range w.open {
+		if b := o.Bytes(); b > most || b == most && t != nil && i < stretch {
+			stretch, t, most = i, o, b
+		}
+	}
+	if w.merged != nil && w.merged.Bytes() > most {
+		return merged, w.merged
+	}
+	return stretch, t
+}
+
+// makeRoom keeps the tables within the share. It is called once a block.
+//
+// From half of the share on, sessions that have ended leave the largest table,
+// if there is an idle time-out (agg.Table.Evict). Where that is not enough, the
+// largest table is spilled whole: sessions that go on are cut in parts then.
 func (w *worker) makeRoom(ctx context.Context, r *run) error {
-	if r.Share == 0 || w.bytes() <= r.Share {
+	if r.Share == 0 || w.bytes() <= r.Share/2 {
+		return nil
+	}
+	if err := w.evict(ctx, r); err != nil {
+		return err
+	}
+	if w.bytes() <= r.Share {
 		return nil
 	}
 	for _, t := range w.spare {
 		t.Release()
 	}
 	w.spare = nil
-	largest, from := int64(smallTable), -1
-	for i, t := range w.open {
-		if b := t.Bytes(); b > largest || b == largest && i < from {
-			largest, from = b, i
-		}
-	}
-	if w.merged != nil && w.merged.Bytes() > largest {
+	stretch, t := w.largest()
+	switch {
+	case t == nil || w.bytes() <= r.Share:
+		return nil
+	case stretch == merged:
 		return w.spillMerged(ctx, r)
 	}
-	if from < 0 || w.bytes() <= r.Share {
-		return nil
-	}
-	t := w.open[from]
-	w.open[from] = t.Successor()
-	return w.spill(ctx, r, from, t)
+	w.open[stretch] = t.Successor()
+	return w.spill(ctx, r, stretch, t)
 }
 
-// spill puts a table of one stretch away.
-func (w *worker) spill(ctx context.Context, r *run, stretch int, t *agg.Table) error {
-	p := Part{Stretch: stretch, More: w.parts[stretch] > 0}
-	w.parts[stretch]++
+// evict puts the sessions of the largest table away that have ended.
+func (w *worker) evict(ctx context.Context, r *run) error {
+	stretch, t := w.largest()
+	if t == nil {
+		return nil
+	}
+	return t.Evict(func() error { return w.put(ctx, r, stretch, t) })
+}
+
+// put gives the keeper sessions of a table.
+func (w *worker) put(ctx context.Context, r *run, stretch int, t *agg.Table) error {
+	p := Part{Stretch: w.from}
+	if stretch != merged {
+		p = Part{Stretch: stretch, More: w.parts[stretch] > 0}
+		w.parts[stretch]++
+	}
 	w.spilled = true
-	err := r.Keeper.Spill(ctx, w.index, p, t)
+	return r.Keeper.Spill(ctx, w.index, p, t)
+}
+
+// spill puts a whole table away.
+func (w *worker) spill(ctx context.Context, r *run, stretch int, t *agg.Table) error {
+	err := w.put(ctx, r, stretch, t)
 	t.Release()
 	return err
 }
@@ -91,10 +129,7 @@ func (w *worker) spillMerged(ctx context.Context, r *run) error {
 		return nil
 	}
 	w.merged = nil
-	w.spilled = true
-	err := r.Keeper.Spill(ctx, w.index, Part{Stretch: w.from}, t)
-	t.Release()
-	return err
+	return w.spill(ctx, r, merged, t)
 }
 
 // mergeSpilled is merge for a stretch of which parts were spilled: its rest

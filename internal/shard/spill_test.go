@@ -18,6 +18,9 @@ type memoryKeeper struct {
 	parts map[int][]keptPart // by worker
 	kept  map[int][]byte     // by stretch
 	fail  error
+
+	sessions int   // in parts
+	most     int64 // size of a table that was spilled
 }
 
 type keptPart struct {
@@ -30,7 +33,7 @@ func newMemoryKeeper() *memoryKeeper {
 }
 
 func encode(dst []byte, t *agg.Table) []byte {
-	for i := range uint32(t.Len()) {
+	for _, i := range t.KeyOrder(nil) {
 		dst = t.AppendSession(dst, i)
 	}
 	return dst
@@ -40,7 +43,15 @@ func (k *memoryKeeper) Spill(_ context.Context, worker int, p Part, t *agg.Table
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.parts[worker] = append(k.parts[worker], keptPart{p, encode(nil, t)})
+	k.sessions += len(t.KeyOrder(nil))
+	k.most = max(k.most, t.Bytes())
 	return k.fail
+}
+
+// sorted are the parts of a worker in capture order.
+func (k *memoryKeeper) sorted(worker int) []keptPart {
+	slices.SortStableFunc(k.parts[worker], func(a, b keptPart) int { return a.Stretch - b.Stretch })
+	return k.parts[worker]
 }
 
 func (k *memoryKeeper) Keep(_ context.Context, stretch int, tables []*agg.Table) error {
@@ -130,8 +141,7 @@ func TestSpillKeepsOrder(t *testing.T) {
 		var lists [][]byte
 		spilled := 0
 		for w, table := range tables {
-			parts := k.parts[w]
-			slices.SortStableFunc(parts, func(a, b keptPart) int { return a.Stretch - b.Stretch })
+			parts := k.sorted(w)
 			for _, p := range parts {
 				lists = append(lists, p.sessions)
 			}
@@ -147,6 +157,63 @@ func TestSpillKeepsOrder(t *testing.T) {
 		}
 		if got := absorbed(t, lists...); got != want {
 			t.Errorf("%d stretches: rows differ from those without a limit", len(cut))
+		}
+	}
+}
+
+// churn are n packets of sessions of two, but for every 20th, which is of one
+// of a hundred that go on.
+func churn(n int) []flow.Event {
+	list := testEvents(n, 9)
+	for i := range list {
+		number := 100 + i/4*2 + i%2
+		if i%20 == 0 {
+			number = i / 20 % 100
+		}
+		list[i].Key.SrcPort, list[i].Key.VLANOuter = uint16(number), uint16(number>>16)
+	}
+	return list
+}
+
+// With an idle time-out, what has ended leaves and what goes on stays: every
+// session is written once, within the share, however many there are.
+func TestEvictedOnce(t *testing.T) {
+	events := churn(200_000)
+	third := len(events) / 3
+	cuts := [][][]flow.Event{{events}, {events[:third], events[third : 2*third], events[2*third:]}}
+	for _, cut := range cuts {
+		whole := config(1, cut...)
+		whole.Sessions.IdleTimeout = 5e9
+		tables, err := Run(context.Background(), whole)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, sessions := rows(tables[0]), tables[0].Len()
+		tables[0].Release()
+
+		k := newMemoryKeeper()
+		c := config(1, cut...)
+		c.Sessions.IdleTimeout, c.Share, c.Keeper = 5e9, 14<<20, k
+		tables, err = Run(context.Background(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if tables[0].Len() > 0 {
+			t.Errorf("%d sessions were kept", tables[0].Len())
+		}
+		tables[0].Release()
+		var lists [][]byte
+		for _, p := range k.sorted(0) {
+			lists = append(lists, p.sessions)
+		}
+		if got := absorbed(t, lists...); got != want {
+			t.Errorf("%d stretches: rows differ from those without a limit", len(cut))
+		}
+		if len(lists) < 3 || len(cut) == 1 && k.sessions != sessions {
+			t.Errorf("%d stretches: %d sessions in %d parts, there were %d", len(cut), k.sessions, len(lists), sessions)
+		}
+		if k.most > 9<<20 {
+			t.Errorf("%d stretches: a table of %d bytes", len(cut), k.most)
 		}
 	}
 }

@@ -1,0 +1,72 @@
+package agg
+
+// Evict takes the sessions that have ended out of t: those that were followed
+// by another of their key, and those whose last packet is more than the idle
+// time-out before the newest packet of t. It calls put, during which KeyOrder
+// lists these sessions alone and Span and Reordered are what belongs to them.
+// If put returns nil they leave t, and their memory is used for sessions to
+// come. The others stay as they are, renumbered.
+//
+// It does nothing where that would not pay: without a time-out, as long as t
+// has not asked for more memory since the last time, or while less than half
+// of the sessions have ended. So its work is linear in the number of sessions
+// that t ever had.
+//
+// That an evicted session has ended is a guess: a packet that comes late may
+// still be of it. It begins a session of its own then, and belongs to the
+// evicted one where both are merged (AbsorbPart).
+func (t *Table) Evict(put func() error) error {
+	if t.opt.IdleTimeout == 0 || t.arena.bytes <= t.looked || t.Len() < 2*t.live {
+		return nil
+	}
+	t.looked, t.live = t.arena.bytes, 0
+	for i := range uint32(t.Len()) {
+		if !t.ended(t.session(i)) {
+			t.live++
+		}
+	}
+	if t.Len() < 2*t.live {
+		return nil
+	}
+	t.evicting = true
+	err := put()
+	t.evicting = false
+	if err == nil {
+		t.forgetEnded()
+	}
+	return err
+}
+
+// ended reports whether a session is over, as far as t can know. One that was
+// followed by another of its key needs no mark: the other began later than the
+// time-out allows, and t.newest is not before that.
+func (t *Table) ended(s *Session) bool { return t.endedBefore(s, t.newest) }
+
+// forgetEnded moves the sessions that have not ended to the front. Their
+// records stay where they are; those of the others are free.
+func (t *Table) forgetEnded() {
+	clear(t.slots)
+	t.keys = 0
+	n := uint32(t.Len())
+	t.sessions.reset()
+	for i := range n {
+		s := t.session(i)
+		if t.ended(s) {
+			t.forget(s)
+			continue
+		}
+		*t.insert(&s.key, uint32(s.key.Hash(t.opt.Seed))) = *s
+	}
+	t.reordered = 0
+}
+
+// forget takes back what s has besides itself.
+func (t *Table) forget(s *Session) {
+	if class := s.state & classMask; class > 0 {
+		t.records.put(s.block, class)
+	}
+	if s.large != 0 {
+		t.larges.at(s.large-1, largeShift).packets = uint64(t.freeLarge)
+		t.freeLarge = s.large
+	}
+}
