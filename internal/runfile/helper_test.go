@@ -80,7 +80,7 @@ func formatRow(dst []byte, t *agg.Table, i uint32) []byte {
 	z.Summarize(t, i, &s)
 	dst = fmt.Appendf(dst, "%v:%d>%v:%d/%d %d %d n=%d t=%d idle=%d %v %v %v", s.Key.SrcAddr(), s.Key.SrcPort, s.Key.DstAddr(), s.Key.DstPort, s.Key.Protocol,
 		s.First, s.Last, s.Packets, s.Truncated, s.Idle, s.Gaps.Moments, s.Lengths.Moments, s.Payloads.Moments)
-	if s.Packets <= 64 {
+	if s.Packets <= 128 {
 		dst = fmt.Appendf(dst, " %v %v %v", s.Gaps.Median, s.Lengths.Median, s.Payloads.Median)
 	}
 	return append(dst, '\n')
