@@ -27,13 +27,16 @@ type killer struct {
 	t    *testing.T
 	rng  *rand.Rand
 	took time.Duration // by a run that was left alone
-	hits int           // runs that were killed before their end
+
+	tried, hits map[string]int // by command: runs, and those that were killed before their end
 }
 
 func newKiller(t *testing.T) *killer {
 	seed := rand.Uint64()
 	t.Logf("seed %d", seed)
-	return &killer{t: t, rng: rand.New(rand.NewPCG(seed, 1)), took: 100 * time.Millisecond}
+	k := &killer{t: t, rng: rand.New(rand.NewPCG(seed, 1)), took: 100 * time.Millisecond, tried: map[string]int{}, hits: map[string]int{}}
+	t.Cleanup(func() { t.Logf("killed in the middle: %v of %v", k.hits, k.tried) })
+	return k
 }
 
 // whole runs batch to its end.
@@ -56,8 +59,9 @@ func (k *killer) kill(args ...string) {
 	time.Sleep(time.Duration(k.rng.Int64N(int64(k.took))))
 	cmd.Process.Kill()
 	cmd.Wait()
+	k.tried[args[0]]++
 	if !cmd.ProcessState.Exited() {
-		k.hits++
+		k.hits[args[0]]++
 	}
 }
 
@@ -81,7 +85,8 @@ func TestKilledWithState(t *testing.T) {
 	dir, _ := series(t, 120_000, 12)
 	want := extracted(t, dir)
 	k := newKiller(t)
-	out := filepath.Join(t.TempDir(), "o.csv")
+	outDir := t.TempDir()
+	out := filepath.Join(outDir, "o.csv")
 	k.whole("extract", "--state", filepath.Join(t.TempDir(), "first"), "-j2", "-o", out, dir)
 	took := k.took
 	for left := kills(t); left > 0; {
@@ -98,24 +103,29 @@ func TestKilledWithState(t *testing.T) {
 		}
 		noTemporaries(t, state)
 		expectEntries(t, temp)
+		expectEntries(t, outDir, "o.csv")
 	}
-	t.Logf("%d runs were killed in the middle", k.hits)
 }
 
 // A run that spills leaves nothing in its directory for temporary files, even
-// when it is killed.
+// when it is killed, and what it leaves of its output the next one removes.
 func TestKilledWhileSpilling(t *testing.T) {
 	capture := write(t, "c.pcap", pcap(manySessions(3, 150_000)...))
-	temp := t.TempDir()
-	args := []string{"extract", "-j1", "--memory=32M", "--temp-dir", temp, "-o", filepath.Join(t.TempDir(), "o.csv"), capture}
+	temp, outDir := t.TempDir(), t.TempDir()
+	out := filepath.Join(outDir, "o.csv")
+	args := []string{"extract", "-j1", "--memory=32M", "--temp-dir", temp, "-o", out, capture}
 	k := newKiller(t)
 	k.whole(args...)
-	took := k.took
+	want := string(read(t, out))
 	for range kills(t) {
-		k.took = took
 		k.kill(args...)
 		expectEntries(t, temp)
 	}
+	if got := string(read(t, out)); got != want { // the old one, or a new one that came to its end
+		t.Errorf("other rows from line %d", differentLine(got, want))
+	}
+	k.whole(args...)
+	expectEntries(t, outDir, "o.csv")
 }
 
 // Units of work that were killed and run again, or run twice at the same time,
@@ -126,8 +136,10 @@ func TestMapReduceMergeProcesses(t *testing.T) {
 	want := extracted(t, "--features=all", dir)
 	k := newKiller(t)
 	for round := 0; round < kills(t); round += 3 {
-		runs, parts, out := filepath.Join(t.TempDir(), "runs"), filepath.Join(t.TempDir(), "parts"), filepath.Join(t.TempDir(), "o.csv")
-		unit := func(args ...string) {
+		runs, parts := filepath.Join(t.TempDir(), "runs"), filepath.Join(t.TempDir(), "parts")
+		outDir := t.TempDir()
+		out := filepath.Join(outDir, "o.csv")
+		unit := func(dir string, args ...string) {
 			twin := exec.Command("batch", args...)
 			if err := twin.Start(); err != nil {
 				t.Fatal(err)
@@ -137,21 +149,22 @@ func TestMapReduceMergeProcesses(t *testing.T) {
 			if err := twin.Wait(); err != nil {
 				t.Errorf("batch %q, which was left alone: %v", args, err)
 			}
+			noTemporaries(t, dir)
+		}
+		merged := func(args ...string) {
+			os.Remove(out)
+			unit(outDir, append([]string{"merge", "-o", out}, args...)...)
+			if got := string(read(t, out)); got != want {
+				t.Fatalf("merge %q: other rows from line %d", args, differentLine(got, want))
+			}
 		}
 		for _, path := range paths {
-			unit("map", "-P", fmt.Sprint(partitions), "--out", runs, path)
+			unit(runs, "map", "-P", fmt.Sprint(partitions), "--out", runs, path)
 		}
+		merged("--features=all", runs)
 		for p := range partitions {
-			unit("reduce", "--features=all", "--partition", fmt.Sprint(p), "--out", parts, runs)
+			unit(parts, "reduce", "--features=all", "--partition", fmt.Sprint(p), "--out", parts, runs)
 		}
-		unit("merge", "--parts", "-o", out, parts)
-		if got := string(read(t, out)); got != want {
-			t.Fatalf("other rows from line %d", differentLine(got, want))
-		}
-		k.whole("map", "-P", fmt.Sprint(partitions), "--out", runs, paths[0]) // sweeps
-		k.whole("reduce", "--features=all", "--partition", "0", "--out", parts, runs)
-		noTemporaries(t, runs)
-		noTemporaries(t, parts)
+		merged("--parts", parts)
 	}
-	t.Logf("%d units were killed in the middle", k.hits)
 }
