@@ -250,7 +250,11 @@ func checkBody(t *testing.T, body []byte) {
 				t.Fatalf("got %d bytes and %v, want %d and %v", len(got), err, len(want), wantErr)
 			}
 		default:
-			if !bytes.Equal(got, want) || !errors.Is(err, ErrCorrupt) {
+			// At the end of the input a code without symbols is corrupt for
+			// compress/flate, and cut for a decoder that asks for a bit first.
+			var corrupt flate.CorruptInputError
+			cut := errors.Is(err, io.ErrUnexpectedEOF) && errors.As(wantErr, &corrupt) && int(corrupt) == len(body)
+			if !bytes.Equal(got, want) || !cut && !errors.Is(err, ErrCorrupt) {
 				t.Fatalf("got %d bytes and %v, want %d and %v", len(got), err, len(want), wantErr)
 			}
 		}
