@@ -17,12 +17,17 @@ BENCH_KINDS      = mix scan elephant victim
 BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
 BENCH_WORKTREE   = $(BENCH_DATA)/base
 
-.PHONY: bench bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
+.PHONY: bench bench-inflate bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
 
 bench: build bench-data ## measure every row against its reference (about 20 GB of captures)
 	mkdir -p $(BENCH_RESULTS)
 	bin/bench run $(BENCH_FLAGS) -data $(BENCH_DATA) -rows '$(BENCH_ROWS)' -json $(BENCH_RESULTS)/bench.json > $(BENCH_RESULTS)/bench.txt
 	cat $(BENCH_RESULTS)/bench.txt
+
+bench-inflate: bin/bench $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/text.gz $(BENCH_DATA)/random.gz ## measure gzip decoders alone, with those that are installed
+	mkdir -p $(BENCH_RESULTS)
+	bin/bench inflate -data $(BENCH_DATA) -rounds $(BENCH_ROUNDS) -json $(BENCH_RESULTS)/inflate.json > $(BENCH_RESULTS)/inflate.txt
+	cat $(BENCH_RESULTS)/inflate.txt
 
 bench-gate: build bench-gate-data ## fail if a ratio is more than 15 % worse than bench/baseline.json
 	bin/bench gate -batch bin/batch -data $(BENCH_GATE_DATA) -baseline bench/baseline.json $(BENCH_GATE_FLAGS)
@@ -77,6 +82,17 @@ $(BENCH_DATA)/mix16/mix-15.pcap: | bin/bench
 $(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz: | bin/bench
 	bin/bench gen -kind mix -scale 0.25 -split 8 -o $(@D)
 	gzip -6 -f $(@D)/mix-*.pcap
+
+# Go source is text; it differs a little with the version of Go.
+$(BENCH_DATA)/text.gz:
+	mkdir -p $(@D)
+	find "$$($(GO) env GOROOT)/src" -name '*.go' | LC_ALL=C sort | xargs cat | head -c 128000000 | gzip -6 > $@.part
+	mv $@.part $@
+
+$(BENCH_DATA)/random.gz:
+	mkdir -p $(@D)
+	head -c 256000000 /dev/urandom | gzip -6 > $@.part
+	mv $@.part $@
 
 $(BENCH_DATA)/%.pcap: | bin/bench
 	bin/bench gen -kind $* -o $(@D)

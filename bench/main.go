@@ -4,8 +4,8 @@
 // programs that turn captures into flows.
 //
 // The Makefile calls it; README.md says what every row means. It runs one
-// measured process at a time, imports nothing of the program, keeps only
-// buffers of a fixed size in memory, and never judges an absolute time: the
+// measured process at a time, imports nothing of the program but package
+// inflate, which has a table of its own, keeps only buffers of a fixed size in memory, and never judges an absolute time: the
 // gate compares ratios to a floor taken in the same run.
 package main
 
@@ -32,6 +32,8 @@ func commands() []command {
 		{"floor", "read captures and step over their record headers, nothing else", runFloor},
 		{"run", "measure the program, print a table, write JSON", runTable},
 		{"gate", "compare a measurement with the baseline", runGate},
+		{"inflate", "measure gzip decoders alone", runInflate},
+		{"gunzip", "decompress a gzip file to nothing", runGunzip},
 		{"peers", "measure other programs on the same capture", runPeers},
 	}
 }
@@ -64,7 +66,7 @@ func dispatch(args []string, stdout, stderr io.Writer) error {
 	}
 	fmt.Fprintln(stderr, "usage: bench COMMAND [FLAGS]")
 	for _, c := range commands() {
-		fmt.Fprintf(stderr, "  %-6s %s\n", c.name, c.about)
+		fmt.Fprintf(stderr, "  %-8s %s\n", c.name, c.about)
 	}
 	if len(args) == 0 {
 		return errors.New("no command given")
