@@ -117,7 +117,7 @@ func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) (text 
 }
 
 // writeRun makes a run of the events and returns its path.
-func writeRun(t *testing.T, dir, name string, list []flow.Event, partitions int) string {
+func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int) string {
 	t.Helper()
 	path := filepath.Join(dir, name+RunSuffix)
 	w, err := Create(OS, path)
