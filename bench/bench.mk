@@ -13,6 +13,7 @@ BENCH_MICRO      ?= .
 BENCHSTAT        ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
 
 BENCH_GATE_DATA  = $(BENCH_DATA)/gate-$(BENCH_GATE_SCALE)
+BENCH_SESSIONS   = 1e4 1e5 1e6 1e7
 BENCH_KINDS      = mix scan elephant victim
 BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
 BENCH_WORKTREE   = $(BENCH_DATA)/base
@@ -57,7 +58,7 @@ bench-compare: ## benchstat of the Go benchmarks: the working tree against BENCH
 bench-clean: ## remove the captures and what was measured
 	rm -rf $(BENCH_DATA)
 
-bench-data: $(BENCH_KINDS:%=$(BENCH_DATA)/%.pcap) $(BENCH_DATA)/tiny/mix.pcap $(BENCH_DATA)/mix16/mix-15.pcap \
+bench-data: $(BENCH_KINDS:%=$(BENCH_DATA)/%.pcap) $(BENCH_SESSIONS:%=$(BENCH_DATA)/sessions-%/scan.pcap) $(BENCH_DATA)/tiny/mix.pcap $(BENCH_DATA)/mix16/mix-15.pcap \
 	$(BENCH_DATA)/mix.pcap.zst $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz
 
 bench-gate-data: $(BENCH_KINDS:%=$(BENCH_GATE_DATA)/%.pcap)
@@ -75,6 +76,10 @@ $(BENCH_DATA)/tiny/mix.pcap: | bin/bench
 
 $(BENCH_DATA)/quarter/mix.pcap: | bin/bench
 	bin/bench gen -kind mix -scale 0.25 -o $(@D)
+
+# A scan of scale 0.0385 has 10^5 sessions.
+$(BENCH_DATA)/sessions-%/scan.pcap: | bin/bench
+	bin/bench gen -kind scan -scale $$(awk 'BEGIN {print $* * 3.85e-7}') -o $(@D)
 
 $(BENCH_DATA)/mix16/mix-15.pcap: | bin/bench
 	bin/bench gen -kind mix -split 16 -o $(@D)

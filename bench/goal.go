@@ -28,6 +28,10 @@ var goals = []goal{
 	{"scan: bytes a session beyond 100 MB of peak RSS", []string{"scan"}, func(r []result) float64 {
 		return max(0, quotient(float64(r[0].PeakRSS)-100e6, float64(r[0].Sessions)))
 	}, 256, true},
+	{"scan-fifth: wall / scan's", []string{"scan-fifth", "scan"}, wallQuotient, 2.5, true},
+	{"scan-fifth: peak RSS beyond the limit, MiB", []string{"scan-fifth"}, func(r []result) float64 {
+		return max(0, float64(r[0].PeakRSS)/(1<<20)-82)
+	}, 96, true},
 	{"elephant: wall / floor", []string{"elephant"}, ratioOf, 3.0, true},
 	{"victim: wall per packet / mix's", []string{"victim", "mix"}, func(r []result) float64 {
 		return quotient(r[0].WallS/float64(r[0].Packets), r[1].WallS/float64(r[1].Packets))

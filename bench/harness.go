@@ -44,7 +44,7 @@ func (h *harness) measure(r row) (result, error) {
 	if err := h.rehearse(r, job, dir, &res); err != nil {
 		return res, err
 	}
-	program := process{argv: h.batchArgv(csv, job.captures), cpus: r.cpus}
+	program := process{argv: h.batchArgv(csv, job.captures, r.flags...), cpus: r.cpus}
 	reference := process{argv: append(job.against, job.captures...), cpus: r.cpus}
 	for range h.rounds {
 		if err := h.round(program, reference, csv, &res); err != nil {
@@ -101,7 +101,7 @@ func (h *harness) rehearse(r row, j job, dir string, res *result) error {
 		}
 	}
 	csv, sum := filepath.Join(dir, "out.csv"), filepath.Join(dir, "summary.json")
-	argv := h.batchArgv(csv, j.captures, "--summary", sum)
+	argv := h.batchArgv(csv, j.captures, append([]string{"--summary", sum}, r.flags...)...)
 	if _, err := (process{argv: argv, cpus: r.cpus}).run(h.limit); err != nil {
 		return err
 	}
