@@ -14,6 +14,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/reader"
 	"pcapbatch/internal/shard"
 	"pcapbatch/internal/writer"
 )
@@ -299,7 +300,7 @@ func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *wri
 // stretches apart.
 func (f *extractFlags) pipeline(ctx context.Context, std *streams, r *report) (*pipeline, shard.Config) {
 	seed := rand.Uint64()
-	p := &pipeline{ctx: ctx, stdin: std.in, strict: f.strict, report: r, decoding: decode.Options{
+	p := &pipeline{ctx: ctx, stdin: std.in, strict: f.strict, report: r, spare: reader.NewSpare(f.workers), decoding: decode.Options{
 		Unidirectional: f.direction == "unidirectional",
 		VLANKey:        f.key == "vlan",
 		Decapsulate:    f.decapsulate,

@@ -79,15 +79,16 @@ func (in *input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 type finder struct {
 	recursive bool
 	paths     []string
-	seen      map[string]int // place in paths, by absolute path without links
-	twice     int            // paths that were named before
+	seen      map[string]int    // place in paths, by absolute path without links
+	real      map[string]string // directories, and the same without links
+	twice     int               // paths that were named before
 	fail      func(path string, err error)
 }
 
 // find lists the captures that args name, in no particular order. Whatever
 // cannot be found is told to fail.
 func (f *finder) find(args []string) {
-	f.seen = map[string]int{}
+	f.seen, f.real = map[string]int{}, map[string]string{}
 	for _, arg := range args {
 		f.argument(arg)
 	}
@@ -148,15 +149,15 @@ func (f *finder) directory(dir string) {
 			}
 			return nil
 		}
-		var info fs.FileInfo
+		var mode fs.FileMode
 		if err == nil {
-			info, err = os.Stat(path)
+			mode, err = followedType(path, d)
 		}
 		switch {
 		case err != nil:
 			empty = false
 			f.fail(path, pathCause(err))
-		case info.Mode().IsRegular():
+		case mode.IsRegular():
 			empty = false
 			f.add(path)
 		}
@@ -171,18 +172,25 @@ func (f *finder) directory(dir string) {
 	}
 }
 
+// followedType is the type of what stands under path, through links.
+func followedType(path string, d fs.DirEntry) (fs.FileMode, error) {
+	if d.Type().IsRegular() {
+		return 0, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
 // add adds a capture, unless it is there already, maybe under another name: a
 // link beside the file it points to must not double the packets. Of its names
 // the first in the alphabet counts, whatever the order of the arguments.
 func (f *finder) add(path string) {
 	id := path
 	if path != stdinName {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			id = real
-		}
-		if abs, err := filepath.Abs(id); err == nil {
-			id = abs
-		}
+		id = f.identity(path)
 	}
 	if i, ok := f.seen[id]; ok {
 		f.twice++
@@ -191,6 +199,31 @@ func (f *finder) add(path string) {
 	}
 	f.seen[id] = len(f.paths)
 	f.paths = append(f.paths, path)
+}
+
+// identity is the absolute path of a file without links. Those in front of its
+// name are looked for once a directory: it would cost as much as opening it.
+func (f *finder) identity(path string) string {
+	dir, name := filepath.Split(path) // not Dir, which takes ".." for what it looks like
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return realPath(path)
+	}
+	real, ok := f.real[dir]
+	if !ok {
+		real = realPath(cmp.Or(dir, "."))
+		f.real[dir] = real
+	}
+	return filepath.Join(real, name)
+}
+
+func realPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
 }
 
 // pathCause drops operation and path from an error of package os: the message
@@ -255,9 +288,10 @@ func readList(path string, stdin io.Reader) ([]string, error) {
 // that of ctx.
 func openInputs(ctx context.Context, paths []string, stdin io.Reader, workers int, fail func(error)) ([]*input, error) {
 	var list []*input
+	spare := reader.NewSpare(1)
 	for _, path := range paths {
 		in := newInput(path, stdin)
-		err := in.peek(ctx, stdin, len(paths) == 1, workers)
+		err := in.peek(ctx, stdin, len(paths) == 1, workers, spare)
 		if cause := context.Cause(ctx); cause != nil {
 			closeInputs(list)
 			return nil, cause
@@ -285,8 +319,8 @@ func openInputs(ctx context.Context, paths []string, stdin io.Reader, workers in
 
 // peek looks at the head of the capture. It stays open if it is the only one
 // or cannot be opened twice; only then its decompressor may use the workers.
-func (in *input) peek(ctx context.Context, stdin io.Reader, only bool, workers int) error {
-	o := reader.Options{Size: in.size}
+func (in *input) peek(ctx context.Context, stdin io.Reader, only bool, workers int, spare *reader.Spare) error {
+	o := reader.Options{Size: in.size, Spare: spare}
 	if only {
 		o.Workers = workers
 	}

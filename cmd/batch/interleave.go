@@ -201,7 +201,7 @@ const fewCaptures = 16
 func (m *interleave) open(in *input) (*lane, error) {
 	l := &lane{in: in, capture: in.capture, clock: math.MinInt64}
 	var err error
-	o := reader.Options{Workers: 1, Size: in.size, BlockBytes: m.blockBytes(in)}
+	o := reader.Options{Workers: 1, Size: in.size, Spare: m.pipeline.spare, BlockBytes: m.blockBytes(in)}
 	switch {
 	case l.capture != nil:
 	case len(m.inputs) <= fewCaptures || in.live || in.path == stdinName:

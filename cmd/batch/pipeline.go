@@ -69,6 +69,7 @@ type pipeline struct {
 	strict   bool
 	report   *report
 	progress progressCounts
+	spare    *reader.Spare // of captures; may be nil
 
 	mu     sync.Mutex
 	blocks []*block // all there are, for their counts
@@ -144,7 +145,7 @@ func (s *stretch) open() error {
 	c := in.capture
 	if c == nil {
 		var err error
-		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers, Size: in.size}); err != nil {
+		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers, Size: in.size, Spare: s.spare}); err != nil {
 			s.progress.skip()
 			return s.damage(err)
 		}

@@ -14,12 +14,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
 	"pcapbatch/internal/decode"
 )
 
 // smallCaptures writes n captures of 10 packets each, a thousand to a
 // directory; a session goes on through ten of them. It returns all packets.
-func smallCaptures(t testing.TB, dir string, n int) (all []record) {
+// pack compresses a capture; nil leaves it plain.
+func smallCaptures(t testing.TB, dir string, n int, pack func([]byte) []byte) (all []record) {
 	t.Helper()
 	for i := range n {
 		sub := filepath.Join(dir, fmt.Sprintf("%03d", i/1000))
@@ -35,7 +39,11 @@ func smallCaptures(t testing.TB, dir string, n int) (all []record) {
 				data: ip(client, server, protoUDP, udp(uint16(i/10), 53, k)),
 			})
 		}
-		if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("%06d.pcap", i)), pcap(records...), 0o600); err != nil {
+		data := pcap(records...)
+		if pack != nil {
+			data = pack(data)
+		}
+		if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("%06d.pcap", i)), data, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, records...)
@@ -51,7 +59,7 @@ func TestThousandsOfSmallCaptures(t *testing.T) {
 	}
 	const n = 2000
 	dir := t.TempDir()
-	want := mustRun(t, "extract", write(t, "whole.pcap", pcap(smallCaptures(t, dir, n)...)))
+	want := mustRun(t, "extract", write(t, "whole.pcap", pcap(smallCaptures(t, dir, n, nil)...)))
 	for _, flag := range []string{"", "--interleave"} {
 		summary := filepath.Join(t.TempDir(), "summary.json")
 		cmd := exec.Command(sh, "-c", fmt.Sprintf("ulimit -n 24 && exec batch extract -r %s --summary %s %s", flag, summary, dir))
@@ -73,7 +81,7 @@ func TestThousandsOfSmallCaptures(t *testing.T) {
 // TestProgressCountsCaptures: those that cannot be opened are done with too.
 func TestProgressCountsCaptures(t *testing.T) {
 	dir := t.TempDir()
-	smallCaptures(t, dir, 3)
+	smallCaptures(t, dir, 3, nil)
 	list, err := openInputs(t.Context(), []string{dir + "/000/000000.pcap", dir + "/000/000001.pcap", dir + "/000/000002.pcap"}, nil, 1, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
@@ -113,20 +121,43 @@ func cpuTime(t testing.TB) time.Duration {
 //
 //	go test -run '^$' -bench SmallCaptures -benchtime 1x ./cmd/batch
 func BenchmarkSmallCaptures(b *testing.B) {
-	const n = 100_000
-	dir := b.TempDir()
-	smallCaptures(b, dir, n)
-	for _, interleave := range []bool{false, true} {
-		b.Run(fmt.Sprintf("captures=%d/interleave=%t", n, interleave), func(b *testing.B) {
-			b.ReportAllocs()
-			before := cpuTime(b)
-			for b.Loop() {
-				csv := mustRun(b, "extract", "-r", fmt.Sprintf("--interleave=%t", interleave), dir)
-				if rows := strings.Count(csv, "\n") - 1; rows != n/10 {
-					b.Fatalf("%d sessions", rows)
+	const n = 20_000
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		b.Fatal(err)
+	}
+	var packed bytes.Buffer
+	zip := gzip.NewWriter(nil)
+	packs := map[string]func([]byte) []byte{
+		"none": nil,
+		"gzip": func(data []byte) []byte {
+			packed.Reset()
+			zip.Reset(&packed)
+			zip.Write(data)
+			zip.Close()
+			return packed.Bytes()
+		},
+		"zstd": func(data []byte) []byte { return encoder.EncodeAll(data, nil) },
+	}
+	for _, comp := range []string{"none", "gzip", "zstd"} {
+		dir := b.TempDir()
+		smallCaptures(b, dir, n, packs[comp])
+		for _, flag := range []string{"-q", "--interleave", "--state"} {
+			b.Run(fmt.Sprintf("captures=%d/comp=%s/%s", n, comp, flag), func(b *testing.B) {
+				args := []string{"extract", "-r", flag, dir}
+				b.ReportAllocs()
+				before := cpuTime(b)
+				for b.Loop() {
+					if flag == "--state" {
+						args = []string{"extract", "-r", "--state", b.TempDir(), dir}
+					}
+					csv := mustRun(b, args...)
+					if rows := strings.Count(csv, "\n") - 1; rows != n/10 {
+						b.Fatalf("%d sessions", rows)
+					}
 				}
-			}
-			b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N)/n, "cpu-us/capture")
-		})
+				b.ReportMetric(float64((cpuTime(b)-before).Microseconds())/float64(b.N)/n, "cpu-us/capture")
+			})
+		}
 	}
 }

@@ -77,7 +77,7 @@ func isBGZF(head []byte) bool {
 	return len(head) >= 18 && magic(gzipMagic)(head) && head[3]&4 != 0 && head[12] == 'B' && head[13] == 'C'
 }
 
-// splitBytes is the compressed size from which a gzip stream is decoded by several goroutines: some chunks for each.
+// splitBytes is the compressed size from which a stream is decoded by several goroutines: some chunks for each.
 const splitBytes = 4 << 20
 
 // gzipReader reads a gzip stream of any number of members, and does with what follows as gzip does: zeros are ignored,
@@ -89,15 +89,18 @@ type gzipReader struct {
 
 func openGzip(r *bufio.Reader, s *source, o Options) (unpacker, error) {
 	g := &gzipReader{}
+	u := unpacker{r: g, close: func() { g.Close() }, warning: func() string { return g.odd }}
 	if s.file != nil && o.Workers > 1 && s.size >= splitBytes {
 		if err := s.readTail(); err != nil {
 			return unpacker{}, err
 		}
 		g.ReadCloser = inflate.NewParallelReader(s, s.size, inflate.Options{Workers: o.Workers})
 	} else {
-		g.ReadCloser = inflate.NewReader(r)
+		z := o.Spare.takeGzip(r)
+		g.ReadCloser = z
+		u.close = func() { g.Close(); o.Spare.keepGzip(z) }
 	}
-	return unpacker{r: g, close: func() { g.Close() }, warning: func() string { return g.odd }}, nil
+	return u, nil
 }
 
 func (g *gzipReader) Read(p []byte) (int, error) {

@@ -95,8 +95,11 @@ func (b *Block) regrow(rest []byte, need, size int) []byte {
 type Options struct {
 	Workers int // goroutines that a decompressor may use; below 1 counts as 1
 	// Size is that of the capture on disk, in bytes; 0 if it is not known.
-	// It only keeps buffers from being larger than needed, and may be wrong.
+	// It only keeps buffers from being larger than needed, and small captures
+	// from being decompressed by several goroutines; it may be wrong.
 	Size int64
+	// Spare lends what captures closed before have left; nil: there are none.
+	Spare *Spare
 	// BlockBytes is the size of a block's buffer, and how much of a compressed
 	// file is read at a time; 0 or more than the constant counts as that.
 	BlockBytes int
@@ -110,6 +113,9 @@ func (o *Options) firstBytes(compressed bool) int {
 	}
 	return int(min(o.Size+1, firstBytes))
 }
+
+// small tells whether a capture is known to be too small to be split.
+func (o *Options) small() bool { return o.Size > 0 && o.Size < splitBytes }
 
 // readAhead is how many bytes of a compressed file are read at a time: one more than a small file has, to see its end.
 func (o *Options) readAhead() int {
@@ -135,8 +141,9 @@ type Capture struct {
 	base    int64  // offset in the uncompressed stream of the first byte not yet walked, or of the gap in front of it
 	records uint64
 	first   *Block // what Open read ahead
-	block   int    // Options.BlockBytes
-	start   int64  // time of the first record, ns
+	spare   *Spare
+	block   int   // Options.BlockBytes
+	start   int64 // time of the first record, ns
 	started bool
 	err     error // what Next returns from now on
 }
@@ -182,15 +189,18 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 	if o.BlockBytes <= 0 || o.BlockBytes > BlockBytes {
 		o.BlockBytes = BlockBytes
 	}
-	c := &Capture{path: name, raw: &source{r: r}, block: o.BlockBytes}
-	if f, ok := r.(*os.File); ok && o.Workers > 1 {
+	if o.Spare == nil {
+		o.Spare = new(Spare)
+	}
+	c := &Capture{path: name, raw: &source{r: r}, block: o.BlockBytes, spare: o.Spare}
+	if f, ok := r.(*os.File); ok && o.Workers > 1 && !o.small() {
 		c.raw.regular(f)
 	}
 	if err := c.open(o); err != nil {
 		c.Close()
 		return nil, err
 	}
-	first := new(Block)
+	first := o.Spare.takeBlock()
 	err := c.fill(first, o.firstBytes(c.unpack.name != ""))
 	if err == nil {
 		c.first, c.start, c.started = first, first.Records[0].Time, true
@@ -246,6 +256,7 @@ func (c *Capture) Next(b *Block) error {
 	c.first = nil
 	b.Data = append(b.buffer(c.block)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
+	c.spare.keepBlock(first)
 	return nil
 }
 
@@ -355,9 +366,16 @@ func (c *Capture) BytesRead() int64 { return c.raw.count() }
 
 // Close releases the decompressor and, after Open, the file.
 func (c *Capture) Close() error {
+	if c.err == nil {
+		c.err = c.fail(IO, os.ErrClosed) // the decompressor may be another's by now
+	}
 	if c.unpack.close != nil {
 		c.unpack.close()
 		c.unpack.close = nil
+	}
+	if c.first != nil {
+		c.spare.keepBlock(c.first)
+		c.first = nil
 	}
 	if c.file == nil {
 		return nil

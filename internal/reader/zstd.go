@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/bits"
 
@@ -24,12 +25,30 @@ const (
 )
 
 func openZstd(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
-	d, err := zstd.NewReader(&zstdFrames{src: r}, zstd.WithDecoderConcurrency(o.Workers), zstd.WithDecoderLowmem(true),
-		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
+	frames := &zstdFrames{src: r}
+	if o.Workers > 1 && !o.small() {
+		d, err := newZstd(frames, o.Workers)
+		if err != nil {
+			return unpacker{}, err
+		}
+		return unpacker{r: zstdReader{d}, close: d.Close}, nil
+	}
+	d, err := o.Spare.takeZstd(frames)
 	if err != nil {
 		return unpacker{}, err
 	}
-	return unpacker{r: zstdReader{d}, close: d.Close}, nil
+	return unpacker{r: zstdReader{d}, close: func() {
+		if frames.window > usualWindow {
+			d.Close()
+		} else {
+			o.Spare.keepZstd(d)
+		}
+	}}, nil
+}
+
+func newZstd(r io.Reader, workers int) (*zstd.Decoder, error) {
+	return zstd.NewReader(r, zstd.WithDecoderConcurrency(workers), zstd.WithDecoderLowmem(true),
+		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
 }
 
 // zstdReader names what zstd streams ask for that is refused.
@@ -55,6 +74,7 @@ type zstdFrames struct {
 	left   int64  // bytes to be passed on before the next header
 	inside bool   // a frame: a block header comes next
 	summed bool   // the frame ends with a checksum
+	window uint64 // the largest that a frame got, bytes
 }
 
 func (z *zstdFrames) Read(p []byte) (int, error) {
@@ -85,6 +105,9 @@ func (z *zstdFrames) next() {
 	f, ok := zstdFrameHead(h)
 	if !ok {
 		z.left = math.MaxInt64
+		if len(h) > 0 {
+			z.window = math.MaxUint64 // who knows what the decoder makes of it
+		}
 		return
 	}
 	z.inside, z.summed, z.header = true, h[4]&4 != 0, f.bytes
@@ -94,6 +117,7 @@ func (z *zstdFrames) next() {
 			f.lower(max(size, usualWindow))
 		}
 	}
+	z.window = max(z.window, f.size())
 	z.src.Discard(len(f.bytes))
 }
 
