@@ -117,7 +117,8 @@ func (p pipeWriter) Write(b []byte) (int, error) {
 	return await(p.ctx, func() (int, error) { return p.w.Write(b) })
 }
 
-// commit completes the output and gives it its name.
+// commit completes the output and gives it its name. It does not wait for the
+// disk, as little as cp or zstd do: a row can be made again.
 func (o *output) commit() error {
 	if o.compressor != nil {
 		err := o.compressor.Close()
@@ -132,7 +133,7 @@ func (o *output) commit() error {
 	var err error
 	switch {
 	case o.pending != nil:
-		err = o.pending.Commit()
+		err = o.pending.Publish()
 	case o.file != nil:
 		err = o.file.Close()
 	}

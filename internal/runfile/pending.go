@@ -57,28 +57,42 @@ func (p *Pending) Commit() error {
 		p.Abort()
 		return cause(err)
 	}
-	if err := p.rename(); err != nil {
-		_ = p.fs.Remove(p.temp)
-		return cause(err)
+	if err := p.Publish(); err != nil {
+		return err
 	}
 	return cause(p.fs.SyncDir(p.path))
+}
+
+// Publish gives the file its name, replacing what has it, and leaves it to the
+// system when it is written to disk. On an error the name is free or as it was.
+func (p *Pending) Publish() error {
+	renamed, err := p.rename()
+	if err != nil {
+		name := p.temp
+		if renamed {
+			name = p.path
+		}
+		_ = p.fs.Remove(name)
+	}
+	return cause(err)
 }
 
 // rename closes the file and gives it its name. Where an open file can be
 // renamed it stays locked until then, or a sweep might take it for one that
 // was left behind.
-func (p *Pending) rename() error {
+func (p *Pending) rename() (renamed bool, err error) {
 	if !renamesOpenFiles {
 		if err := p.file.Close(); err != nil {
-			return err
+			return false, err
 		}
-		return p.fs.Rename(p.temp, p.path)
+		err := p.fs.Rename(p.temp, p.path)
+		return err == nil, err
 	}
 	if err := p.fs.Rename(p.temp, p.path); err != nil {
 		_ = p.file.Close()
-		return err
+		return false, err
 	}
-	return p.file.Close()
+	return true, p.file.Close()
 }
 
 // Abort gives the file up and leaves nothing behind.
