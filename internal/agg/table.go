@@ -137,7 +137,12 @@ func (t *Table) touch(hashes []uint32) {
 	}
 	var found [groupSize]*Session
 	n := 0
+	last := ^hashes[0]
 	for _, h := range hashes {
+		if h == last {
+			continue // packets of one session often follow each other
+		}
+		last = h
 		// Tags alone decide here. A third of the keys are not in the first slot,
 		// and touching what is there instead of them left their misses to update.
 		for i := h & t.mask; t.slots[i] != 0; i = (i + 1) & t.mask {
