@@ -20,7 +20,7 @@ var mayImport = map[string][]string{
 	"internal/agg":     {"internal/flow"},
 	"internal/writer":  {"internal/agg", "internal/flow"},
 	"internal/runfile": {"internal/agg", "internal/flow"},
-	"internal/shard":   {"internal/agg", "internal/flow", "internal/runfile"},
+	"internal/shard":   {"internal/agg", "internal/flow"},
 }
 
 // onlyIn says which packages alone may import a library, so that what it
