@@ -46,7 +46,16 @@ func openZstd(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
 	}}, nil
 }
 
+// blocksPerCore is how many blocks of a zstd stream are on their way for each
+// core. Their literals, sequences and copies are done one after the other, by
+// three goroutines that wait for each other the less, the more there are: with
+// one a core a capture takes a quarter longer.
+const blocksPerCore = 8
+
 func newZstd(r io.Reader, workers int) (*zstd.Decoder, error) {
+	if workers > 1 { // one: no goroutines
+		workers *= blocksPerCore
+	}
 	return zstd.NewReader(r, zstd.WithDecoderConcurrency(workers), zstd.WithDecoderLowmem(true),
 		zstd.WithDecoderMaxWindow(maxWindow), zstd.WithDecoderMaxMemory(1<<62))
 }
