@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"time"
 
@@ -336,22 +334,6 @@ func (f *extractFlags) stretches(p *pipeline, inputs []*input) (list []shard.Str
 		fragments = append(fragments, &s.fragments)
 	}
 	return list, fragments
-}
-
-// writeCSV writes the header line and all rows.
-func writeCSV(ctx context.Context, tables []*agg.Table, workers int, layout *writer.Layout, out io.Writer) error {
-	w := bufio.NewWriterSize(out, 1<<16) // chunks of rows are larger and pass through
-	if _, err := w.WriteString(layout.Header()); err != nil {
-		return outputError(err)
-	}
-	err := shard.WriteRows(ctx, tables, workers, func() shard.Formatter { return layout.NewFormatter() }, w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if err != nil && context.Cause(ctx) == nil {
-		return outputError(err)
-	}
-	return err
 }
 
 // announce writes the summaries.

@@ -234,7 +234,7 @@ func (f *reduceFlags) reduce(ctx context.Context, runs []*runfile.Run, r *report
 		Header: layout.Header(), Columns: f.columns(), Captures: runfile.CaptureSet(captures), Partition: f.partition, Partitions: n,
 	}}
 	if m.Report, err = json.Marshal(r); err == nil {
-		err = w.WriteRows(ctx, j.collectors)
+		err = w.WriteRows(ctx, j.collectors, layout.NewFormatter().AppendRow)
 	}
 	if err != nil {
 		w.Abort()

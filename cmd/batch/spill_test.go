@@ -84,7 +84,7 @@ var spillArgs = [][]string{{"-j1", "--memory=32M"}, {"-j2", "--memory=48M"}}
 
 // A run that has to spill writes the rows and the counts of one that has not.
 func TestMemoryLimitSameBytes(t *testing.T) {
-	records := manySessions(1, 160_000)
+	records := manySessions(1, 300_000)
 	plain := write(t, "plain.pcap", pcap(records...))
 	dir := deal(t, records, 4, true, func(i int) int { return i * 4 / len(records) })
 	cases := map[string]struct {

@@ -205,7 +205,7 @@ func TestStateRefusals(t *testing.T) {
 
 // Captures that outgrow the memory are kept as others are.
 func TestStateWithMemoryLimit(t *testing.T) {
-	dir, _ := series(t, 200_000, 2)
+	dir, _ := series(t, 300_000, 2)
 	want := extracted(t, "--features=all", dir)
 	for _, limited := range spillArgs {
 		fs := &spilling{FS: runfile.OS}

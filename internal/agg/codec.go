@@ -132,18 +132,28 @@ func (t *Table) absorb(data []byte) (rest []byte, err error) {
 		t.incoming = NewTable(t.opt)
 	}
 	o := t.incoming
-	o.sessions.reset()
-	o.records.reset()
-	o.larges.reset()
-	d := decoder{data: data}
-	s := o.session(o.sessions.add(1, sessionShift))
-	if d.session(o, s); d.err != nil {
-		return nil, d.err
+	if rest, err = o.Load(data); err != nil {
+		return nil, err
 	}
+	s := o.session(0)
 	t.ensure(1)
 	t.mergeSession(o, s, uint32(s.key.Hash(t.opt.Seed)))
 	t.newest = max(t.newest, s.last)
-	return d.data, nil
+	return rest, nil
+}
+
+// Load makes the session at the front of data the only one of t, to be looked
+// at as session 0, and returns the bytes behind it. Whatever the bytes, it does
+// not panic; an error wraps ErrCodec.
+//
+// Requires: t is new, or was only loaded before.
+func (t *Table) Load(data []byte) (rest []byte, err error) {
+	t.sessions.reset()
+	t.records.reset()
+	t.larges.reset()
+	d := decoder{data: data}
+	d.session(t, t.session(t.sessions.add(1, sessionShift)))
+	return d.data, d.err
 }
 
 // A decoder takes an encoding apart. After an error it returns zeros.
@@ -333,4 +343,15 @@ func KeyOf(data []byte) (flow.Key, error) {
 	d := decoder{data: data}
 	d.key(&s)
 	return s.key, d.err
+}
+
+// RowOf returns what the row of the session at the front of an encoding is
+// sorted by, time in ns and key, and whether Overlapped counts the session,
+// without decoding the rest.
+func RowOf(data []byte) (first int64, key flow.Key, marked bool, err error) {
+	var s Session
+	d := decoder{data: data}
+	d.key(&s)
+	first = int64(binary.BigEndian.Uint64(d.bytes(8)))
+	return first, s.rowKey(), s.state&overlapped != 0, d.err
 }

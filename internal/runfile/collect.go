@@ -1,38 +1,35 @@
 package runfile
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"math"
+	"slices"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/flow"
 )
 
-// A Collector takes merged sessions and brings their rows into the order of
-// the CSV: in a table as long as they fit in memory, else in sorted runs of
-// rows on disk.
+// A Collector takes merged sessions and brings them into the order of the CSV:
+// in memory as long as they fit, else in sorted runs on disk. They stay encoded
+// until their rows are made: a small session takes half the memory so, and
+// what comes from disk and goes there again is never decoded.
 type Collector struct {
-	table   *agg.Table
 	options agg.Options
-	limit   int64 // of table, bytes; 0: none
+	limit   int64 // of packed, bytes; 0: none
 	temp    *Temp
-	format  func(dst []byte, t *agg.Table, i uint32) []byte
-	key     []byte
+	packed  packed
 	runs    []Input
 
-	// Of the sessions that are not in the table any more.
 	sessions, reordered, overlapped uint64
 }
 
-// NewCollector returns a collector that begins with the sessions of table, nil
-// for none, and keeps at most limit bytes in memory; 0 is no limit. It takes
-// the table over. Runs of rows, whose text format makes, go to temp.
-func NewCollector(table *agg.Table, o agg.Options, limit int64, temp *Temp, format func(dst []byte, t *agg.Table, i uint32) []byte) *Collector {
-	if table == nil {
-		table = agg.NewTable(o)
-	}
-	return &Collector{table: table, options: o, limit: limit, temp: temp, format: format}
+// NewCollector returns a collector that keeps at most limit bytes in memory; 0
+// is no limit. What is more goes to temp.
+func NewCollector(o agg.Options, limit int64, temp *Temp) *Collector {
+	return &Collector{options: o, limit: limit, temp: temp}
 }
 
 // Merge takes the sessions of inputs, which are in capture order. The keys of
@@ -44,37 +41,41 @@ func (c *Collector) Merge(ctx context.Context, inputs []Input, partitions int) e
 		return err
 	}
 	narrowed := c.temp.live - before
-	if err := merge(ctx, inputs, c.take); err != nil {
+	reordered, err := combine(ctx, inputs, c.options, c.take)
+	if err != nil {
 		return err
 	}
-	c.key = c.key[:0]
+	c.reordered += reordered
 	return c.temp.Drop(narrowed)
 }
 
-func (c *Collector) take(e *Entry) error {
-	if !bytes.Equal(c.key, e.key) {
-		if c.limit > 0 && c.table.Bytes() > c.limit {
-			if err := c.Flush(); err != nil {
-				return err
-			}
-		}
-		c.key = append(c.key[:0], e.key...)
+func (c *Collector) take(_ int, session []byte) error {
+	first, _, overlapped, err := agg.RowOf(session)
+	if err != nil {
+		return err
 	}
-	return e.absorb(c.table)
+	if c.limit > 0 && c.packed.bytes() > c.limit {
+		if err := c.flush(); err != nil {
+			return err
+		}
+	}
+	c.packed.add(first, session)
+	c.sessions++
+	if overlapped {
+		c.overlapped++
+	}
+	return nil
 }
 
-// Flush writes the rows of the table as a run and empties it.
-func (c *Collector) Flush() error {
-	if c.table.Len() == 0 {
+// flush writes the sessions in memory as a run.
+func (c *Collector) flush() error {
+	if len(c.packed.list) == 0 {
 		return nil
 	}
-	var entry []byte
+	c.packed.sort()
 	s, err := c.temp.write(func(w *blockWriter) error {
-		for _, row := range c.table.Rows() {
-			k := c.table.RowKey(row.Index)
-			entry = appendRowKey(entry[:0], row.First, &k)
-			entry = c.format(entry, c.table, row.Index)
-			if err := w.add(entry); err != nil {
+		for _, p := range c.packed.list {
+			if err := w.add(c.packed.at(p)); err != nil {
 				return err
 			}
 		}
@@ -83,68 +84,147 @@ func (c *Collector) Flush() error {
 	if err != nil {
 		return err
 	}
-	c.runs = append(c.runs, c.temp.input(s, rowOrder))
-	c.count(c.table)
-	c.table.Release()
-	c.table = agg.NewTable(c.options)
+	c.runs = append(c.runs, c.temp.input(s, timeOrder))
+	c.packed.reset()
 	return nil
 }
 
-func (c *Collector) count(t *agg.Table) {
-	c.sessions += uint64(t.Len())
-	c.reordered += t.Reordered()
-	c.overlapped += t.Overlapped()
-}
+// Sort puts the sessions in memory in order. EachSession does it where it was
+// not done; collectors can do it side by side.
+func (c *Collector) Sort() { c.packed.sort() }
 
-// Spilled reports whether rows are on disk.
-func (c *Collector) Spilled() bool { return len(c.runs) > 0 }
-
-// Table returns the sessions that are in memory. It stays the collector's.
-func (c *Collector) Table() *agg.Table { return c.table }
-
-// Counts returns the number of sessions, of packets that were taken as
+// Counts returns the number of sessions, of packets that merging took as
 // arriving with a later one, and of sessions over overlapping captures.
 func (c *Collector) Counts() (sessions, reordered, overlapped uint64) {
-	t := c.table
-	return c.sessions + uint64(t.Len()), c.reordered + t.Reordered(), c.overlapped + t.Overlapped()
+	return c.sessions, c.reordered, c.overlapped
 }
 
 // Close releases memory and removes the runs.
 func (c *Collector) Close() error {
-	c.table.Release()
+	c.packed = packed{}
 	return c.temp.Close()
 }
 
-// CopyRows writes the text of all rows of the collectors, in order. It flushes
-// them first.
-func CopyRows(ctx context.Context, collectors []*Collector, w io.Writer) error {
-	return eachRow(ctx, collectors, func(row []byte) error { return writeRow(w, row) })
+// EachSession hands the encoded sessions of all collectors, and of tables with
+// other keys, to take in the order of the CSV. They are valid until the next.
+func EachSession(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(session []byte) error) error {
+	return eachRow(ctx, collectors, tables, func(e *Entry) error { return take(e.data) })
 }
 
-// writeRow writes the text of a row.
-func writeRow(w io.Writer, row []byte) error {
-	n, err := rowKeySize(row)
-	if err != nil {
-		return err
-	}
-	return writeFull(w, row[n:])
-}
-
-// eachRow hands the entries of all rows to take.
-func eachRow(ctx context.Context, collectors []*Collector, take func(row []byte) error) error {
-	var runs []Input
-	for _, c := range collectors {
-		if err := c.Flush(); err != nil {
-			return err
-		}
-		runs = append(runs, c.runs...)
-	}
+func eachRow(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(e *Entry) error) error {
 	if len(collectors) == 0 {
 		return errors.New("runfile: no collectors")
+	}
+	var runs []Input
+	for _, c := range collectors {
+		runs = append(runs, c.runs...)
 	}
 	runs, err := collectors[0].temp.narrowRows(ctx, runs)
 	if err != nil {
 		return err
 	}
-	return merge(ctx, runs, func(e *Entry) error { return take(e.data) })
+	for _, c := range collectors {
+		c.packed.sort()
+		runs = append(runs, memoryInput(timeOrder, c.packed.entries))
+	}
+	for _, t := range tables {
+		if t != nil {
+			runs = append(runs, timeInput(t))
+		}
+	}
+	return merge(ctx, runs, take)
+}
+
+// timeInput makes an input of the rows of a table. It sorts them.
+func timeInput(t *agg.Table) Input {
+	rows := t.Rows()
+	return memoryInput(timeOrder, func() entries {
+		left := rows
+		return func(dst []byte) ([]byte, error) {
+			if len(left) == 0 {
+				return nil, io.EOF
+			}
+			dst = t.AppendSession(dst, left[0].Index)
+			left = left[1:]
+			return dst, nil
+		}
+	})
+}
+
+func memoryInput(o order, open func() entries) Input {
+	return Input{Boundary: math.MaxInt64, memory: open, order: o, only: -1}
+}
+
+// packedBytes is the size of a chunk of packed sessions.
+const packedBytes = 1 << 20
+
+// packed holds encoded sessions in memory.
+type packed struct {
+	chunks [][]byte // of packedBytes, filled up to their lengths
+	used   int
+	list   []packedSession
+	sorted bool
+}
+
+type packedSession struct {
+	first             int64 // ns
+	chunk, from, size uint32
+}
+
+// bytes is the memory in use. A list that grows is a quarter too large.
+func (p *packed) bytes() int64 { return int64(p.used)*packedBytes + int64(len(p.list))*(24+6) }
+
+// add takes a copy of a session. Requires: at most maxEntry bytes.
+func (p *packed) add(first int64, session []byte) {
+	if p.used == 0 || len(p.chunks[p.used-1])+len(session) > packedBytes {
+		if p.used == len(p.chunks) {
+			p.chunks = append(p.chunks, make([]byte, 0, packedBytes))
+		}
+		p.used++
+	}
+	c := &p.chunks[p.used-1]
+	p.list = append(p.list, packedSession{first, uint32(p.used - 1), uint32(len(*c)), uint32(len(session))})
+	*c = append(*c, session...)
+	p.sorted = false
+}
+
+func (p *packed) at(s packedSession) []byte { return p.chunks[s.chunk][s.from:][:s.size] }
+
+func (p *packed) sort() {
+	if p.sorted {
+		return
+	}
+	p.sorted = true
+	slices.SortFunc(p.list, func(a, b packedSession) int {
+		if a.first != b.first {
+			return cmp.Compare(a.first, b.first)
+		}
+		ka, kb := p.rowKey(a), p.rowKey(b)
+		return ka.Compare(&kb)
+	})
+}
+
+func (p *packed) rowKey(s packedSession) flow.Key {
+	_, key, _, _ := agg.RowOf(p.at(s)) // take has looked at it
+	return key
+}
+
+// reset forgets the sessions and keeps the memory.
+func (p *packed) reset() {
+	for i := range p.chunks {
+		p.chunks[i] = p.chunks[i][:0]
+	}
+	p.used, p.list = 0, p.list[:0]
+}
+
+func (p *packed) entries() entries {
+	left := p.list
+	return func([]byte) ([]byte, error) {
+		if len(left) == 0 {
+			return nil, io.EOF
+		}
+		s := p.at(left[0])
+		left = left[1:]
+		return s, nil
+	}
 }

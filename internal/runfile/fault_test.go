@@ -31,7 +31,7 @@ func spillAndKeep(t *testing.T, fs FS, dir string) error {
 	if err := w.Commit(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}); err != nil {
 		return err
 	}
-	c := NewCollector(nil, options, 1, NewTemp(fs, dir), formatRow)
+	c := NewCollector(options, 1, NewTemp(fs, dir))
 	defer c.Close()
 	if err := c.Merge(context.Background(), []Input{in}, 2); err != nil {
 		return err
@@ -40,7 +40,7 @@ func spillAndKeep(t *testing.T, fs FS, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := p.WriteRows(context.Background(), []*Collector{c}); err != nil {
+	if err := p.WriteRows(context.Background(), []*Collector{c}, formatRow); err != nil {
 		p.Abort()
 		return err
 	}

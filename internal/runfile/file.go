@@ -77,9 +77,25 @@ func (w *Writer) WriteSessions(ctx context.Context, inputs []Input, partitions i
 	return reordered, err
 }
 
-// WriteRows writes the rows of the collectors, in order.
-func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector) error {
-	if err := eachRow(ctx, collectors, w.blocks.add); err != nil {
+// WriteRows writes the rows of the collectors, whose text format makes, in
+// order.
+func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format func(dst []byte, t *agg.Table, i uint32) []byte) error {
+	var t *agg.Table
+	var entry []byte
+	err := eachRow(ctx, collectors, nil, func(e *Entry) error {
+		if t == nil {
+			t = agg.NewTable(collectors[0].options)
+		}
+		if _, err := t.Load(e.data); err != nil {
+			return e.damaged(err)
+		}
+		entry = format(append(entry[:0], e.key...), t, 0)
+		return w.blocks.add(entry)
+	})
+	if t != nil {
+		t.Release()
+	}
+	if err != nil {
 		return err
 	}
 	return w.next()
@@ -306,5 +322,5 @@ func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	return merge(ctx, inputs, func(e *Entry) error { return writeRow(w, e.data) })
+	return merge(ctx, inputs, func(e *Entry) error { return writeFull(w, e.data[len(e.key):]) })
 }

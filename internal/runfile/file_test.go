@@ -175,7 +175,7 @@ func TestDetachedRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := collect(t, [][]Input{{r.Input(0)}, {r.Input(1)}}, 2, 0); got != rowsOf(table) {
+	if got := collect(t, [][]Input{{r.Input(0)}, {r.Input(1)}}, 2, 0); got != rowsOf(table) {
 		t.Error("a detached run reads differently")
 	}
 	if err := r.Close(); err != nil {

@@ -28,16 +28,14 @@ func readRun(t *testing.T, r *Run) error {
 		return CopyParts(context.Background(), []*Run{r}, temp, io.Discard)
 	}
 	units, partitions := Units([]*Run{r})
-	c := NewCollector(nil, options, 0, temp, formatRow)
+	c := NewCollector(options, 0, temp)
 	defer c.Close()
 	for _, in := range units {
 		if err := c.Merge(context.Background(), in, partitions); err != nil {
 			return err
 		}
 	}
-	if !c.Spilled() {
-		rowsOf(c.Table())
-	}
+	textOf(t, []*Collector{c}, formatRow)
 	return nil
 }
 

@@ -1,8 +1,8 @@
 package runfile
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -95,25 +95,40 @@ func rowsOf(t *agg.Table) string {
 	return string(b)
 }
 
-// collect merges inputs as the command does, and returns the rows and whether
-// rows had to be spilled.
-func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) (text string, spilled bool) {
+// textOf is the text of the rows of all collectors.
+func textOf(t *testing.T, collectors []*Collector, format func(dst []byte, t *agg.Table, i uint32) []byte) string {
 	t.Helper()
-	c := NewCollector(nil, options, limit, NewTemp(OS, t.TempDir()), formatRow)
+	var text []byte
+	table := agg.NewTable(options)
+	defer table.Release()
+	err := EachSession(context.Background(), collectors, nil, func(session []byte) error {
+		rest, err := table.Load(session)
+		if err == nil && len(rest) > 0 {
+			err = errors.New("more than a session")
+		}
+		text = format(text, table, 0)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// collect merges inputs as the command does, and returns the rows.
+func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) string {
+	t.Helper()
+	c := NewCollector(options, limit, NewTemp(OS, t.TempDir()))
 	defer c.Close()
 	for _, in := range inputs {
 		if err := c.Merge(context.Background(), in, partitions); err != nil {
 			t.Fatal(err)
 		}
 	}
-	var out bytes.Buffer
-	if !c.Spilled() {
-		return rowsOf(c.Table()), false
+	if len(c.runs) > 0 && limit == 0 || len(c.runs) == 0 && limit == 1 && c.sessions > 1 {
+		t.Fatalf("limit %d: %d runs of %d sessions", limit, len(c.runs), c.sessions)
 	}
-	if err := CopyRows(context.Background(), []*Collector{c}, &out); err != nil {
-		t.Fatal(err)
-	}
-	return out.String(), true
+	return textOf(t, []*Collector{c}, formatRow)
 }
 
 // writeRun makes a run of the events and returns its path.

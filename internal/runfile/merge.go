@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -31,15 +30,28 @@ type Input struct {
 	fast    bool // packed as newFastWriter does
 	only    int  // partition that all entries must be in; -1: any
 
-	table      *agg.Table
-	numbers    []uint32 // of the table's sessions, in order
-	partitions int
+	memory func() entries // nil: in a file
 }
+
+// entries gives one entry after the other, in dst or where it is, and io.EOF
+// behind the last.
+type entries func(dst []byte) ([]byte, error)
 
 // TableInput makes an input of a table's sessions. It sorts them, which takes
 // 28 bytes a session for a while and then 4.
 func TableInput(t *agg.Table, partitions int) Input {
-	return Input{Boundary: math.MaxInt64, table: t, partitions: partitions, numbers: keyOrder(t, partitions)}
+	numbers := keyOrder(t, partitions)
+	return memoryInput(sessionOrder(partitions), func() entries {
+		left := numbers
+		return func(dst []byte) ([]byte, error) {
+			if len(left) == 0 {
+				return nil, io.EOF
+			}
+			dst = t.AppendSession(dst, left[0])
+			left = left[1:]
+			return dst, nil
+		}
+	})
 }
 
 // An Entry is what a merge hands on. Its bytes are valid until the next one.
@@ -51,7 +63,15 @@ type Entry struct {
 
 // absorb gives the session to t.
 func (e *Entry) absorb(t *agg.Table) error {
-	rest, err := t.AbsorbPart(e.data, e.in.Boundary)
+	if _, err := t.AbsorbPart(e.data, e.in.Boundary); err != nil {
+		return e.damaged(err)
+	}
+	return nil
+}
+
+// check decodes the session into t.
+func (e *Entry) check(t *agg.Table) error {
+	rest, err := t.Load(e.data)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes behind a session", len(rest))
 	}
@@ -69,6 +89,7 @@ func (e *Entry) damaged(err error) error {
 type cursor struct {
 	Entry
 	number  int // of the input: ties go to the lower one
+	memory  entries
 	reader  blockReader
 	block   []byte // entries of the block that are still to come
 	seen    uint64
@@ -79,7 +100,8 @@ type cursor struct {
 
 func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 	c := &cursor{number: number, decoder: d, Entry: Entry{in: in}}
-	if in.table != nil {
+	if in.memory != nil {
+		c.memory = in.memory()
 		return c, nil
 	}
 	at := in.file
@@ -96,9 +118,30 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 
 // next moves to the next entry and returns io.EOF behind the last.
 func (c *cursor) next() (err error) {
-	if c.in.table != nil {
-		return c.nextSession()
+	if c.memory != nil {
+		c.data, err = c.memory(c.data[:0])
+	} else {
+		err = c.load()
 	}
+	if err != nil {
+		return err
+	}
+	before := c.key
+	if c.key, err = c.in.order(c.spare[:0], c.data); err != nil {
+		return c.bad("%w", err)
+	}
+	c.spare = before
+	if bytes.Compare(before, c.key) > 0 {
+		return c.bad("entries out of order")
+	}
+	if c.in.only >= 0 && partitionOf(c.key) != c.in.only {
+		return c.bad("entry of another partition")
+	}
+	return nil
+}
+
+// load is next for a file.
+func (c *cursor) load() (err error) {
 	if len(c.block) == 0 {
 		if err := c.reader.load(); err != nil {
 			if err == io.EOF && c.seen != c.in.section.Entries {
@@ -117,31 +160,6 @@ func (c *cursor) next() (err error) {
 	c.data = c.block[n : n+int(size)]
 	c.block = c.block[n+int(size):]
 	c.seen++
-	before := c.key
-	if c.key, err = c.in.order(c.spare[:0], c.data); err != nil {
-		return c.bad("%w", err)
-	}
-	c.spare = before
-	if bytes.Compare(before, c.key) > 0 {
-		return c.bad("entries out of order")
-	}
-	if c.in.only >= 0 && partitionOf(c.key) != c.in.only {
-		return c.bad("entry of another partition")
-	}
-	return nil
-}
-
-// nextSession is next for a table.
-func (c *cursor) nextSession() error {
-	if len(c.in.numbers) == 0 {
-		return io.EOF
-	}
-	i := c.in.numbers[0]
-	c.in.numbers = c.in.numbers[1:]
-	k := c.in.table.Key(i)
-	c.key = binary.BigEndian.AppendUint16(c.key[:0], Partition(&k, c.in.partitions))
-	c.key = appendKey(c.key, &k)
-	c.data = c.in.table.AppendSession(c.data[:0], i)
 	return nil
 }
 

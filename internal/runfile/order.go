@@ -76,6 +76,15 @@ func appendRowKey(dst []byte, first int64, k *flow.Key) []byte {
 	return appendKey(dst, k)
 }
 
+// timeOrder orders sessions as their rows are in the CSV.
+func timeOrder(dst, entry []byte) ([]byte, error) {
+	first, k, _, err := agg.RowOf(entry)
+	if err != nil {
+		return nil, err
+	}
+	return appendRowKey(dst, first, &k), nil
+}
+
 // rowOrder orders rows as in the CSV.
 func rowOrder(dst, entry []byte) ([]byte, error) {
 	n, err := rowKeySize(entry)

@@ -128,7 +128,7 @@ func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg
 	return inputs, nil
 }
 
-// narrowRows is Narrow for rows.
+// narrowRows is Narrow for what is sorted by time, where nothing is joined.
 func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) {
 	for len(inputs) > MaxInputs {
 		var next []Input
@@ -140,7 +140,7 @@ func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) 
 			if err != nil {
 				return nil, err
 			}
-			next = append(next, t.input(s, rowOrder))
+			next = append(next, t.input(s, inputs[0].order))
 			inputs = inputs[n:]
 		}
 		inputs = next
@@ -154,7 +154,8 @@ type combiner struct {
 	key     []byte
 	session []byte // the first of the key, as long as it is the only one
 	started bool
-	joined  bool // the table has the sessions of the key
+	joined  bool       // the table has the sessions of the key
+	probe   *agg.Table // what a file says is decoded here, to see that it can be
 	emit    func(partition int, session []byte) error
 
 	reordered uint64
@@ -169,8 +170,9 @@ func Combine(ctx context.Context, inputs []Input, o agg.Options, emit func(parti
 
 // combine also returns the number of packets that joining found reordered.
 func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) (reordered uint64, err error) {
-	c := &combiner{table: agg.NewTable(o), emit: emit}
+	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), emit: emit}
 	defer c.table.Release()
+	defer c.probe.Release()
 	if err := merge(ctx, inputs, c.take); err != nil {
 		return 0, err
 	}
@@ -179,6 +181,11 @@ func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(parti
 }
 
 func (c *combiner) take(e *Entry) error {
+	if e.in.memory == nil && !e.in.fast { // not made by this run
+		if err := e.check(c.probe); err != nil {
+			return err
+		}
+	}
 	if !c.started || !bytes.Equal(c.key, e.key) {
 		if err := c.flush(); err != nil {
 			return err

@@ -183,12 +183,12 @@ func (x *tree) grow(parts [][]Input, most int) [][]Input {
 // rows makes the text of all rows in one of the ways in which the command does.
 func (x *tree) rows(parts [][]Input) string {
 	inputs := slices.Concat(parts...)
-	limit := int64(x.r.IntN(2)) // 1: a run of rows for each session, which are narrowed too
+	limit := int64(x.r.IntN(2)) // 1: a run for each session, which are narrowed too
 	switch x.r.IntN(3) {
 	case 0: // one worker merges all
-		return x.copied([]*Collector{x.collector(inputs, limit)})
+		return textOf(x.t, []*Collector{x.collector(inputs, limit)}, x.format)
 	case 1: // a worker for each partition, as far as sections have one
-		return x.copied(x.byPartition(inputs, limit))
+		return textOf(x.t, x.byPartition(inputs, limit), x.format)
 	default: // parts, as of reduce
 		var list []*Run
 		for _, c := range x.byPartition(inputs, limit) {
@@ -205,7 +205,7 @@ func (x *tree) rows(parts [][]Input) string {
 }
 
 func (x *tree) collector(inputs []Input, limit int64) *Collector {
-	c := NewCollector(nil, options, limit, NewTemp(OS, x.dir), x.format)
+	c := NewCollector(options, limit, NewTemp(OS, x.dir))
 	x.t.Cleanup(func() { c.Close() })
 	if err := c.Merge(context.Background(), inputs, x.partitions); err != nil {
 		x.t.Fatal(err)
@@ -226,21 +226,13 @@ func (x *tree) byPartition(inputs []Input, limit int64) (list []*Collector) {
 	return list
 }
 
-func (x *tree) copied(collectors []*Collector) string {
-	var out bytes.Buffer
-	if err := CopyRows(context.Background(), collectors, &out); err != nil {
-		x.t.Fatal(err)
-	}
-	return out.String()
-}
-
 // part puts the rows of a collector into a part.
 func (x *tree) part(c *Collector) *Run {
 	w, err := Create(OS, x.path(PartSuffix))
 	if err != nil {
 		x.t.Fatal(err)
 	}
-	if err := w.WriteRows(context.Background(), []*Collector{c}); err != nil {
+	if err := w.WriteRows(context.Background(), []*Collector{c}, x.format); err != nil {
 		x.t.Fatal(err)
 	}
 	run, err := w.Detach(&Meta{Kind: Rows, Part: &Part{}, Report: []byte("{}")})
@@ -337,7 +329,7 @@ func TestNarrowTwice(t *testing.T) {
 	if err != nil || len(narrow) != 2 || temp.live-before != 131+2 {
 		t.Fatalf("%d inputs and %d sections, %v", len(narrow), temp.live-before, err)
 	}
-	if got, _ := collect(t, [][]Input{narrow}, 3, 0); got != rowsOf(whole) {
+	if got := collect(t, [][]Input{narrow}, 3, 0); got != rowsOf(whole) {
 		t.Fatal(firstDifference(got, rowsOf(whole)))
 	}
 }

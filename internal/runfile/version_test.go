@@ -30,7 +30,7 @@ func TestVersion1(t *testing.T) {
 		t.Fatal(err)
 	}
 	run := open(t, path)
-	got, _ := collect(t, [][]Input{{run.Input(0)}, {run.Input(1)}}, 2, 0)
+	got := collect(t, [][]Input{{run.Input(0)}, {run.Input(1)}}, 2, 0)
 	if got != string(want) {
 		t.Error(firstDifference(got, string(want)))
 	}

@@ -21,11 +21,18 @@ type Formatter interface {
 // stay in the cache.
 const rowsPerChunk = 1024
 
+// packedPerChunk is when a chunk of encoded sessions is full, in bytes, though
+// its rows are fewer: large sessions have some KB each.
+const packedPerChunk = 256 << 10
+
 // A chunk is a stretch of rows on its way to the output.
 type chunk struct {
-	rows []place
-	text []byte
-	done sync.WaitGroup
+	rows   []place
+	packed []byte // encoded sessions, behind rows
+	count  int    // of them
+	text   []byte
+	err    error
+	done   sync.WaitGroup
 }
 
 type place struct {
@@ -33,53 +40,115 @@ type place struct {
 	index uint32
 }
 
+// format makes the text. Encoded sessions are loaded into t.
+func (c *chunk) format(f Formatter, t *agg.Table) error {
+	c.text = c.text[:0]
+	for _, p := range c.rows {
+		c.text = f.AppendRow(c.text, p.table, p.index)
+	}
+	for rest := c.packed; len(rest) > 0; {
+		var err error
+		if rest, err = t.Load(rest); err != nil {
+			return err
+		}
+		c.text = f.AppendRow(c.text, t, 0)
+	}
+	return nil
+}
+
+// chunks is the way of the chunks: filled one after the other, formatted side
+// by side, written in order.
+type chunks struct {
+	ctx                 context.Context
+	free, work, ordered chan *chunk
+}
+
+// get returns an empty chunk.
+func (q *chunks) get() (*chunk, error) {
+	select {
+	case c := <-q.free:
+		c.rows, c.packed, c.count = c.rows[:0], c.packed[:0], 0
+		return c, nil
+	case <-q.ctx.Done():
+		return nil, context.Cause(q.ctx)
+	}
+}
+
+// put sends a filled chunk on.
+func (q *chunks) put(c *chunk) {
+	c.done.Add(1)
+	q.work <- c
+	q.ordered <- c
+}
+
 // WriteRows writes the rows of all sessions of the tables, in order, to w.
 // Tables are sorted and rows formatted by workers goroutines side by side,
-// and written in order by the caller's.
+// and written in order by another.
 func WriteRows(ctx context.Context, tables []*agg.Table, workers int, newFormatter func() Formatter, w io.Writer) error {
-	g, ctx := errgroup.WithContext(ctx)
-	free := make(chan *chunk, 4*workers) // one in formatting, one waiting, two spare each
-	for range cap(free) {
-		free <- &chunk{}
-	}
-	work := make(chan *chunk, cap(free))
-	ordered := make(chan *chunk, cap(free))
-	g.Go(func() error {
-		defer close(work)
-		defer close(ordered)
-		return mergeRows(ctx, tables, func() (*chunk, error) {
-			select {
-			case c := <-free:
-				return c, nil
-			case <-ctx.Done():
-				return nil, context.Cause(ctx)
+	return writeChunks(ctx, agg.Options{}, workers, newFormatter, w, func(q *chunks) error { return mergeRows(q, tables) })
+}
+
+// WriteSessions writes the rows of the encoded sessions that each gives, in
+// that order, to w. Rows are formatted by workers goroutines side by side, and
+// written in order by another. o are the options that the sessions were made
+// with.
+func WriteSessions(ctx context.Context, each func(ctx context.Context, take func(session []byte) error) error, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer) error {
+	return writeChunks(ctx, o, workers, newFormatter, w, func(q *chunks) error {
+		var c *chunk
+		err := each(q.ctx, func(session []byte) (err error) {
+			if c == nil {
+				if c, err = q.get(); err != nil {
+					return err
+				}
 			}
-		}, func(c *chunk) {
-			c.done.Add(1)
-			work <- c
-			ordered <- c
+			c.packed = append(c.packed, session...)
+			if c.count++; c.count == rowsPerChunk || len(c.packed) >= packedPerChunk {
+				q.put(c)
+				c = nil
+			}
+			return nil
 		})
+		if err == nil && c != nil {
+			q.put(c)
+		}
+		return err
+	})
+}
+
+// writeChunks writes the text of the chunks that fill puts.
+func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer, fill func(q *chunks) error) error {
+	g, ctx := errgroup.WithContext(ctx)
+	most := 4 * workers // one in formatting, one waiting, two spare each
+	q := &chunks{ctx, make(chan *chunk, most), make(chan *chunk, most), make(chan *chunk, most)}
+	for range most {
+		q.free <- &chunk{}
+	}
+	g.Go(func() error {
+		defer close(q.work)
+		defer close(q.ordered)
+		return fill(q)
 	})
 	for range workers {
 		g.Go(func() error {
-			f := newFormatter()
-			for c := range work {
-				c.text = c.text[:0]
-				for _, p := range c.rows {
-					c.text = f.AppendRow(c.text, p.table, p.index)
-				}
+			f, t := newFormatter(), agg.NewTable(o)
+			defer t.Release()
+			for c := range q.work {
+				c.err = c.format(f, t)
 				c.done.Done()
 			}
 			return nil
 		})
 	}
 	g.Go(func() error {
-		for c := range ordered {
+		for c := range q.ordered {
 			c.done.Wait()
+			if c.err != nil {
+				return c.err
+			}
 			if _, err := w.Write(c.text); err != nil {
 				return err
 			}
-			free <- c
+			q.free <- c
 		}
 		return nil
 	})
@@ -87,8 +156,8 @@ func WriteRows(ctx context.Context, tables []*agg.Table, workers int, newFormatt
 }
 
 // mergeRows lists the rows of all tables in order, cut into chunks.
-func mergeRows(ctx context.Context, tables []*agg.Table, get func() (*chunk, error), put func(*chunk)) error {
-	lists, err := sortTables(ctx, tables)
+func mergeRows(q *chunks, tables []*agg.Table) error {
+	lists, err := sortTables(q.ctx, tables)
 	if err != nil {
 		return err
 	}
@@ -100,11 +169,10 @@ func mergeRows(ctx context.Context, tables []*agg.Table, get func() (*chunk, err
 	}
 	heads.init()
 	for len(heads) > 0 {
-		c, err := get()
+		c, err := q.get()
 		if err != nil {
 			return err
 		}
-		c.rows = c.rows[:0]
 		for len(c.rows) < rowsPerChunk && len(heads) > 0 {
 			h := &heads[0]
 			c.rows = append(c.rows, place{h.table, h.rows[0].Index})
@@ -114,7 +182,7 @@ func mergeRows(ctx context.Context, tables []*agg.Table, get func() (*chunk, err
 			}
 			heads.down(0)
 		}
-		put(c)
+		q.put(c)
 	}
 	return nil
 }
