@@ -15,11 +15,12 @@ import (
 var mayImport = map[string][]string{
 	"internal/flow":    {},
 	"internal/inflate": {},
+	"internal/radix":   {},
 	"internal/reader":  {"internal/inflate"},
 	"internal/decode":  {"internal/flow"},
-	"internal/agg":     {"internal/flow"},
+	"internal/agg":     {"internal/flow", "internal/radix"},
 	"internal/writer":  {"internal/agg", "internal/flow"},
-	"internal/runfile": {"internal/agg", "internal/flow"},
+	"internal/runfile": {"internal/agg", "internal/flow", "internal/radix"},
 	"internal/shard":   {"internal/agg", "internal/flow"},
 }
 

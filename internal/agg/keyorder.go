@@ -3,9 +3,9 @@ package agg
 import (
 	"cmp"
 	"encoding/binary"
-	"slices"
 
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/radix"
 )
 
 // sortKey is what a session is sorted by on disk: the class of its key, then
@@ -39,13 +39,22 @@ func (t *Table) KeyOrder(class func(*flow.Key) uint16) []uint32 {
 		}
 		list = append(list, key)
 	}
-	slices.SortFunc(list, func(x, y sortKey) int { return t.compareKeys(&x, &y) })
+	front := sortKey.front
+	if class == nil {
+		front = sortKey.unclassed
+	}
+	radix.Sort(list, front, func(x, y sortKey) int { return t.compareKeys(&x, &y) })
 	order := make([]uint32, len(list))
 	for i := range list {
 		order[i] = list[i].index
 	}
 	return order
 }
+
+// front and unclassed are as much of the order as fits a number: of the class
+// with the first word, and of the first word where all have the same class.
+func (s sortKey) front() uint64     { return uint64(s.class)<<48 | s.unclassed()>>16 }
+func (s sortKey) unclassed() uint64 { return uint64(s.version&2)<<62 | s.a>>1 }
 
 func makeSortKey(k *flow.Key, index uint32) sortKey {
 	be := binary.BigEndian

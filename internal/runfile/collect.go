@@ -1,15 +1,14 @@
 package runfile
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
 	"math"
-	"slices"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/radix"
 )
 
 // A Collector takes merged sessions and brings them into the order of the CSV:
@@ -195,10 +194,7 @@ func (p *packed) sort() {
 		return
 	}
 	p.sorted = true
-	slices.SortFunc(p.list, func(a, b packedSession) int {
-		if a.first != b.first {
-			return cmp.Compare(a.first, b.first)
-		}
+	radix.Sort(p.list, func(s packedSession) uint64 { return uint64(s.first) ^ 1<<63 }, func(a, b packedSession) int {
 		ka, kb := p.rowKey(a), p.rowKey(b)
 		return ka.Compare(&kb)
 	})

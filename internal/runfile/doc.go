@@ -3,7 +3,7 @@
 //
 // It serves four ends with one format and one merge: tables that outgrow the
 // memory limit (Temp), partial results that are kept (Writer, Run), the merge
-// of either (Merge), and the external sort of rows (Collector). Callers are
+// of either, and the external sort into the order of the CSV (Collector). Callers are
 // cmd/batch, and shard through an interface of its own. docs/run-files.md
 // describes the format.
 //
