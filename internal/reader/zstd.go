@@ -24,7 +24,16 @@ const (
 	zstdHeader = 18        // the longest frame header, with its magic number
 )
 
-func openZstd(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
+func openZstd(r *bufio.Reader, s *source, o Options) (unpacker, error) {
+	if s.file != nil && o.Workers > 1 && s.size >= splitBytes {
+		if spans := spansOf(s, s.size); len(spans) > 1 {
+			z, err := newSeekReader(s, spans, o.Workers)
+			if err != nil {
+				return unpacker{}, err
+			}
+			return unpacker{r: z, close: z.close}, nil
+		}
+	}
 	frames := &zstdFrames{src: r}
 	if o.Workers > 1 && !o.small() {
 		d, err := newZstd(frames, o.Workers)
@@ -65,6 +74,12 @@ type zstdReader struct{ *zstd.Decoder }
 
 func (z zstdReader) Read(p []byte) (int, error) {
 	n, err := z.Decoder.Read(p)
+	if err != nil && err != io.EOF && n < len(p) {
+		// Without goroutines, the decoder gives the error that it found at the end of a block before that block.
+		var more int
+		more, err = z.Decoder.Read(p[n:])
+		n += more
+	}
 	switch {
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		err = fmt.Errorf("a window of more than %d MiB is %w", maxWindow>>20, errUnsupported)
