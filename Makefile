@@ -7,7 +7,7 @@ FUZZTIME   ?= 20000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test race safe lint tidy fuzz fuzz-long golden testdata profile check clean
+.PHONY: help build test race safe emulated lint tidy fuzz fuzz-long golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ safe: ## tests of the build without package unsafe, and of the other architectur
 	GOARCH=arm64 $(GO) vet $(PACKAGES)
 	GOOS=darwin $(GO) build -o /dev/null ./cmd/batch
 	GOOS=windows $(GO) build -o /dev/null ./cmd/batch
+
+emulated: ## tests on arm64 and big-endian s390x, where qemu-user is installed
+	@sh scripts/emulated.sh $(GO)
 
 lint: ## gofmt, go vet and staticcheck
 	@test -z "$$(gofmt -l .)" || { echo "not formatted:"; gofmt -l .; exit 1; }
