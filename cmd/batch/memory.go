@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -47,6 +48,7 @@ func (m *memory) share(workers int) (int64, error) {
 		return 0, nil
 	}
 	n := int64(workers)
+	debug.SetMemoryLimit(limit) // or garbage doubles what is live before it is collected
 	share := (limit - bufferBytes(workers)) / n
 	if share < leastShare {
 		if m.size == "" {

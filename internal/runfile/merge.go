@@ -38,7 +38,7 @@ type Input struct {
 type entries func(dst []byte) ([]byte, error)
 
 // TableInput makes an input of a table's sessions. It sorts them, which takes
-// 28 bytes a session for a while and then 4.
+// 36 bytes a session for a while and then 4.
 func TableInput(t *agg.Table, partitions int) Input {
 	numbers := keyOrder(t, partitions)
 	return memoryInput(sessionOrder(partitions), func() entries {

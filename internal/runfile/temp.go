@@ -91,7 +91,7 @@ func keyOrder(t *agg.Table, partitions int) []uint32 {
 	return t.KeyOrder(func(k *flow.Key) uint16 { return Partition(k, partitions) })
 }
 
-// WriteTable writes the sessions of a table, sorted, which takes 28 bytes a
+// WriteTable writes the sessions of a table, sorted, which takes 36 bytes a
 // session for a while.
 func (t *Temp) WriteTable(table *agg.Table, partitions int) (Input, error) {
 	var entry []byte
