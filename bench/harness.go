@@ -44,10 +44,20 @@ func (h *harness) measure(r row) (result, error) {
 	if err := h.rehearse(r, job, dir, &res); err != nil {
 		return res, err
 	}
-	program := process{argv: h.batchArgv(csv, job.captures, r.flags...), cpus: r.cpus}
-	reference := process{argv: append(job.against, job.captures...), cpus: r.cpus}
+	turns := []turn{
+		{process{argv: h.batchArgv(csv, job.captures, r.flags...), cpus: r.cpus}, &res.Program},
+		{process{argv: append(job.against, job.captures...), cpus: r.cpus}, &res.Reference},
+	}
+	if r.beside != "" {
+		p, err := h.beside(r, csv)
+		if err != nil {
+			return res, err
+		}
+		res.Beside = r.beside
+		turns = append(turns, turn{p, &res.Neighbour})
+	}
 	for range h.rounds {
-		if err := h.round(program, reference, csv, &res); err != nil {
+		if err := h.round(turns, csv); err != nil {
 			return res, err
 		}
 	}
@@ -113,21 +123,34 @@ func (h *harness) rehearse(r row, j job, dir string, res *result) error {
 	return nil
 }
 
-// round takes one sample of the program and one of the reference.
-func (h *harness) round(program, reference process, csv string, res *result) error {
-	// Freeing the old file's pages is no part of the program's work.
-	if err := os.Remove(csv); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	p, err := program.run(h.limit)
+// beside is the program of the row beside r.
+func (h *harness) beside(r row, csv string) (process, error) {
+	rows, err := selectRows(r.beside)
 	if err != nil {
-		return err
+		return process{}, err
 	}
-	q, err := reference.run(h.limit)
-	if err != nil {
-		return err
+	captures, err := expand(h.data, rows[0].captures)
+	return process{argv: h.batchArgv(csv, captures, rows[0].flags...), cpus: rows[0].cpus}, err
+}
+
+// turn is a process that is run once a round, and where its samples go.
+type turn struct {
+	process
+	samples *[]sample
+}
+
+// round takes one sample of each process.
+func (h *harness) round(turns []turn, csv string) error {
+	for _, t := range turns {
+		// Freeing the old file's pages is no part of the program's work.
+		if err := os.Remove(csv); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		s, err := t.run(h.limit)
+		if err != nil {
+			return err
+		}
+		*t.samples = append(*t.samples, s)
 	}
-	res.Program = append(res.Program, p)
-	res.Reference = append(res.Reference, q)
 	return nil
 }

@@ -96,6 +96,7 @@ func TestDerive(t *testing.T) {
 	r := result{Packets: 1000, Sessions: 100, Bytes: 3e9,
 		Program:   []sample{{WallS: 3, CPUS: 4, PeakRSS: 500}, {WallS: 2, CPUS: 6, PeakRSS: 700}, {WallS: 6, CPUS: 8, PeakRSS: 600}},
 		Reference: []sample{{WallS: 1, CPUS: 1}, {WallS: 1, CPUS: 1}, {WallS: 2, CPUS: 2}},
+		Neighbour: []sample{{WallS: 2}, {WallS: 4}, {WallS: 5}},
 	}
 	r.derive()
 	got := [...]float64{r.WallS, r.CPUS, r.PacketsPerS, r.RowsPerS, r.GBPerS, r.CPUNsPerPacket, r.BytesPerRow, r.Ratio, r.RatioMin, r.RatioMax, r.CPURatio}
@@ -104,6 +105,9 @@ func TestDerive(t *testing.T) {
 		if math.Abs(got[i]-want[i]) > 1e-12*want[i] {
 			t.Errorf("figure %d: got %v, want %v", i, got, want)
 		}
+	}
+	if r.BesideRatio != 1.2 {
+		t.Errorf("%v of the row beside it", r.BesideRatio)
 	}
 	if r.PeakRSS != 700 {
 		t.Errorf("peak RSS %d", r.PeakRSS)
@@ -223,6 +227,11 @@ func TestGoals(t *testing.T) {
 		}
 		names[r.name] = true
 	}
+	for _, r := range rows {
+		if r.beside != "" && !names[r.beside] {
+			t.Errorf("row %q is beside the unknown row %q", r.name, r.beside)
+		}
+	}
 	for _, g := range goals {
 		for _, name := range g.rows {
 			if !names[name] {
@@ -233,14 +242,15 @@ func TestGoals(t *testing.T) {
 	rep := report{Rows: []result{
 		{Name: "mix", WallS: 2, Packets: 10, Ratio: 2.5, CPUNsPerPacket: 171, PeakRSS: 500e6},
 		{Name: "scan", RowsPerS: 2.9e6, Sessions: 1e6, PeakRSS: 356e6},
-		{Name: "victim", WallS: 3, Packets: 15},
+		{Name: "victim", Beside: "mix", BesideRatio: 1.1},
+		{Name: "gz-8files-2cpu", BesideRatio: 0.5},
 	}}
 	var out bytes.Buffer
 	printGoals(&out, rep)
 	for _, line := range []string{
 		"mix: wall / floor<= 32.50met", "mix: CPU ns per packet<= 170171.00missed", "mix: peak RSS, MB<= 500500.00met",
 		"scan: million rows/s>= 32.90missed", "scan: bytes a session beyond 100 MB of peak RSS<= 256256.00met",
-		"victim: wall per packet / mix's<= 1.151.00met",
+		"victim: wall / mix's, of as many packets<= 1.151.10met", "gz-8files: wall on one CPU / on two>= 1.92.00met",
 	} {
 		found := false
 		for got := range strings.Lines(out.String()) {

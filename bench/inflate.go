@@ -86,10 +86,12 @@ func (h *harness) gunzip(name string, g gunzipper) (result, error) {
 	if res.Bytes, err = gunzipFile(paths[0], 1, false); err != nil { // brings it into the page cache too
 		return res, err
 	}
-	program := process{argv: append(argv, paths...), cpus: g.cpus}
-	ref := process{argv: append(reference, paths...), cpus: g.cpus}
+	turns := []turn{
+		{process{argv: append(argv, paths...), cpus: g.cpus}, &res.Program},
+		{process{argv: append(reference, paths...), cpus: g.cpus}, &res.Reference},
+	}
 	for range h.rounds {
-		if err := h.round(program, ref, filepath.Join(h.data, ".none"), &res); err != nil {
+		if err := h.round(turns, filepath.Join(h.data, ".none")); err != nil {
 			return res, err
 		}
 	}

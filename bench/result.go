@@ -14,7 +14,8 @@ type report struct {
 }
 
 // result is a row measured. The samples are in the order they were taken:
-// one of the program, one of the reference, and so on.
+// one of the program, one of the reference, one of the row beside it if there
+// is one, and so on.
 type result struct {
 	Name      string   `json:"name"`
 	About     string   `json:"about"`
@@ -25,6 +26,8 @@ type result struct {
 	Sessions  int64    `json:"sessions"`
 	Program   []sample `json:"program"`
 	Reference []sample `json:"reference"`
+	Beside    string   `json:"beside,omitempty"`    // the row of
+	Neighbour []sample `json:"neighbour,omitempty"` // these
 
 	// Derived from the samples, for readers of the file.
 	WallS          float64 `json:"wall_s"`            // median
@@ -38,7 +41,8 @@ type result struct {
 	Ratio          float64 `json:"ratio"`             // wall, median over the rounds
 	RatioMin       float64 `json:"ratio_min"`
 	RatioMax       float64 `json:"ratio_max"`
-	CPURatio       float64 `json:"cpu_ratio"` // CPU time, median over the rounds
+	CPURatio       float64 `json:"cpu_ratio"`              // CPU time, median over the rounds
+	BesideRatio    float64 `json:"beside_ratio,omitempty"` // wall to that of the row beside it, median over the rounds
 }
 
 // derive fills in what follows from the samples. Requires: as many samples of
@@ -63,6 +67,11 @@ func (r *result) derive() {
 	// some seconds slows neighbours down alike.
 	r.Ratio, r.CPURatio = median(ratios), median(cpuRatios)
 	r.RatioMin, r.RatioMax = slices.Min(ratios), slices.Max(ratios)
+	var beside []float64
+	for i, n := range r.Neighbour {
+		beside = append(beside, quotient(r.Program[i].WallS, n.WallS))
+	}
+	r.BesideRatio = median(beside)
 }
 
 // quotient is a / b, and 0 for b = 0, which a JSON file can hold.

@@ -22,6 +22,7 @@ type row struct {
 	// against is the reference: programs with arguments, of which the first
 	// that is installed is run on the captures. nil: the floor.
 	against [][]string
+	beside  string   // another row, whose program runs in turn with this one too
 	flags   []string // of the program, beyond those of every row
 	cpus    int      // 0: all
 	gate    bool     // part of the gate
@@ -32,20 +33,20 @@ var rows = []row{
 	{name: "mix", about: "the usual traffic", captures: []string{"mix.pcap"}, gate: true},
 	{name: "mix-1cpu", about: "mix on one CPU", captures: []string{"mix.pcap"}, cpus: 1, gate: true},
 	{name: "scan", about: "sessions of 1 to 3 packets: the table and the CSV", captures: []string{"scan.pcap"}, gate: true},
-	{name: "scan-fifth", about: "the same with a fifth of the memory that it takes", captures: []string{"scan.pcap"}, flags: []string{"--memory", "82M"}},
+	{name: "scan-fifth", about: "the same with a fifth of the memory that it takes", captures: []string{"scan.pcap"}, flags: []string{"--memory", "82M"}, beside: "scan"},
 	{name: "scan-1e4", about: "10^4 sessions", captures: []string{"sessions-1e4/scan.pcap"}},
 	{name: "scan-1e5", about: "10^5 sessions", captures: []string{"sessions-1e5/scan.pcap"}},
 	{name: "scan-1e6", about: "10^6 sessions", captures: []string{"sessions-1e6/scan.pcap"}},
 	{name: "scan-1e7", about: "10^7 sessions", captures: []string{"sessions-1e7/scan.pcap"}},
-	{name: "scan-1e7-500M", about: "10^7 sessions in 500 MB", captures: []string{"sessions-1e7/scan.pcap"}, flags: []string{"--memory", "500M"}},
+	{name: "scan-1e7-500M", about: "10^7 sessions in 500 MB", captures: []string{"sessions-1e7/scan.pcap"}, flags: []string{"--memory", "500M"}, beside: "scan-1e7"},
 	{name: "elephant", about: "one session with 80 % of the packets: one busy shard", captures: []string{"elephant.pcap"}, gate: true},
-	{name: "victim", about: "mix between two addresses: sharding by the full key", captures: []string{"victim.pcap"}, gate: true},
-	{name: "mix-16files", about: "mix as 16 captures", captures: []string{"mix16/mix-*.pcap"}},
+	{name: "victim", about: "mix between two addresses: sharding by the full key", captures: []string{"victim.pcap"}, gate: true, beside: "mix"},
+	{name: "mix-16files", about: "mix as 16 captures", captures: []string{"mix16/mix-*.pcap"}, beside: "mix"},
 	{name: "mix-zst", about: "mix as zstd -3", captures: []string{"mix.pcap.zst"}, plain: []string{"mix.pcap"}, against: zstdPrograms},
 	{name: "gz-1cpu", about: "a quarter of mix as gzip -6, on one CPU", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
 	{name: "gz-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2},
 	{name: "gz-8files-1cpu", about: "a quarter of mix as 8 captures, gzip -6, on one CPU", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
-	{name: "gz-8files-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2},
+	{name: "gz-8files-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2, beside: "gz-8files-1cpu"},
 }
 
 var (

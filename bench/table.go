@@ -85,14 +85,22 @@ func printReport(w io.Writer, rep report) {
 	printMachine(w, rep.Machine)
 	fmt.Fprintf(w, "median of %d, run in turn with the reference\n\n", rep.Rounds)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "row\tpackets\tsessions\twall s\tMpackets/s\tMrows/s\tGB/s\tratio\tmin-max\tCPU ratio\tCPU ns/packet\tpeak RSS MB\tbytes/session\tagainst\t")
+	fmt.Fprintln(t, "row\tpackets\tsessions\twall s\tMpackets/s\tMrows/s\tGB/s\tratio\tmin-max\tCPU ratio\tCPU ns/packet\tpeak RSS MB\tbytes/session\tagainst\tto a row\t")
 	for _, r := range rep.Rows {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%.3f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f-%.2f\t%.2f\t%.1f\t%.1f\t%.0f\t%s\t\n",
+		fmt.Fprintf(t, "%s\t%d\t%d\t%.3f\t%.2f\t%.2f\t%.2f\t%.2f\t%.2f-%.2f\t%.2f\t%.1f\t%.1f\t%.0f\t%s\t%s\t\n",
 			r.Name, r.Packets, r.Sessions, r.WallS, r.PacketsPerS/1e6, r.RowsPerS/1e6, r.GBPerS,
-			r.Ratio, r.RatioMin, r.RatioMax, r.CPURatio, r.CPUNsPerPacket, float64(r.PeakRSS)/1e6, r.BytesPerRow, r.Against)
+			r.Ratio, r.RatioMin, r.RatioMax, r.CPURatio, r.CPUNsPerPacket, float64(r.PeakRSS)/1e6, r.BytesPerRow, r.Against, r.besideText())
 	}
 	t.Flush()
 	printGoals(w, rep)
+}
+
+// besideText is the ratio to the row beside r.
+func (r result) besideText() string {
+	if r.Beside == "" {
+		return ""
+	}
+	return fmt.Sprintf("%.2f %s", r.BesideRatio, r.Beside)
 }
 
 func printMachine(w io.Writer, m machine) {
