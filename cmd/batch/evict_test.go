@@ -63,7 +63,7 @@ func TestEvictionSameBytes(t *testing.T) {
 				if want.code != exitOK {
 					t.Fatalf("without a limit: code %d, %s", want.code, want.stderr)
 				}
-				for i, limited := range append(spillArgs, []string{"--state", t.TempDir(), "-j1", "--memory=32M"}) {
+				for i, limited := range append(spillArgs(), []string{"--state", t.TempDir(), "-j1", "--memory=32M"}) {
 					fs := &spilling{FS: runfile.OS}
 					got := runSpilling(t, fs, 1, append(args, limited...)...)
 					r := readSummary(t, summary)

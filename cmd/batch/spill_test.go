@@ -79,8 +79,14 @@ func runSpilling(t *testing.T, fs *spilling, limit int64, args ...string) result
 	return result{out.String(), errs.String(), code}
 }
 
-// spillArgs are the least that one and two workers can do with.
-var spillArgs = [][]string{{"-j1", "--memory=32M"}, {"-j2", "--memory=48M"}}
+// spillArgs are the least that one and two workers can do with; of short tests
+// one.
+func spillArgs() [][]string {
+	if testing.Short() {
+		return [][]string{{"-j2", "--memory=48M"}}
+	}
+	return [][]string{{"-j1", "--memory=32M"}, {"-j2", "--memory=48M"}}
+}
 
 // A run that has to spill writes the rows and the counts of one that has not.
 func TestMemoryLimitSameBytes(t *testing.T) {
@@ -105,7 +111,7 @@ func TestMemoryLimitSameBytes(t *testing.T) {
 			if want.code != exitOK || free.files.Load() != 0 {
 				t.Fatalf("without a limit: code %d, %d temporary files, %s", want.code, free.files.Load(), want.stderr)
 			}
-			for _, limited := range spillArgs {
+			for _, limited := range spillArgs() {
 				fs := &spilling{FS: runfile.OS}
 				got := runSpilling(t, fs, c.limit, append(args, limited...)...)
 				r := readSummary(t, summary)

@@ -207,7 +207,7 @@ func TestStateRefusals(t *testing.T) {
 func TestStateWithMemoryLimit(t *testing.T) {
 	dir, _ := series(t, 300_000, 2)
 	want := extracted(t, "--features=all", dir)
-	for _, limited := range spillArgs {
+	for _, limited := range spillArgs() {
 		fs := &spilling{FS: runfile.OS}
 		state := t.TempDir()
 		got := runSpilling(t, fs, 1, append(limited, "--state", state, dir)...)
