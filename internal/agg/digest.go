@@ -181,24 +181,26 @@ func (d *digest) store(list []centroid) {
 
 // cluster joins neighbours of list in place, with loose/4 times the limit.
 func cluster(list []centroid, n, loose uint64) []centroid {
-	before := uint64(0) // weight left of list[k]
+	least := n / 222
+	before := uint64(0) // weight left of c
+	c := list[0]        // will be list[k]
 	k := 0
-	for i := 1; i < len(list); i++ {
-		c, next := &list[k], &list[i]
+	for _, next := range list[1:] {
 		w := c.weight() + next.weight()
 		distance := int64(2*before + w - n) // of the joined centroid from the median, doubled
 		if distance < 0 {
 			distance = -distance
 		}
-		if limit := n/222 + uint64(distance)/50; w <= limit*loose/4 {
-			c.sum += next.sum
-			c.weightAtom = w << 1
+		if limit := least + uint64(distance)/50; w <= limit*loose/4 {
+			c = centroid{c.sum + next.sum, w << 1}
 			continue
 		}
 		before += c.weight()
+		list[k] = c
 		k++
-		list[k] = *next
+		c = next
 	}
+	list[k] = c
 	return list[:k+1]
 }
 
