@@ -119,8 +119,13 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 			hashes[i] = events[o].Hash
 		}
 		t.touch(hashes[:n])
-		for _, o := range order[:n] {
-			t.update(&events[o])
+		var s *Session
+		for i, o := range order[:n] {
+			if i > 0 && hashes[i] == hashes[i-1] && s.key.Equal(&events[o].Key) {
+				s = t.update(s, &events[o])
+			} else {
+				s = t.update(t.find(&events[o].Key, hashes[i]), &events[o])
+			}
 		}
 		order = order[n:]
 	}
@@ -166,8 +171,9 @@ func (t *Table) touch(hashes []uint32) {
 	t.scratch.touched += sum
 }
 
-func (t *Table) update(ev *flow.Event) {
-	s := t.find(&ev.Key, ev.Hash)
+// update gives ev to s, the newest session of its key or nil, and returns the
+// newest session behind it.
+func (t *Table) update(s *Session, ev *flow.Event) *Session {
 	if s == nil {
 		s = t.insert(&ev.Key, ev.Hash)
 		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
@@ -179,6 +185,7 @@ func (t *Table) update(ev *flow.Event) {
 	}
 	s.truncated += uint32(ev.Flags / flow.Truncated)
 	t.newest = max(t.newest, ev.Time)
+	return s
 }
 
 // advance sets the clock of s to time and returns the gap. A time before the
