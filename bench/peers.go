@@ -122,6 +122,10 @@ func (p *peerRun) round(other peer, path string, times *result) error {
 	}
 	defer os.RemoveAll(dir)
 	csv := filepath.Join(dir, "batch.csv")
+	// A peer can take so long that the capture leaves the page cache.
+	if err := walkFile(p.capture, new(walkTotals)); err != nil {
+		return err
+	}
 	ours, err := process{argv: p.h.batchArgv(csv, []string{p.capture})}.run(p.h.limit)
 	if err != nil {
 		return err
