@@ -55,7 +55,7 @@ profile: build ## CPU profile of the mix capture, as text
 	$(BIN) extract -q -o /dev/null --cpuprofile bin/cpu.prof bench/data/mix.pcap
 	$(GO) tool pprof -top -nodecount=40 $(BIN) bin/cpu.prof
 
-check: lint tidy test safe fuzz ## what CI runs, without the race detector
+check: lint tidy test safe fuzz ## what CI runs, without the race detector and other architectures
 
 clean: ## remove what the others made
 	rm -rf bin

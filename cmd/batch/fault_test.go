@@ -32,6 +32,7 @@ type faults struct {
 
 	mu     sync.Mutex
 	calls  int
+	temps  int     // temporary files
 	failed []fault // in their order; but closing what is not needed any more may fail
 	closed bool    // so it did
 }
@@ -71,6 +72,9 @@ func (f *faults) Create(path string) (runfile.File, error) {
 }
 
 func (f *faults) Temp(dir string) (runfile.File, error) {
+	f.mu.Lock()
+	f.temps++
+	f.mu.Unlock()
 	return f.make("temporary file in "+dir, closesTemp, func() (runfile.File, error) { return f.FS.Temp(dir) })
 }
 
@@ -214,7 +218,7 @@ func unpacked(path string) (string, error) {
 func faultCases(t *testing.T) []faultCase {
 	dir, _ := series(t, 3000, 2)
 	many, _ := series(t, 1300, runfile.MaxInputs+2)
-	big := write(t, "big.pcap", pcap(manySessions(2, 80_000)...))
+	big := write(t, "big.pcap", pcap(manySessions(2, 300_000)...))
 	bigDir := filepath.Dir(big)
 	runs, manyRuns := mapped(t, "-P3", dir), mapped(t, "-P1", many)
 	parts, manyParts := t.TempDir(), t.TempDir()
@@ -283,6 +287,9 @@ func TestEveryWriteFails(t *testing.T) {
 			}
 			if got := c.csv(t, clean); got != c.want {
 				t.Fatalf("without a fault: other rows from line %d", differentLine(got, c.want))
+			}
+			if strings.HasPrefix(c.name, "spill") && count.temps < 2 {
+				t.Fatalf("%d temporary files: sessions were put on disk by key or by time, not both", count.temps)
 			}
 			step := 1
 			switch all := os.Getenv("PCAPBATCH_FAULTS") == "all"; {

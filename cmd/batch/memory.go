@@ -36,7 +36,8 @@ func bufferBytes(workers int) int64 { return 16<<20 + int64(workers)*(8<<20) }
 const leastShare = 8 << 20
 
 // share returns how many bytes of sessions each worker may hold; 0 where there
-// is no limit. An eighth is left for sorting them.
+// is no limit. An eighth is left for sorting them. The runtime is told of the
+// limit: garbage may double what is live otherwise.
 func (m *memory) share(workers int) (int64, error) {
 	limit := systemMemory() / 4 * 3
 	if m.size != "" {
@@ -48,7 +49,7 @@ func (m *memory) share(workers int) (int64, error) {
 		return 0, nil
 	}
 	n := int64(workers)
-	debug.SetMemoryLimit(limit) // or garbage doubles what is live before it is collected
+	debug.SetMemoryLimit(limit)
 	share := (limit - bufferBytes(workers)) / n
 	if share < leastShare {
 		if m.size == "" {

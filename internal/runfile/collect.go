@@ -136,18 +136,11 @@ func eachRow(ctx context.Context, collectors []*Collector, tables []*agg.Table, 
 
 // timeInput makes an input of the rows of a table. It sorts them.
 func timeInput(t *agg.Table) Input {
-	rows := t.Rows()
-	return memoryInput(timeOrder, func() entries {
-		left := rows
-		return func(dst []byte) ([]byte, error) {
-			if len(left) == 0 {
-				return nil, io.EOF
-			}
-			dst = t.AppendSession(dst, left[0].Index)
-			left = left[1:]
-			return dst, nil
-		}
-	})
+	var numbers []uint32
+	for _, row := range t.Rows() {
+		numbers = append(numbers, row.Index)
+	}
+	return tableInput(t, numbers, timeOrder)
 }
 
 func memoryInput(o order, open func() entries) Input {

@@ -40,8 +40,12 @@ type entries func(dst []byte) ([]byte, error)
 // TableInput makes an input of a table's sessions. It sorts them, which takes
 // 36 bytes a session for a while and then 4.
 func TableInput(t *agg.Table, partitions int) Input {
-	numbers := keyOrder(t, partitions)
-	return memoryInput(sessionOrder(partitions), func() entries {
+	return tableInput(t, keyOrder(t, partitions), sessionOrder(partitions))
+}
+
+// tableInput makes an input of sessions of t, by their numbers, which o orders.
+func tableInput(t *agg.Table, numbers []uint32, o order) Input {
+	return memoryInput(o, func() entries {
 		left := numbers
 		return func(dst []byte) ([]byte, error) {
 			if len(left) == 0 {
