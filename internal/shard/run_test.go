@@ -55,11 +55,15 @@ type fakeStretch struct {
 	fail   error
 	failAt int
 	closed bool
-	orders []int // first event of each ordered block, in order of resolving
+	onRead func() // if set, called before every block
+	orders []int  // first event of each ordered block, in order of resolving
 }
 
 func (s *fakeStretch) Read(b Block) error {
 	fb := b.(*fakeBlock)
+	if s.onRead != nil {
+		s.onRead()
+	}
 	if s.fail != nil && s.next >= s.failAt {
 		return s.fail
 	}
@@ -224,16 +228,17 @@ func TestRunCancelled(t *testing.T) {
 	want := errors.New("enough")
 	ctx, cancel := context.WithCancelCause(context.Background())
 	s := &fakeStretch{events: testEvents(200_000, 6)}
-	go func() {
-		time.Sleep(5 * time.Millisecond)
-		cancel(want)
-	}()
+	s.onRead = func() {
+		if s.next > 20_000 {
+			cancel(want)
+		}
+	}
 	c := Config{Workers: 2, NewBlock: func() Block { return &fakeBlock{workers: 2} }, Stretches: []Stretch{s}}
 	if _, err := Run(ctx, c); !errors.Is(err, want) {
 		t.Fatalf("error is %v, want %v", err, want)
 	}
-	if !s.closed {
-		t.Error("the stretch was not closed")
+	if !s.closed || s.next == len(s.events) {
+		t.Errorf("the stretch was closed: %t, after %d of %d events", s.closed, s.next, len(s.events))
 	}
 	waitForGoroutines(t, before)
 }
@@ -276,7 +281,7 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 
 func waitForGoroutines(t *testing.T, want int) {
 	t.Helper()
-	for range 100 {
+	for range 3000 { // half a minute: the machine may be busy
 		if runtime.NumGoroutine() <= want {
 			return
 		}
