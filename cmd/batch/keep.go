@@ -101,14 +101,16 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 	inputs, reordered := k.taken(i, tables)
 	temp := runfile.NewTemp(k.memory.fs, k.memory.tempDir)
 	defer temp.Close()
-	if inputs, err = temp.Narrow(ctx, inputs, k.partitions, k.sessions); err != nil {
+	inputs, more, err := temp.Narrow(ctx, inputs, k.partitions, k.sessions)
+	if err != nil {
 		return err
 	}
+	reordered += more
 	w, err := runfile.Create(k.memory.fs, filepath.Join(k.dir, runfile.RunName(s.id.Path)))
 	if err != nil {
 		return err
 	}
-	more, err := w.WriteSessions(ctx, inputs, k.partitions, k.sessions)
+	more, err = w.WriteSessions(ctx, inputs, k.partitions, k.sessions)
 	if err != nil {
 		w.Abort()
 		return err

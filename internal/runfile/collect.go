@@ -35,16 +35,16 @@ func NewCollector(o agg.Options, limit int64, temp *Temp) *Collector {
 // one call are in no other call.
 func (c *Collector) Merge(ctx context.Context, inputs []Input, partitions int) error {
 	before := c.temp.live
-	inputs, err := c.temp.Narrow(ctx, inputs, partitions, c.options)
+	inputs, reordered, err := c.temp.Narrow(ctx, inputs, partitions, c.options)
 	if err != nil {
 		return err
 	}
 	narrowed := c.temp.live - before
-	reordered, err := combine(ctx, inputs, c.options, c.take)
+	more, err := combine(ctx, inputs, c.options, c.take)
 	if err != nil {
 		return err
 	}
-	c.reordered += reordered
+	c.reordered += reordered + more
 	return c.temp.Drop(narrowed)
 }
 

@@ -3,6 +3,7 @@ package runfile
 import (
 	"context"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -93,7 +94,7 @@ func TestNarrow(t *testing.T) {
 		table.Release()
 		inputs = append(inputs, in)
 	}
-	narrow, err := temp.Narrow(context.Background(), inputs, 4, options)
+	narrow, _, err := temp.Narrow(context.Background(), inputs, 4, options)
 	if err != nil || len(narrow) != 3 {
 		t.Fatalf("%d inputs, %v", len(narrow), err)
 	}
@@ -135,6 +136,52 @@ func TestBoundary(t *testing.T) {
 	}
 	if n, reordered, overlapped := c.Counts(); n != 1 || reordered != 1 || overlapped != 1 {
 		t.Errorf("another capture: %d sessions, %d reordered, %d overlapped", n, reordered, overlapped)
+	}
+}
+
+// What is narrowed on the way counts as if all had been merged at once.
+func TestNarrowCounts(t *testing.T) {
+	packet := event(rand.New(rand.NewPCG(1, 1)), 1, 0)
+	for _, captures := range [][]int{{100}, {129}, {400}, {100, 100}, {1, 300, 1, 5}, {200, 1, 90}} {
+		for _, behind := range []int64{-500, 1} { // captures overlap, or not
+			c := NewCollector(options, 0, NewTemp(OS, t.TempDir()))
+			var inputs []Input
+			flat := agg.NewTable(options) // takes one part after the other
+			newest := int64(math.MinInt64)
+			for n, parts := range captures {
+				before := newest
+				for i := range parts {
+					packet.Time = int64(parts - i) // each part steps back by 1 ns
+					if n > 0 {
+						packet.Time += before + behind
+					}
+					newest = max(newest, packet.Time)
+					table := tableOf([]flow.Event{packet})
+					in, err := c.temp.WriteTable(table, 1)
+					if err != nil {
+						t.Fatal(err)
+					}
+					if i > 0 {
+						in.Boundary = before
+					}
+					inputs = append(inputs, in)
+					if _, err := flat.AbsorbPart(table.AppendSession(nil, 0), in.Boundary); err != nil {
+						t.Fatal(err)
+					}
+					table.Release()
+				}
+			}
+			if err := c.Merge(context.Background(), inputs, 1); err != nil {
+				t.Fatal(err)
+			}
+			n, reordered, overlapped := c.Counts()
+			if n != 1 || flat.Reordered() == 0 || (overlapped > 0) != (len(captures) > 1 && behind < 0) || reordered != flat.Reordered() || overlapped != flat.Overlapped() {
+				t.Errorf("%d, captures %d ns behind the one before: %d sessions, %d reordered, %d overlapped; at once %d, %d",
+					captures, behind, n, reordered, overlapped, flat.Reordered(), flat.Overlapped())
+			}
+			c.Close()
+			flat.Release()
+		}
 	}
 }
 
@@ -207,7 +254,7 @@ func TestCombineJoinsOnlyOneKey(t *testing.T) {
 	a, b := tableOf(list[:half]), tableOf(list[half:])
 	n := 0
 	into := agg.NewTable(options)
-	err := Combine(context.Background(), []Input{TableInput(a, 1), TableInput(b, 1)}, options, func(_ int, s []byte) error {
+	_, err := combine(context.Background(), []Input{TableInput(a, 1), TableInput(b, 1)}, options, func(_ int, s []byte) error {
 		n++
 		_, err := into.Absorb(s)
 		return err

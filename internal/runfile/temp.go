@@ -91,7 +91,7 @@ func keyOrder(t *agg.Table, partitions int) []uint32 {
 	return t.KeyOrder(func(k *flow.Key) uint16 { return Partition(k, partitions) })
 }
 
-// WriteTable writes the sessions of a table, sorted, which takes 36 bytes a
+// WriteTable writes the sessions of a table, sorted, which takes 28 bytes a
 // session for a while.
 func (t *Temp) WriteTable(table *agg.Table, partitions int) (Input, error) {
 	var entry []byte
@@ -108,24 +108,45 @@ func (t *Temp) WriteTable(table *agg.Table, partitions int) (Input, error) {
 }
 
 // Narrow returns inputs of sessions that are at most MaxInputs, by merging
-// neighbours in t where there are more.
-func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg.Options) ([]Input, error) {
+// neighbours in t where there are more, and the number of packets that merging
+// found reordered.
+func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg.Options) (list []Input, reordered uint64, err error) {
 	for len(inputs) > MaxInputs {
 		var next []Input
 		for len(inputs) > 0 {
-			n := min(len(inputs), MaxInputs)
+			n, boundary := neighbours(inputs)
 			s, err := t.write(func(w *blockWriter) error {
-				return Combine(ctx, inputs[:n], o, func(_ int, session []byte) error { return w.add(session) })
+				more, err := combine(ctx, inputs[:n], o, func(_ int, session []byte) error { return w.add(session) })
+				reordered += more
+				return err
 			})
 			if err != nil {
-				return nil, err
+				return nil, 0, err
 			}
-			next = append(next, t.input(s, sessionOrder(partitions)))
+			in := t.input(s, sessionOrder(partitions))
+			in.Boundary = boundary
+			next = append(next, in)
 			inputs = inputs[n:]
 		}
 		inputs = next
 	}
-	return inputs, nil
+	return inputs, reordered, nil
+}
+
+// neighbours returns how many inputs become one, and its boundary: those that
+// go on with a capture that began before them stay apart from the captures
+// behind it. Two such groups in a row take more than MaxInputs, if there are as
+// many.
+func neighbours(inputs []Input) (n int, boundary int64) {
+	most := min(len(inputs), MaxInputs)
+	if inputs[0].Boundary == math.MaxInt64 {
+		return most, math.MaxInt64
+	}
+	for n < most && inputs[n].Boundary < math.MaxInt64 {
+		boundary = inputs[n].Boundary
+		n++
+	}
+	return n, boundary
 }
 
 // narrowRows is Narrow for what is sorted by time, where nothing is joined.
@@ -161,14 +182,9 @@ type combiner struct {
 	reordered uint64
 }
 
-// Combine hands the sessions of all inputs to emit in order, those of one key
-// joined. Requires: at most MaxInputs inputs.
-func Combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) error {
-	_, err := combine(ctx, inputs, o, emit)
-	return err
-}
-
-// combine also returns the number of packets that joining found reordered.
+// combine hands the sessions of all inputs to emit in order, those of one key
+// joined, and returns the number of packets that joining found reordered.
+// Requires: at most MaxInputs inputs.
 func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) (reordered uint64, err error) {
 	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), emit: emit}
 	defer c.table.Release()

@@ -149,7 +149,8 @@ func (x *tree) file(inputs []Input) (list []Input) {
 // section merges inputs into a section of the temporary file.
 func (x *tree) section(inputs []Input) []Input {
 	s, err := x.temp.write(func(w *blockWriter) error {
-		return Combine(context.Background(), inputs, options, func(_ int, session []byte) error { return w.add(session) })
+		_, err := combine(context.Background(), inputs, options, func(_ int, session []byte) error { return w.add(session) })
+		return err
 	})
 	if err != nil {
 		x.t.Fatal(err)
@@ -160,7 +161,7 @@ func (x *tree) section(inputs []Input) []Input {
 // node merges some neighbours, as the command does: what is too much for one
 // merge is narrowed first.
 func (x *tree) node(parts [][]Input) []Input {
-	inputs, err := x.temp.Narrow(context.Background(), slices.Concat(parts...), x.partitions, options)
+	inputs, _, err := x.temp.Narrow(context.Background(), slices.Concat(parts...), x.partitions, options)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -216,7 +217,7 @@ func (x *tree) collector(inputs []Input, limit int64) *Collector {
 // byPartition cuts what inputs merge to into partitions, with a collector for
 // each.
 func (x *tree) byPartition(inputs []Input, limit int64) (list []*Collector) {
-	inputs, err := x.temp.Narrow(context.Background(), inputs, x.partitions, options)
+	inputs, _, err := x.temp.Narrow(context.Background(), inputs, x.partitions, options)
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -325,7 +326,7 @@ func TestNarrowTwice(t *testing.T) {
 		inputs = append(inputs, in)
 	}
 	before := temp.live
-	narrow, err := temp.Narrow(context.Background(), inputs, 3, options)
+	narrow, _, err := temp.Narrow(context.Background(), inputs, 3, options)
 	if err != nil || len(narrow) != 2 || temp.live-before != 131+2 {
 		t.Fatalf("%d inputs and %d sections, %v", len(narrow), temp.live-before, err)
 	}
