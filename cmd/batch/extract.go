@@ -266,7 +266,7 @@ func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *wri
 	if f.state != "" {
 		return f.extractState(ctx, inputs, share, layout, out, std, r)
 	}
-	p, c := f.pipeline(ctx, std, r)
+	p, c := f.pipeline(std, r)
 	var fragments []*decode.Fragments
 	c.Stretches, fragments = f.stretches(p, inputs)
 	defer f.showProgress(inputs, p, std)()
@@ -296,9 +296,9 @@ func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *wri
 
 // pipeline is what all stretches of a run have in common, and what to run, the
 // stretches apart.
-func (f *extractFlags) pipeline(ctx context.Context, std *streams, r *report) (*pipeline, shard.Config) {
+func (f *extractFlags) pipeline(std *streams, r *report) (*pipeline, shard.Config) {
 	seed := rand.Uint64()
-	p := &pipeline{ctx: ctx, stdin: std.in, strict: f.strict, report: r, spare: reader.NewSpare(f.workers), decoding: decode.Options{
+	p := &pipeline{stdin: std.in, strict: f.strict, report: r, spare: reader.NewSpare(f.workers), decoding: decode.Options{
 		Unidirectional: f.direction == "unidirectional",
 		VLANKey:        f.key == "vlan",
 		Decapsulate:    f.decapsulate,

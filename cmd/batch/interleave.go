@@ -48,12 +48,12 @@ func (l *lane) before(o *lane) bool {
 }
 
 // Read is shard.Stretch's.
-func (m *interleave) Read(sb shard.Block) error {
+func (m *interleave) Read(ctx context.Context, sb shard.Block) error {
 	b := sb.(*block)
 	b.empty()
 	b.capture, b.fragments = 0, &m.fragments
 	for {
-		if err := m.admit(); err != nil {
+		if err := m.admit(ctx); err != nil {
 			return err
 		}
 		if len(m.queue) == 0 && len(b.Records) == 0 {
@@ -63,7 +63,7 @@ func (m *interleave) Read(sb shard.Block) error {
 			m.progress.advance(len(b.Records))
 			return nil
 		}
-		if err := m.advance(); err != nil {
+		if err := m.advance(ctx); err != nil {
 			return err
 		}
 	}
@@ -99,16 +99,16 @@ func (b *block) add(l *lane) bool {
 
 // admit lets captures take part until the record that is due comes before the
 // first one of all the others.
-func (m *interleave) admit() error {
+func (m *interleave) admit(ctx context.Context) error {
 	for m.next < len(m.inputs) {
 		in := m.inputs[m.next]
 		if len(m.queue) > 0 && (!in.timed || in.first >= m.queue[0].clock) {
 			return nil
 		}
 		m.next++
-		l, err := m.open(in)
+		l, err := m.open(ctx, in)
 		if err == nil && l != nil {
-			err = m.begin(l)
+			err = m.begin(ctx, l)
 		}
 		if err != nil {
 			return err
@@ -118,12 +118,12 @@ func (m *interleave) admit() error {
 }
 
 // begin reads the first records of a lane and puts it into the queue.
-func (m *interleave) begin(l *lane) error {
+func (m *interleave) begin(ctx context.Context, l *lane) error {
 	m.progress.begin(l.capture)
 	if n := len(m.spare); n > 0 {
 		l.block, m.spare = m.spare[n-1], m.spare[:n-1]
 	}
-	more, err := m.load(l)
+	more, err := m.load(ctx, l)
 	if more {
 		m.queue = append(m.queue, l)
 		m.rise(len(m.queue) - 1)
@@ -132,11 +132,11 @@ func (m *interleave) begin(l *lane) error {
 }
 
 // advance steps over the record that was due.
-func (m *interleave) advance() error {
+func (m *interleave) advance(ctx context.Context) error {
 	l := m.queue[0]
 	if l.at++; l.at < len(l.block.Records) {
 		l.clock = max(l.clock, l.block.Records[l.at].Time)
-	} else if more, err := m.load(l); !more {
+	} else if more, err := m.load(ctx, l); !more {
 		last := len(m.queue) - 1
 		m.queue[0], m.queue[last] = m.queue[last], nil
 		m.queue = m.queue[:last]
@@ -149,10 +149,10 @@ func (m *interleave) advance() error {
 
 // load reads the next records of a lane. It reports false, and has closed the
 // capture, if there are none.
-func (m *interleave) load(l *lane) (more bool, err error) {
-	err = l.in.next(m.ctx, l.capture, &l.block)
-	if l.in.live && m.ctx.Err() != nil {
-		return false, context.Cause(m.ctx) // still in use by the read that goes on waiting
+func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
+	err = l.in.next(ctx, l.capture, &l.block)
+	if l.in.live && ctx.Err() != nil {
+		return false, context.Cause(ctx) // still in use by the read that goes on waiting
 	}
 	if err == nil {
 		l.at = 0
@@ -198,7 +198,7 @@ func (m *interleave) sink() {
 const fewCaptures = 16
 
 // open opens a capture. A nil lane without an error: damage, which is reported.
-func (m *interleave) open(in *input) (*lane, error) {
+func (m *interleave) open(ctx context.Context, in *input) (*lane, error) {
 	l := &lane{in: in, capture: in.capture, clock: math.MinInt64}
 	var err error
 	o := reader.Options{Workers: 1, Size: in.size, Spare: m.pipeline.spare, BlockBytes: m.blockBytes(in)}
@@ -206,7 +206,7 @@ func (m *interleave) open(in *input) (*lane, error) {
 	case l.capture != nil:
 	case len(m.inputs) <= fewCaptures || in.live || in.path == stdinName:
 		o.Workers = max(1, m.decoding.Shards/len(m.inputs))
-		l.capture, err = in.open(m.ctx, m.stdin, o)
+		l.capture, err = in.open(ctx, m.stdin, o)
 	default:
 		l.file = &parkedFile{path: in.path, files: &m.files}
 		if l.capture, err = reader.New(in.path, l.file, o); err != nil {
@@ -238,6 +238,9 @@ func (m *interleave) blockBytes(in *input) int {
 	}
 	return min(share, reader.BlockBytes)
 }
+
+// Decoded is shard.Stretch's.
+func (m *interleave) Decoded() { m.fragments.Forget() }
 
 // Close is shard.Stretch's.
 func (m *interleave) Close() error {

@@ -64,7 +64,7 @@ func (f *extractFlags) setRunOptions(o runfile.Options) (err error) {
 
 // readKept reads inputs, one stretch each, and returns their runs, in order.
 func (f *extractFlags) readKept(ctx context.Context, inputs []*input, ids []*runfile.Capture, dir string, partitions int, share int64, std *streams, r *report) ([]*runfile.Run, error) {
-	p, c := f.pipeline(ctx, std, r)
+	p, c := f.pipeline(std, r)
 	store := newSpillStore(&f.memory, f.workers, partitions)
 	defer store.close()
 	k := &keeper{spillStore: store, memory: &f.memory, dir: dir, options: f.runOptions(), sessions: c.Sessions, report: r}

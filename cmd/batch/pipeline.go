@@ -63,7 +63,6 @@ func (b *block) Capture() int         { return b.capture }
 
 // A pipeline is what the stretches and blocks of one run have in common.
 type pipeline struct {
-	ctx      context.Context // ends the wait for a pipe
 	stdin    io.Reader
 	decoding decode.Options
 	strict   bool
@@ -106,23 +105,23 @@ type stretch struct {
 }
 
 // Read is shard.Stretch's.
-func (s *stretch) Read(sb shard.Block) error {
+func (s *stretch) Read(ctx context.Context, sb shard.Block) error {
 	b := sb.(*block)
 	for {
 		if s.current == nil {
 			if s.number == len(s.inputs) {
 				return io.EOF
 			}
-			if err := s.open(); err != nil {
+			if err := s.open(ctx); err != nil {
 				return err
 			}
 			continue
 		}
 		in := s.inputs[s.number-1]
-		err := in.next(s.ctx, s.current, &b.Block)
-		if in.live && s.ctx.Err() != nil {
+		err := in.next(ctx, s.current, &b.Block)
+		if in.live && ctx.Err() != nil {
 			s.current = nil // still in use by the read that goes on waiting
-			return context.Cause(s.ctx)
+			return context.Cause(ctx)
 		}
 		s.progress.advance(len(b.Records))
 		if err == nil {
@@ -139,13 +138,13 @@ func (s *stretch) Read(sb shard.Block) error {
 }
 
 // open opens the next capture. It leaves current nil if that fails.
-func (s *stretch) open() error {
+func (s *stretch) open(ctx context.Context) error {
 	in := s.inputs[s.number]
 	s.number++
 	c := in.capture
 	if c == nil {
 		var err error
-		if c, err = in.open(s.ctx, s.stdin, reader.Options{Workers: s.workers, Size: in.size, Spare: s.spare}); err != nil {
+		if c, err = in.open(ctx, s.stdin, reader.Options{Workers: s.workers, Size: in.size, Spare: s.spare}); err != nil {
 			s.progress.skip()
 			return s.damage(err)
 		}
@@ -181,6 +180,9 @@ func (p *pipeline) damage(err error) error {
 	p.report.damage(err)
 	return nil
 }
+
+// Decoded is shard.Stretch's.
+func (s *stretch) Decoded() { s.fragments.Forget() }
 
 // Close is shard.Stretch's.
 func (s *stretch) Close() error {

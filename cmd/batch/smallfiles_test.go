@@ -90,10 +90,10 @@ func TestProgressCountsCaptures(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, flags := range []extractFlags{{workers: 1, stretchBytes: stretchBytes}, {workers: 1, interleave: true}} {
-		p := &pipeline{ctx: t.Context(), report: newReport(io.Discard), decoding: decode.Options{Shards: 1}}
+		p := &pipeline{report: newReport(io.Discard), decoding: decode.Options{Shards: 1}}
 		stretches, _ := flags.stretches(p, list)
 		for err = nil; err == nil; {
-			err = stretches[0].Read(p.newBlock())
+			err = stretches[0].Read(t.Context(), p.newBlock())
 		}
 		if err != io.EOF {
 			t.Fatal(err)

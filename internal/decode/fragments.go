@@ -50,6 +50,9 @@ type datagram struct {
 	flags flow.Flags
 }
 
+// Forget gives the memory up, and keeps Unmatched.
+func (f *Fragments) Forget() { f.at, f.ring, f.next = nil, nil, 0 }
+
 // Resolve gives the later fragments of a block their session: key, hash,
 // shard and direction. The block is the one that d decoded since Begin, and
 // events are those for which Decode returned true, in order.

@@ -218,4 +218,9 @@ func TestFragmentsBounded(t *testing.T) {
 	if len(f.at) > maxDatagrams {
 		t.Errorf("index %d", len(f.at))
 	}
+	f.Unmatched = 5
+	f.Forget()
+	if got := decode(1000, later); got != 0 || f.Unmatched != 6 || cap(f.ring) > 0 || len(f.at) > 0 {
+		t.Errorf("after Forget: port %d, %d unmatched, %d in ring, %d in index", got, f.Unmatched, len(f.ring), len(f.at))
+	}
 }

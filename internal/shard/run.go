@@ -36,8 +36,13 @@ type Block interface {
 // A Stretch is a list of captures that are read one after the other.
 type Stretch interface {
 	// Read fills b, which Config.NewBlock made, with the next records. It
-	// returns io.EOF after the last; any other error ends the run.
-	Read(b Block) error
+	// returns io.EOF after the last; any other error ends the run. ctx is
+	// done when the run ends early, and with it what Read may wait for.
+	Read(ctx context.Context, b Block) error
+	// Decoded says that all blocks are decoded and resolved: what that needs
+	// can be given up. It is not called where the run ends early.
+	Decoded()
+	// Close is called once, after the last Read.
 	Close() error
 }
 
@@ -202,7 +207,7 @@ func (r *run) read(ctx context.Context, s *stretchRun) (err error) {
 		if j.Block == nil {
 			j.Block = r.NewBlock()
 		}
-		err := s.Read(j.Block)
+		err := s.Read(ctx, j.Block)
 		if err != nil && err != io.EOF {
 			return err
 		}

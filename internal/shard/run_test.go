@@ -57,9 +57,12 @@ type fakeStretch struct {
 	closed bool
 	onRead func() // if set, called before every block
 	orders []int  // first event of each ordered block, in order of resolving
+
+	decoded  int // calls of Decoded
+	resolved int // orders at the last
 }
 
-func (s *fakeStretch) Read(b Block) error {
+func (s *fakeStretch) Read(_ context.Context, b Block) error {
 	fb := b.(*fakeBlock)
 	if s.onRead != nil {
 		s.onRead()
@@ -81,6 +84,8 @@ func (s *fakeStretch) Read(b Block) error {
 }
 
 func (s *fakeStretch) Close() error { s.closed = true; return nil }
+
+func (s *fakeStretch) Decoded() { s.decoded++; s.resolved = len(s.orders) }
 
 func testEvents(n int, seed uint64) []flow.Event {
 	rng := rand.New(rand.NewPCG(seed, 1))
@@ -133,6 +138,9 @@ func rowsOf(t *testing.T, workers int, cut ...[]flow.Event) string {
 		}
 		if len(s.events) > 0 && len(s.orders) == 0 {
 			t.Errorf("stretch %d: no block was resolved", i)
+		}
+		if s.decoded != 1 || s.resolved != len(s.orders) {
+			t.Errorf("stretch %d was said to be decoded %d times, with %d of %d blocks resolved", i, s.decoded, s.resolved, len(s.orders))
 		}
 	}
 	var out bytes.Buffer

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
@@ -253,6 +254,28 @@ func TestKeeperError(t *testing.T) {
 		if _, err := Run(context.Background(), c); !errors.Is(err, broken) {
 			t.Errorf("separate %v: %v", separate, err)
 		}
+	}
+}
+
+// silentStretch waits for records that never come, as of a pipe.
+type silentStretch struct{ fakeStretch }
+
+func (s *silentStretch) Read(ctx context.Context, _ Block) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// An error of the keeper ends the wait of another stretch.
+func TestKeeperErrorEndsWait(t *testing.T) {
+	k := newMemoryKeeper()
+	k.fail = errors.New("broken")
+	c := config(2, wideEvents(200_000))
+	c.Stretches = append(c.Stretches, &silentStretch{})
+	c.Share, c.Keeper = smallTable+1<<20, k
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if _, err := Run(ctx, c); !errors.Is(err, k.fail) {
+		t.Error(err)
 	}
 }
 

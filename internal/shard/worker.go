@@ -42,6 +42,9 @@ func (w *worker) consume(ctx context.Context, r *run) {
 			r.check(w.makeRoom(ctx, r))
 		}
 		if j.pending.Add(-1) == 0 {
+			if j.end {
+				j.stretch.Decoded()
+			}
 			r.free <- j
 		}
 	}
