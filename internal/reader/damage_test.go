@@ -2,6 +2,7 @@ package reader
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -41,6 +42,34 @@ func TestCutEverywhere(t *testing.T) {
 				e, _ := errors.AsType[*Error](err)
 				if e.Record != 0 && (e.Record != uint64(n)+1 || e.Offset != int64(s.ends[n])) {
 					t.Errorf("%s cut at %d: %v, want record %d at offset %d", s.name, at, err, n+1, s.ends[n])
+				}
+			}
+		}
+	}
+}
+
+// TestCutSkippedBlock ends a capture inside a last block that is left out, in front of its trailer above all.
+func TestCutSkippedBlock(t *testing.T) {
+	for _, s := range samples() {
+		if !strings.HasPrefix(s.name, "pcapng") {
+			continue
+		}
+		order := binary.AppendByteOrder(le)
+		if s.name == "pcapng-be" {
+			order = be
+		}
+		for _, size := range []int{0, 4, 100, 3 * BlockBytes} {
+			data := slices.Concat(s.data, block(order, 5, string(make([]byte, size))))
+			for at := len(s.data); at <= len(data); at++ {
+				if at > len(s.data)+100 && at < len(data)-100 {
+					continue
+				}
+				recs, _, err := readBytes(data[:at])
+				if !slices.Equal(recs, s.want) {
+					t.Errorf("%s, %d bytes of %d in the block: %d records", s.name, at-len(s.data), size, len(recs))
+				}
+				if whole := at == len(s.data) || at == len(data); whole != (err == nil) || err != nil && kindOf(t, err) != Truncated {
+					t.Errorf("%s, %d bytes of %d in the block: %v", s.name, at-len(s.data), size, err)
 				}
 			}
 		}

@@ -1,10 +1,13 @@
 package reader
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"hash/crc32"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -199,6 +202,51 @@ func TestXZChecks(t *testing.T) {
 		}
 		if recs, _, err := readBytes(b.Bytes()); err != nil || !slices.Equal(recs, s.want) {
 			t.Errorf("%s: %d records, %v", name, len(recs), err)
+		}
+	}
+}
+
+// TestXZCut cuts a stream anywhere: what is left of it comes out but for a few bytes, though the library keeps up to
+// 2 MiB before the damage to itself.
+func TestXZCut(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 1))
+	plain := make([]byte, 3<<20)
+	for i := range plain {
+		plain[i] = byte(r.IntN(4)) // a quarter of each byte is news, so xz makes little of it
+	}
+	// A sum at the end of the block, and three chunks, which do not begin where others end.
+	z := packed(t, plain)["xz"]
+	rate := float64(len(plain)) / float64(len(z))
+	for _, cut := range []int{len(z) / 7, len(z) / 2, len(z) - 100_000, len(z) - 1000, len(z) - 100, len(z) - 1} {
+		u, err := openXZ(bufio.NewReader(bytes.NewReader(z[:cut])), nil, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(u.r)
+		if !errors.Is(err, io.ErrUnexpectedEOF) || !bytes.HasPrefix(plain, got) {
+			t.Errorf("cut at %d of %d: %v, or other bytes", cut, len(z), err)
+		}
+		if least := int(float64(cut)*rate*0.99) - 2000; len(got) < least {
+			t.Errorf("cut at %d of %d: %d bytes, want %d or more", cut, len(z), len(got), least)
+		}
+	}
+	// A distance that leads nowhere is an error inside a chunk.
+	for _, at := range []int{len(z) / 3, len(z) - 500} {
+		bad := bytes.Clone(z)
+		for i := at; i < at+40; i++ {
+			bad[i] = 0xff
+		}
+		u, err := openXZ(bufio.NewReader(bytes.NewReader(bad)), nil, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := io.ReadAll(u.r)
+		same := 0
+		for same < min(len(got), len(plain)) && got[same] == plain[same] {
+			same++
+		}
+		if least := int(float64(at)*rate*0.99) - 2000; err == nil || same < least {
+			t.Errorf("damaged at %d: %v, %d bytes as they were, want %d or more", at, err, same, least)
 		}
 	}
 }

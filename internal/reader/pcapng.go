@@ -108,7 +108,7 @@ func (p *pcapng) walk(b *Block, d []byte) step {
 	at := 0
 	if p.trailer != 0 {
 		if len(d) < 4 {
-			return step{need: 4}
+			return step{need: 4, inside: true}
 		}
 		if st := p.leftOut(d); st.err != nil {
 			return st
@@ -218,7 +218,7 @@ func (p *pcapng) partial(kind, length uint32) step {
 		return step{need: int(length)}
 	}
 	p.trailer, p.skipping = length, kind
-	return step{skip: int64(length) - 4}
+	return step{skip: int64(length) - 4, need: 4, inside: true}
 }
 
 // body takes what is inside a block; off is where in Block.Data it begins.

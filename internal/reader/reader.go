@@ -164,6 +164,8 @@ type step struct {
 	need int   // bytes that the record or block at d[used] takes, as far as is known: more than are there
 	kind Kind  // with err
 	err  error // the record or block at d[used] cannot be read
+	// inside says that the block goes on behind what is left out: a capture that ends there is cut short.
+	inside bool
 }
 
 // Open opens the capture at path, reads its header and first records, and recognises format and compression. The
@@ -316,7 +318,7 @@ func (c *Capture) conclude(st step, rest []byte, rerr error) {
 	case rerr == nil:
 	case rerr != io.EOF:
 		c.err = c.fault(rerr)
-	case len(rest) > 0:
+	case len(rest) > 0, st.inside && c.skip == 0:
 		c.err = c.fail(Truncated, fmt.Errorf("cut short: %d bytes left where %d or more are due: %w", len(rest), st.need, io.ErrUnexpectedEOF))
 	case c.skip == 0:
 		c.err = io.EOF

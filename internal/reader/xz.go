@@ -11,6 +11,8 @@ import (
 	"hash/crc32"
 	"hash/crc64"
 	"io"
+	"reflect"
+	"slices"
 
 	"github.com/ulikunitz/xz/lzma"
 )
@@ -35,11 +37,13 @@ type xzReader struct {
 	sum   hash.Hash // of the block; nil where the stream has none, or one not known here
 	size  int       // bytes of the checksum behind each block
 
-	block    io.Reader // the block's data; nil between blocks
-	start    int64     // where the block begins
-	out      int64     // bytes that came out of it
-	declared [2]int64  // its compressed and uncompressed size, where the header says; else -1
-	head     int64     // bytes of its header
+	block    *lzma.Reader2 // the block's data; nil between blocks
+	left     []byte        // what the block gave before it failed
+	failed   error         // why it did
+	start    int64         // where the block begins
+	out      int64         // bytes that came out of it
+	declared [2]int64      // its compressed and uncompressed size, where the header says; else -1
+	head     int64         // bytes of its header
 
 	blocks, unpadded, unpacked uint64 // sums over the blocks, held against the index
 }
@@ -51,6 +55,13 @@ func openXZ(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
 
 func (x *xzReader) Read(p []byte) (int, error) {
 	for {
+		if x.failed != nil {
+			n := copy(p, x.left)
+			if x.left = x.left[n:]; n > 0 || len(p) == 0 {
+				return n, nil
+			}
+			return 0, x.failed
+		}
 		if x.block == nil {
 			if err := x.next(); err != nil {
 				return 0, err
@@ -58,6 +69,10 @@ func (x *xzReader) Read(p []byte) (int, error) {
 			continue
 		}
 		n, err := x.block.Read(p)
+		if err != nil && err != io.EOF {
+			x.left, x.failed = unread(x.block), err
+			err = nil
+		}
 		x.out += int64(n)
 		if x.sum != nil {
 			x.sum.Write(p[:n])
@@ -69,6 +84,29 @@ func (x *xzReader) Read(p []byte) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// unread returns what a decoder holds in its dictionary and did not give out. The library keeps that to itself when it
+// comes upon an error: up to 2 MiB that came before the damage. So this looks into it; where it has changed, there
+// is nothing to see, and a test fails.
+func unread(r *lzma.Reader2) []byte {
+	dict := reflect.ValueOf(r).Elem().FieldByName("dict")
+	if dict.Kind() != reflect.Pointer || dict.IsNil() {
+		return nil
+	}
+	ring := dict.Elem().FieldByName("buf")
+	if ring.Kind() != reflect.Struct {
+		return nil
+	}
+	data, front, rear := ring.FieldByName("data"), ring.FieldByName("front"), ring.FieldByName("rear")
+	if data.Type() != reflect.TypeFor[[]byte]() || !front.CanInt() || !rear.CanInt() {
+		return nil
+	}
+	b, from, to := data.Bytes(), rear.Int(), front.Int()
+	if from <= to {
+		return b[from:to]
+	}
+	return slices.Concat(b[from:], b[:to])
 }
 
 // counted reads the source for the LZMA2 decoder and counts what it takes.
