@@ -49,6 +49,13 @@ func TestSlurmExample(t *testing.T) {
 	if text, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, text)
 	}
+	// One that is missing must not pass unnoticed.
+	gone := write(t, "gone", []byte(paths[0]+"\n"+paths[0]+".gone\n"))
+	cmd = exec.Command("sh", "../../deploy/slurm-array.sh", gone, filepath.Join(t.TempDir(), "out"))
+	cmd.Env = append(os.Environ(), "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "PARTITIONS=3")
+	if text, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(text), "without a run file") {
+		t.Errorf("a missing capture: %v\n%s", err, text)
+	}
 	want := runWith(nil, "extract", dir)
 	if got := string(read(t, filepath.Join(out, "sessions.csv"))); got != want.stdout {
 		t.Errorf("other rows from line %d", differentLine(got, want.stdout))

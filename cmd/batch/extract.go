@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -148,7 +149,7 @@ func (f *extractFlags) check() error {
 	if f.threshold < 0 || f.timeout < 0 {
 		return usageError("--idle-threshold and --idle-timeout cannot be negative")
 	}
-	return errors.Join(
+	return cmp.Or(
 		oneOf("direction", f.direction, "bidirectional", "unidirectional"),
 		oneOf("key", f.key, "", "vlan"),
 		oneOf("undefined", f.undefined, "zero", "empty"),
@@ -177,21 +178,26 @@ func runExtract(ctx context.Context, f *extractFlags, args []string, std *stream
 	if err != nil {
 		return err
 	}
-	args, err = captureArgs(args, f.filesFrom, std.in)
+	args, err = captureArgs(ctx, args, f.filesFrom, std.in)
 	if err != nil {
 		return err
 	}
 	r := newReport(std.err)
 	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.output, f.decapsulate
 	search := f.search(args, r)
-	if err := protect(search.paths, f.written(), std); err != nil {
+	if err := protect(append(search.paths, f.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	stop, err := f.profiles.start()
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stop()) }()
+	defer func() {
+		failed := stop()
+		if e, ok := errors.AsType[*exitError](err); err == nil || ok && e.err == nil { // else there is worse to tell
+			err = cmp.Or(failed, err)
+		}
+	}()
 	inputs, err := f.inputs(ctx, search, std, r)
 	if err != nil {
 		return err
@@ -222,7 +228,8 @@ func (f *extractFlags) written() map[string]string {
 // A search is what came of looking for the captures.
 type search struct {
 	finder
-	failed error // the first failure
+	failed error          // the first failure
+	lost   []damageReport // every one
 }
 
 // search finds the captures.
@@ -236,9 +243,8 @@ func (f *extractFlags) search(args []string, r *report) *search {
 
 // missing takes down a capture that cannot be opened.
 func (f *extractFlags) missing(s *search, err error, r *report) {
-	if s.failed == nil {
-		s.failed = err
-	}
+	s.failed = cmp.Or(s.failed, err)
+	s.lost = append(s.lost, damageOf(err))
 	if !f.strict {
 		r.damage(err)
 	}
@@ -259,7 +265,7 @@ func (f *extractFlags) inputs(ctx context.Context, s *search, std *streams, r *r
 
 // extract runs the pipeline and writes the rows.
 func (f *extractFlags) extract(ctx context.Context, inputs []*input, layout *writer.Layout, out *output, std *streams, r *report) error {
-	share, err := f.memory.share(f.workers)
+	share, err := f.memory.begin(f.workers)
 	if err != nil {
 		return err
 	}

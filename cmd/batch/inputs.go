@@ -236,9 +236,9 @@ func pathCause(err error) error {
 }
 
 // captureArgs are the captures named by the arguments and by --files-from.
-func captureArgs(args []string, filesFrom string, stdin io.Reader) ([]string, error) {
+func captureArgs(ctx context.Context, args []string, filesFrom string, stdin io.Reader) ([]string, error) {
 	if filesFrom != "" {
-		names, err := readList(filesFrom, stdin)
+		names, err := await(ctx, func() ([]string, error) { return readList(filesFrom, stdin) })
 		if err != nil {
 			return nil, &exitError{exitUsage, err}
 		}

@@ -56,7 +56,7 @@ usage; 3 standard output could not be written; 130 or 143 interrupted.`,
 // run inspects one capture after the other. What is wrong with them is the
 // result, and so goes to standard output.
 func (f *inspectFlags) run(ctx context.Context, args []string, std *streams) error {
-	args, err := captureArgs(args, f.filesFrom, std.in)
+	args, err := captureArgs(ctx, args, f.filesFrom, std.in)
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (f *inspectFlags) run(ctx context.Context, args []string, std *streams) err
 	put := func(i *inspection) {
 		damaged = damaged || i.Damage != nil
 		if failed == nil {
-			failed = f.print(std.out, i)
+			failed = f.print(pipeWriter{ctx, std.out}, i)
 		}
 	}
 	find := finder{recursive: f.recursive, fail: func(path string, err error) {
@@ -163,7 +163,11 @@ func inspect(ctx context.Context, path string, stdin io.Reader) (*inspection, er
 			i.Damage = &d
 		}
 		i.describe(c)
-		return i, c.Close()
+		if err := c.Close(); err != nil && i.Damage == nil {
+			d := damageOf(err)
+			i.Damage = &d
+		}
+		return i, nil
 	}
 }
 

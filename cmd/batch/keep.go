@@ -8,6 +8,7 @@ import (
 	"math"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"time"
 
 	"pcapbatch/internal/agg"
@@ -42,12 +43,8 @@ type keptStretch struct {
 
 // runOptions are the options that shape the numbers.
 func (f *extractFlags) runOptions() runfile.Options {
-	decapsulate := "false"
-	if f.decapsulate {
-		decapsulate = "true"
-	}
 	return runfile.Options{
-		"direction": f.direction, "key": f.key, "decapsulate": decapsulate,
+		"direction": f.direction, "key": f.key, "decapsulate": strconv.FormatBool(f.decapsulate),
 		"idle-threshold": f.threshold.String(), "idle-timeout": f.timeout.String(),
 	}
 }
@@ -205,7 +202,8 @@ func (k *keeper) taken(stretch int, tables []*agg.Table) (inputs []runfile.Input
 	return inputs, reordered
 }
 
-// dropped gives back the disk space of what was spilled of a stretch.
+// dropped says that what was spilled of a stretch is not needed any more. Its
+// disk space comes back once that holds for all of the file: see Temp.Drop.
 func (k *keeper) dropped(stretch int) (err error) {
 	for i := range k.workers {
 		w := &k.workers[i]

@@ -3,13 +3,16 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/reader"
 	"pcapbatch/internal/runfile"
 )
 
@@ -32,7 +35,10 @@ func (f *mapFlags) command(std *streams) *cobra.Command {
 its capture, and it gets it only when it is complete: making one twice, even at
 the same time, does no harm.
 
-Exit status: as of extract. 1 leaves run files of what could be read.`,
+Exit status: 0 all well; 1 a capture is damaged, and its run file has what
+came before; 2 wrong usage; 3 a capture has no run file: it is missing or
+cannot be read, or the run file could not be written; 130 or 143 interrupted.
+What is no capture at all gets a run file that says so.`,
 		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return f.run(cmd.Context(), args, std, changedFlags(cmd.Flags()))
@@ -69,7 +75,17 @@ func makeOut(dir string) error {
 	return nil
 }
 
+// run makes the run files. Whoever calls it must be able to tell that all are
+// there: that is what 0 and 1 say.
 func (f *mapFlags) run(ctx context.Context, args []string, std *streams, given map[string]string) error {
+	err := f.make(ctx, args, std, given)
+	if e, ok := errors.AsType[*exitError](err); ok && f.strict && e.code == exitPartial && e.err != nil {
+		return &exitError{exitOutput, e.err}
+	}
+	return err
+}
+
+func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given map[string]string) error {
 	f.undefined = "zero"
 	if err := f.check(); err != nil {
 		return err
@@ -77,19 +93,23 @@ func (f *mapFlags) run(ctx context.Context, args []string, std *streams, given m
 	if f.partitions < 1 || f.partitions > runfile.MaxPartitions {
 		return usageError("--partitions %d: must be 1 to %d", f.partitions, runfile.MaxPartitions)
 	}
-	share, err := f.memory.share(f.workers)
+	share, err := f.memory.begin(f.workers)
 	if err != nil {
 		return err
 	}
-	if args, err = captureArgs(args, f.filesFrom, std.in); err != nil {
+	if args, err = captureArgs(ctx, args, f.filesFrom, std.in); err != nil {
+		return err
+	}
+	r := newReport(std.err)
+	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.dir, f.decapsulate
+	search := f.search(args, r)
+	if err := protect(append(search.paths, f.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	if err := makeOut(f.dir); err != nil {
 		return err
 	}
-	r := newReport(std.err)
-	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.dir, f.decapsulate
-	inputs, err := f.inputs(ctx, f.search(args, r), std, r)
+	inputs, err := f.inputs(ctx, search, std, r)
 	if err != nil {
 		return err
 	}
@@ -110,18 +130,54 @@ func (f *mapFlags) run(ctx context.Context, args []string, std *streams, given m
 	if err := r.balance(); err != nil {
 		return err
 	}
+	lost := uint64(0)
+	for _, d := range search.lost {
+		if d.Kind == reader.IO.String() {
+			lost++
+		} else if err := f.keepDamage(ctx, d); err != nil {
+			return err
+		}
+	}
 	for _, run := range runs {
 		for _, s := range run.Index {
 			r.Sessions += s.Entries
+		}
+		if run.Detached() {
+			lost++
 		}
 	}
 	if err := f.announce(ctx, r, std); err != nil {
 		return err
 	}
+	if lost > 0 {
+		return &exitError{exitOutput, fmt.Errorf("%s without a run file in %s", plural(lost, "capture"), f.dir)}
+	}
 	if r.partial() {
 		return &exitError{code: exitPartial}
 	}
 	return nil
+}
+
+// keepDamage makes the run file of what is no capture: all there is to say of
+// it is d, and whoever merges has to know that it was there.
+func (f *mapFlags) keepDamage(ctx context.Context, d damageReport) error {
+	id, err := runfile.Identify(d.Path)
+	if err != nil {
+		return &exitError{exitOutput, err}
+	}
+	w, err := runfile.Create(f.memory.fs, filepath.Join(f.dir, runfile.RunName(d.Path)))
+	if err != nil {
+		return runError(err)
+	}
+	m := &runfile.Meta{Kind: runfile.Sessions, Options: f.runOptions(), Capture: id}
+	if m.Report, err = json.Marshal(&report{Damage: []damageReport{d}}); err == nil {
+		_, err = w.WriteSessions(ctx, nil, f.partitions, f.sessionOptions())
+	}
+	if err != nil {
+		w.Abort()
+		return runError(err)
+	}
+	return runError(w.Commit(m))
 }
 
 // reduceFlags are the flags of batch reduce.
@@ -169,7 +225,7 @@ func (f *reduceFlags) run(ctx context.Context, args []string, std *streams, give
 		return err
 	}
 	quiet := *std
-	quiet.err = discard{} // each part would tell the same damage: merge does
+	quiet.err = io.Discard // each part would tell the same damage: merge does
 	r, err := f.prepareRuns(runs, f.duplicates, &quiet, given)
 	if err != nil {
 		return err
@@ -185,10 +241,6 @@ func (f *reduceFlags) run(ctx context.Context, args []string, std *streams, give
 	}
 	return runError(f.reduce(ctx, runs, r))
 }
-
-type discard struct{}
-
-func (discard) Write(p []byte) (int, error) { return len(p), nil }
 
 func samePartitions(runs []*runfile.Run, partition int) error {
 	n := len(runs[0].Index)
@@ -209,7 +261,7 @@ func (f *reduceFlags) reduce(ctx context.Context, runs []*runfile.Run, r *report
 	if err != nil {
 		return err
 	}
-	share, err := f.memory.share(1)
+	share, err := f.memory.begin(1)
 	if err != nil {
 		return err
 	}

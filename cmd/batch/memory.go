@@ -35,21 +35,43 @@ func bufferBytes(workers int) int64 { return 16<<20 + int64(workers)*(8<<20) }
 // leastShare is the memory for sessions below which a worker would only spill.
 const leastShare = 8 << 20
 
-// share returns how many bytes of sessions each worker may hold; 0 where there
-// is no limit. An eighth is left for sorting them. The runtime is told of the
-// limit: garbage may double what is live otherwise.
+// mostShare is the memory for sessions that an agg.Table can number with room
+// to spare.
+const mostShare = 128 << 30
+
+// begin is share for a run that begins. It tells the runtime of the limit:
+// garbage may double what is live otherwise.
+func (m *memory) begin(workers int) (share int64, err error) {
+	limit, err := m.limit()
+	if err == nil && limit > 0 {
+		debug.SetMemoryLimit(limit)
+	}
+	if err == nil {
+		share, err = m.share(workers)
+	}
+	return share, err
+}
+
+// limit returns how many bytes the process may use, as far as is known; else 0.
+func (m *memory) limit() (int64, error) {
+	if m.size == "" {
+		return systemMemory() / 4 * 3, nil
+	}
+	limit, err := parseSize(m.size)
+	if err != nil {
+		return 0, usageError("--memory %q: %w", m.size, err)
+	}
+	return limit, nil
+}
+
+// share returns how many bytes of sessions each worker may hold. An eighth is
+// left for sorting them.
 func (m *memory) share(workers int) (int64, error) {
-	limit := systemMemory() / 4 * 3
-	if m.size != "" {
-		var err error
-		if limit, err = parseSize(m.size); err != nil {
-			return 0, usageError("--memory %q: %w", m.size, err)
-		}
-	} else if limit == 0 {
-		return 0, nil
+	limit, err := m.limit()
+	if err != nil || m.size == "" && limit == 0 {
+		return mostShare, err
 	}
 	n := int64(workers)
-	debug.SetMemoryLimit(limit)
 	share := (limit - bufferBytes(workers)) / n
 	if share < leastShare {
 		if m.size == "" {
@@ -57,18 +79,24 @@ func (m *memory) share(workers int) (int64, error) {
 		}
 		return 0, usageError("--memory %s: %s workers need at least %s", m.size, thousands(uint64(workers)), binaryBytes(bufferBytes(workers)+n*leastShare))
 	}
-	return share / 8 * 7, nil
+	return min(share/8*7, mostShare), nil
 }
 
 // parseSize reads a number of bytes with a unit: K, M, G or T for powers of
 // 1024, also written KiB or KB.
 func parseSize(s string) (int64, error) {
-	number := strings.TrimRight(strings.ToUpper(s), "IB")
+	number, binary := strings.CutSuffix(strings.ToUpper(s), "IB")
+	if !binary {
+		number = strings.TrimSuffix(number, "B")
+	}
 	shift := 0
 	if n := len(number); n > 0 {
 		if i := strings.IndexByte("KMGT", number[n-1]); i >= 0 {
 			shift, number = 10*(i+1), number[:n-1]
 		}
+	}
+	if binary && shift == 0 {
+		return 0, strconv.ErrSyntax
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if bytesOf := v * float64(uint64(1)<<shift); err == nil && bytesOf >= 0 && bytesOf < 1<<62 {

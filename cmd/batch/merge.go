@@ -82,7 +82,7 @@ func (f *mergeFlags) run(ctx context.Context, args []string, std *streams, given
 	if err != nil {
 		return err
 	}
-	share, err := f.memory.share(f.workers)
+	share, err := f.memory.begin(f.workers)
 	if err != nil {
 		return err
 	}
@@ -172,6 +172,8 @@ func openRuns(args []string, suffix string, fsys runfile.FS) (runs []*runfile.Ru
 			if paths, err = filesIn(arg, suffix); err != nil {
 				return nil, err
 			}
+		} else if err == nil && !info.Mode().IsRegular() {
+			return nil, usageError("%s: a run file is read at many places at once, and this is no regular file", arg)
 		}
 		for _, path := range paths {
 			abs, err := filepath.Abs(path)
@@ -195,7 +197,7 @@ func filesIn(dir, suffix string) (paths []string, err error) {
 		return nil, &exitError{exitUsage, err}
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && e.Type()&fs.ModeDir == 0 {
+		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && e.Type()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
@@ -230,6 +232,14 @@ func (f *extractFlags) joinRuns(ctx context.Context, runs []*runfile.Run, share 
 func (f *mergeFlags) joinParts(ctx context.Context, parts []*runfile.Run, std *streams, given map[string]string) error {
 	if err := checkParts(parts); err != nil {
 		return err
+	}
+	if err := f.setRunOptions(parts[0].Options); err != nil {
+		return err
+	}
+	for _, flag := range []string{"features", "sample-std", "undefined", "allow-duplicates"} {
+		if _, ok := given[flag]; ok {
+			return usageError("--%s is for 'batch reduce': parts have their rows as they are", flag)
+		}
 	}
 	r := newReport(std.err)
 	for i, p := range parts {

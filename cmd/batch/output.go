@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -73,19 +74,36 @@ func (o *output) create(ctx context.Context, fsys runfile.FS) (err error) {
 	switch {
 	case err == nil && info.IsDir():
 		return syscall.EISDIR
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
 	case err == nil && !info.Mode().IsRegular():
 		o.file, err = await(ctx, func() (*os.File, error) { return os.OpenFile(o.path, os.O_WRONLY, 0) })
 		o.Writer = pipeWriter{ctx, namedWriter{o, o.file}}
 		return err
 	}
-	path := o.path
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		path = real // replace what a link points to, not the link
-	}
+	path := target(o.path)
 	runfile.SweepBeside(path) // what a run that was killed has left
 	o.pending, err = runfile.CreatePending(fsys, path)
 	o.Writer = namedWriter{o, o.pending}
 	return err
+}
+
+// target is the absolute path, without links, of the file that writing to path
+// makes or replaces: also of a link to what is not there yet.
+func target(path string) string {
+	for range 40 { // as many links as Linux follows
+		link, err := os.Readlink(path)
+		if err != nil {
+			break
+		}
+		if !filepath.IsAbs(link) {
+			dir, _ := filepath.Split(path) // not Dir, which takes ".." for what it looks like
+			link = dir + link
+		}
+		path = link
+	}
+	dir, name := filepath.Split(path)
+	return filepath.Join(realPath(cmp.Or(dir, ".")), name)
 }
 
 // named puts the name that was asked for into an error in place of others.
@@ -153,9 +171,9 @@ func (o *output) abort() {
 	}
 }
 
-// protect returns an error if a file that the run writes is one of its
-// captures, or if two of them are the same. files are by flag.
-func protect(captures []string, files map[string]string, std *streams) error {
+// protect returns an error if a file that the run writes is one that it reads,
+// or if two of them are the same. files are by flag.
+func protect(read []string, files map[string]string, std *streams) error {
 	written := map[string]fs.FileInfo{}
 	names := map[string]string{}
 	for _, flag := range slices.Sorted(maps.Keys(files)) {
@@ -163,9 +181,9 @@ func protect(captures []string, files map[string]string, std *streams) error {
 		if path == "" && flag != "output" {
 			continue
 		}
-		name := filepath.Clean(path)
-		if path == "" {
-			name = stdoutName
+		name := stdoutName
+		if path != "" && path != stdoutName {
+			name = target(path)
 		}
 		if other, ok := names[name]; ok {
 			return usageError("--%s and --%s name the same file", other, flag)
@@ -176,14 +194,14 @@ func protect(captures []string, files map[string]string, std *streams) error {
 			written[flag] = info
 		}
 	}
-	for _, path := range captures {
+	for _, path := range read {
 		info, err := statInput(path, std.in)
 		if err != nil {
 			continue
 		}
 		for flag, w := range written {
 			if os.SameFile(w, info) {
-				return usageError("--%s would replace the capture %s", flag, printable(path))
+				return usageError("--%s would replace %s, which is read", flag, printable(path))
 			}
 		}
 	}

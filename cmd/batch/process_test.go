@@ -149,6 +149,31 @@ func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
 	}
 }
 
+// A list of captures that has not come to its end.
+func TestSignalEndsTheWaitForAList(t *testing.T) {
+	for _, s := range signals {
+		for _, command := range []string{"extract", "inspect"} {
+			fifo := filepath.Join(t.TempDir(), "fifo")
+			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			cmd := exec.Command("batch", command, "--files-from", fifo)
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			w, err := os.OpenFile(fifo, os.O_WRONLY, 0) // waits for the process to read
+			if err != nil {
+				t.Fatal(err)
+			}
+			cmd.Process.Signal(s.signal)
+			if code := end(t, cmd); code != s.code {
+				t.Errorf("%v, %s: exit code %d, want %d", s.signal, command, code, s.code)
+			}
+			w.Close()
+		}
+	}
+}
+
 // TestClosedPipeIsQuiet is "batch extract ... | head -n 1".
 func TestClosedPipeIsQuiet(t *testing.T) {
 	var records []record

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -15,22 +16,38 @@ type profiles struct{ cpu, mem, trace string }
 // start begins what was asked for and returns the function that ends it.
 func (p *profiles) start() (stop func() error, err error) {
 	var files []*os.File
-	create := func(path string, begin func(f *os.File) error) error {
+	var written []*firstError // the profilers drop errors
+	create := func(path string, begin func(f *firstError) error) error {
 		if path == "" {
 			return nil
 		}
-		f, err := os.Create(path)
+		file, err := os.Create(path)
 		if err != nil {
-			return &exitError{exitOutput, err}
+			return &exitError{exitOutput, fmt.Errorf("write profile: %w", err)}
 		}
-		files = append(files, f)
-		return begin(f)
+		f := &firstError{Writer: file}
+		files, written = append(files, file), append(written, f)
+		if err := begin(f); err != nil {
+			return &exitError{exitOutput, fmt.Errorf("write profile: %s: %w", path, err)}
+		}
+		return nil
 	}
-	if err := create(p.cpu, func(f *os.File) error { return pprof.StartCPUProfile(f) }); err != nil {
+	end := func() (err error) {
+		for i, f := range files {
+			err = cmp.Or(err, written[i].err, f.Close())
+		}
+		if err != nil {
+			return &exitError{exitOutput, fmt.Errorf("write profile: %w", err)}
+		}
+		return nil
+	}
+	if err := create(p.cpu, func(f *firstError) error { return pprof.StartCPUProfile(f) }); err != nil {
+		end()
 		return nil, err
 	}
-	if err := create(p.trace, func(f *os.File) error { return trace.Start(f) }); err != nil {
+	if err := create(p.trace, func(f *firstError) error { return trace.Start(f) }); err != nil {
 		pprof.StopCPUProfile()
+		end()
 		return nil, err
 	}
 	return func() error {
@@ -40,15 +57,10 @@ func (p *profiles) start() (stop func() error, err error) {
 		if p.trace != "" {
 			trace.Stop()
 		}
-		err := create(p.mem, func(f *os.File) error {
+		err := create(p.mem, func(f *firstError) error {
 			runtime.GC() // so that the profile shows what is in use now
 			return pprof.WriteHeapProfile(f)
 		})
-		for _, f := range files {
-			if cerr := f.Close(); err == nil && cerr != nil {
-				err = &exitError{exitOutput, fmt.Errorf("write profile: %w", cerr)}
-			}
-		}
-		return err
+		return cmp.Or(err, end())
 	}, nil
 }

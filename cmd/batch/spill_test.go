@@ -153,7 +153,7 @@ func TestMemoryFlag(t *testing.T) {
 			t.Errorf("%q: %d, %v", text, n, err)
 		}
 	}
-	for _, text := range []string{"", "M", "-1", "1X", "x", "1e30", "NaN"} {
+	for _, text := range []string{"", "M", "-1", "1X", "x", "1e30", "NaN", "16IB", "64MIBI", "64MBB", "inf"} {
 		if n, err := parseSize(text); err == nil {
 			t.Errorf("%q: %d", text, n)
 		}

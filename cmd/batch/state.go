@@ -187,6 +187,9 @@ func (r *report) addRun(run *runfile.Run, number int) error {
 		said.Captures[i].number = number
 		said.Captures[i].Path = run.Capture.Path
 	}
+	for i := range said.Damage {
+		said.Damage[i].Path = run.Capture.Path
+	}
 	r.add(&said)
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -322,7 +323,34 @@ func TestMapReports(t *testing.T) {
 	if r := runWith(nil, "map", dir); r.code != exitUsage {
 		t.Errorf("without --out: %d", r.code)
 	}
+
+	// What is no capture has a run file that says so.
+	for name, text := range map[string]string{"notes": "not a capture", "empty": "", "head.pcap": string(data[:20])} {
+		mustWrite(t, filepath.Join(dir, name), text)
+	}
+	r = runWith(nil, "map", "--out", out, dir)
+	if r.code != exitPartial || strings.Count(r.stderr, "\n") != 4 {
+		t.Errorf("map of what is no capture: code %d, %q", r.code, r.stderr)
+	}
+	merged, plain = runWith(nil, "merge", out), runWith(nil, "extract", dir)
+	if merged.code != exitPartial || merged.stdout != plain.stdout || sortedLines(merged.stderr) != sortedLines(plain.stderr) {
+		t.Errorf("merge: code %d, %q; extract: %d, %q", merged.code, merged.stderr, plain.code, plain.stderr)
+	}
+
+	// A capture without a run file cannot be taken for one that is damaged.
+	for _, strict := range []bool{false, true} {
+		r = runWith(nil, "map", "--strict="+fmt.Sprint(strict), "--out", out, paths[0], filepath.Join(dir, "none"))
+		if r.code != exitOutput || !strings.Contains(r.stderr, "none") || !strict && !strings.Contains(r.stderr, "1 capture without a run file") {
+			t.Errorf("map of what is missing, strict %t: code %d, %q", strict, r.code, r.stderr)
+		}
+	}
 	if r := runWith(nil, "reduce", "--out", t.TempDir(), "--partition=16", out); r.code != exitUsage || !strings.Contains(r.stderr, "partitions 0 to 15") {
 		t.Errorf("partition beyond: %d, %q", r.code, r.stderr)
 	}
+}
+
+func sortedLines(s string) string {
+	lines := strings.Split(s, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }

@@ -3,6 +3,7 @@ package runfile
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -45,6 +46,63 @@ func spillAndKeep(t *testing.T, fs FS, dir string) error {
 		return err
 	}
 	return p.Commit(&Meta{Kind: Rows, Part: &Part{}, Report: []byte("{}")})
+}
+
+// badDisk makes temporary files that cannot be read back.
+type badDisk struct{ FS }
+
+func (d badDisk) Temp(dir string) (File, error) {
+	f, err := d.FS.Temp(dir)
+	return badFile{f}, err
+}
+
+type badFile struct{ File }
+
+func (badFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
+
+// What the run has written itself and cannot read again is a failure of the
+// disk, not a run file that somebody gave it.
+func TestReadBackFails(t *testing.T) {
+	err := spillAndKeep(t, badDisk{OS}, t.TempDir())
+	var w *WriteError
+	if !errors.As(err, &w) || !errors.Is(err, syscall.EIO) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A merge of more files than may be kept open opens them for each block.
+func TestParkedInputs(t *testing.T) {
+	list := events(2, 30_000, 3000)
+	var inputs []Input
+	for _, piece := range cut(rand.New(rand.NewPCG(1, 2)), list, 5) {
+		table := tableOf(piece)
+		path := filepath.Join(t.TempDir(), "a.run")
+		w, err := Create(OS, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, 1)}, 1, options); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Commit(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}); err != nil {
+			t.Fatal(err)
+		}
+		run, err := Open(OS, path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		inputs = append(inputs, run.Input(0))
+	}
+	want := rowsOf(tableOf(list))
+	for _, kept := range []int32{0, 3, 5} {
+		keptOpen.Store(maxKeptOpen - kept)
+		if got := collect(t, [][]Input{inputs}, 1, 0); got != want {
+			t.Errorf("%d of %d files kept open: %s", kept, len(inputs), firstDifference(got, want))
+		}
+		if n := keptOpen.Swap(0); n != maxKeptOpen-kept {
+			t.Errorf("%d files are taken for open, want %d", n, maxKeptOpen-kept)
+		}
+	}
 }
 
 // Whichever write, sync or rename fails: the error says so, and nothing is

@@ -157,6 +157,9 @@ type Run struct {
 	temp string // name of a detached file
 }
 
+// Detached reports whether the run was made by Writer.Detach.
+func (r *Run) Detached() bool { return r.file != nil }
+
 // Open reads the footer of the file at path.
 func Open(fs FS, path string) (*Run, error) {
 	f, err := fs.Open(path)

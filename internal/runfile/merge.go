@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -89,6 +90,31 @@ func (e *Entry) damaged(err error) error {
 	return fmt.Errorf("%s: %w: %w", e.in.path, ErrDamaged, err)
 }
 
+// maxKeptOpen is how many files all merges of the process together keep open:
+// far below any usual limit, whatever the number of workers. What is more is
+// opened for each block.
+const maxKeptOpen = 128
+
+var keptOpen atomic.Int32
+
+// parked is a file that is opened whenever it is read.
+type parked struct {
+	fs   FS
+	path string
+}
+
+func (p parked) ReadAt(b []byte, offset int64) (n int, err error) {
+	f, err := p.fs.Open(p.path)
+	if err != nil {
+		return 0, err
+	}
+	n, err = f.ReadAt(b, offset)
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	return n, err
+}
+
 // cursor stands on an entry of an input.
 type cursor struct {
 	Entry
@@ -109,12 +135,19 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 		return c, nil
 	}
 	at := in.file
-	if at == nil {
+	if at == nil && keptOpen.Add(1) <= maxKeptOpen {
 		f, err := in.fs.Open(in.path)
 		if err != nil {
+			keptOpen.Add(-1)
 			return nil, err
 		}
-		at, c.close = f, f.Close
+		at, c.close = f, func() error {
+			keptOpen.Add(-1)
+			return f.Close()
+		}
+	} else if at == nil {
+		keptOpen.Add(-1)
+		at = parked{in.fs, in.path}
 	}
 	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}
 	return c, nil
@@ -124,8 +157,8 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 func (c *cursor) next() (err error) {
 	if c.memory != nil {
 		c.data, err = c.memory(c.data[:0])
-	} else {
-		err = c.load()
+	} else if err = c.load(); err != nil && err != io.EOF && c.in.fast {
+		err = writeError(c.in.path, fmt.Errorf("read back: %w", err)) // of this run's own making: the disk failed
 	}
 	if err != nil {
 		return err
