@@ -105,7 +105,7 @@ func (t *Table) Span() (newest, boundary int64) { return t.newest, t.boundary }
 // capture, when t is put away.
 func (t *Table) Successor() *Table {
 	o := NewTable(t.opt)
-	o.newest, o.boundary = t.newest, t.boundary
+	o.newest, o.boundary, o.stamp = t.newest, t.boundary, t.stamp
 	return o
 }
 

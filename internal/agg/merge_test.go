@@ -293,23 +293,29 @@ func TestMergeKeepsMarkAndClock(t *testing.T) {
 	}
 }
 
-// Packets that go back in time behind the end of an earlier capture are
-// marked when captures are read into one table, and only then.
+// Sessions whose packets go back in time behind their end in an earlier capture
+// are marked when captures are read into one table, and only those: whatever
+// other sessions do.
 func TestBeginCapture(t *testing.T) {
 	for _, c := range []struct {
-		name   string
-		second []int64
-		want   uint64
+		name     string
+		captures [][]int64
+		want     uint64
 	}{
-		{"in order", []int64{200, 210}, 0},
-		{"at the same time", []int64{190, 190}, 0},
-		{"behind", []int64{185, 210}, 1},
-		{"reordered, but later than the first capture", []int64{300, 290, 301}, 0},
+		{"in order", [][]int64{{200, 210}}, 0},
+		{"at the same time", [][]int64{{190, 190}}, 0},
+		{"behind", [][]int64{{185, 210}}, 1},
+		{"reordered, but later than the first capture", [][]int64{{300, 290, 301}}, 0},
+		{"reordered in captures of its own", [][]int64{{300, 290}, {400, 390}, {500, 490}, {600, 590}, {700}, {800}, {900}, {950, 940}, {960, 955}}, 0},
+		{"behind the capture before the last", [][]int64{{300}, {}, {299}}, 1},
 	} {
 		r := newRand(36)
 		tab := tableOf(r, Options{}, sequence(ramp(20, 0, 10), 0))
-		tab.BeginCapture()
-		update(tab, r, sequence(c.second, 20))
+		tab.Update([]flow.Event{plainEvent(1, 1000)}, inOrder(1)) // a session that ends later
+		for _, times := range c.captures {
+			tab.BeginCapture()
+			update(tab, r, sequence(times, 20))
+		}
 		if got := tab.Overlapped(); got != c.want {
 			t.Errorf("%s: %d overlapped, want %d", c.name, got, c.want)
 		}
