@@ -20,9 +20,8 @@ import (
 
 // extractFlags are the flags of batch extract.
 type extractFlags struct {
+	captures    captureFlags
 	output      string
-	recursive   bool
-	filesFrom   string
 	strict      bool
 	interleave  bool
 	workers     int
@@ -84,8 +83,8 @@ Exit status: 0 all well; 1 finished, but a capture was damaged or left out;
 func (f *extractFlags) register(cmd *cobra.Command) {
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
-	f.captureFlags(in)
-	in.BoolVar(&f.strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+	f.captures.register(in)
+	f.strictFlag(in)
 	in.BoolVar(&f.interleave, "interleave", false, "merge captures that overlap in time by their timestamps, as if they were one")
 	s := groups.add("Sessions")
 	f.sessionFlags(s)
@@ -93,9 +92,9 @@ func (f *extractFlags) register(cmd *cobra.Command) {
 	f.thresholdFlag(st)
 	f.columnFlags(st)
 	out := groups.add("Output")
-	out.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
-	out.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
-	out.StringVar(&f.progress, "progress", "auto", "show a progress bar `WHEN`: auto (on a terminal), always, never")
+	f.outputFlag(out)
+	f.summaryFlag(out)
+	f.progressFlag(out)
 	f.noticeFlags(out)
 	run := groups.add("Resources")
 	f.resourceFlags(run)
@@ -178,14 +177,14 @@ func runExtract(ctx context.Context, f *extractFlags, args []string, std *stream
 	if err != nil {
 		return err
 	}
-	args, err = captureArgs(ctx, args, f.filesFrom, std.in)
+	args, err = captureArgs(ctx, args, f.captures.filesFrom, std.in)
 	if err != nil {
 		return err
 	}
 	r := newReport(std.err)
 	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.output, f.decapsulate
 	search := f.search(args, r)
-	if err := protect(append(search.paths, f.filesFrom), f.written(), std); err != nil {
+	if err := protect(append(search.paths, f.captures.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	stop, err := f.profiles.start()
@@ -234,7 +233,7 @@ type search struct {
 
 // search finds the captures.
 func (f *extractFlags) search(args []string, r *report) *search {
-	s := &search{finder: finder{recursive: f.recursive}}
+	s := &search{finder: finder{recursive: f.captures.recursive}}
 	s.fail = func(path string, err error) { f.missing(s, missingError(path, err), r) }
 	s.find(args)
 	r.NamedTwice = s.twice

@@ -12,7 +12,12 @@ import (
 // The flags that several commands have.
 
 // captureFlags say where captures are looked for.
-func (f *extractFlags) captureFlags(set *pflag.FlagSet) {
+type captureFlags struct {
+	recursive bool
+	filesFrom string
+}
+
+func (f *captureFlags) register(set *pflag.FlagSet) {
 	set.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
 	set.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
 }
@@ -34,6 +39,22 @@ func (f *extractFlags) columnFlags(set *pflag.FlagSet) {
 	set.StringSliceVar(&f.features, "features", []string{"basic"}, "`GROUPS` of columns: basic, totals, mean, all")
 	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of n")
 	set.StringVar(&f.undefined, "undefined", "zero", "write an undefined value as `WHAT`: zero or empty")
+}
+
+func (f *extractFlags) strictFlag(set *pflag.FlagSet) {
+	set.BoolVar(&f.strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+}
+
+func (f *extractFlags) outputFlag(set *pflag.FlagSet) {
+	set.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
+}
+
+func (f *extractFlags) summaryFlag(set *pflag.FlagSet) {
+	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
+}
+
+func (f *extractFlags) progressFlag(set *pflag.FlagSet) {
+	set.StringVar(&f.progress, "progress", "auto", "show a progress bar `WHEN`: auto (on a terminal), always, never")
 }
 
 func (f *extractFlags) noticeFlags(set *pflag.FlagSet) {

@@ -16,9 +16,8 @@ import (
 
 // inspectFlags are the flags of batch inspect.
 type inspectFlags struct {
-	recursive bool
-	filesFrom string
-	json      bool
+	captures captureFlags
+	json     bool
 }
 
 func newInspect(std *streams) *cobra.Command {
@@ -45,8 +44,7 @@ usage; 3 standard output could not be written; 130 or 143 interrupted.`,
 	}
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
-	in.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
-	in.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
+	f.captures.register(in)
 	out := groups.add("Output")
 	out.BoolVar(&f.json, "json", false, "one JSON object a line")
 	groups.done()
@@ -56,7 +54,7 @@ usage; 3 standard output could not be written; 130 or 143 interrupted.`,
 // run inspects one capture after the other. What is wrong with them is the
 // result, and so goes to standard output.
 func (f *inspectFlags) run(ctx context.Context, args []string, std *streams) error {
-	args, err := captureArgs(ctx, args, f.filesFrom, std.in)
+	args, err := captureArgs(ctx, args, f.captures.filesFrom, std.in)
 	if err != nil {
 		return err
 	}
@@ -68,7 +66,7 @@ func (f *inspectFlags) run(ctx context.Context, args []string, std *streams) err
 			failed = f.print(pipeWriter{ctx, std.out}, i)
 		}
 	}
-	find := finder{recursive: f.recursive, fail: func(path string, err error) {
+	find := finder{recursive: f.captures.recursive, fail: func(path string, err error) {
 		put(damagedInspection(path, missingError(path, err)))
 	}}
 	find.find(args)

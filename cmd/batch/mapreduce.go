@@ -46,16 +46,16 @@ What is no capture at all gets a run file that says so.`,
 	}
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
-	f.captureFlags(in)
-	in.BoolVar(&f.strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+	f.captures.register(in)
+	f.strictFlag(in)
 	s := groups.add("Sessions")
 	f.sessionFlags(s)
 	f.thresholdFlag(s)
 	out := groups.add("Output")
 	out.StringVar(&f.dir, "out", "", "put run files into `DIR`, which is made if there is none")
 	out.IntVarP(&f.partitions, "partitions", "P", defaultPartitions, "cut each run file into `N` partitions, for as many 'batch reduce'")
-	out.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
-	out.StringVar(&f.progress, "progress", "auto", "show a progress bar `WHEN`: auto (on a terminal), always, never")
+	f.summaryFlag(out)
+	f.progressFlag(out)
 	f.noticeFlags(out)
 	f.resourceFlags(groups.add("Resources"))
 	groups.done()
@@ -97,13 +97,13 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 	if err != nil {
 		return err
 	}
-	if args, err = captureArgs(ctx, args, f.filesFrom, std.in); err != nil {
+	if args, err = captureArgs(ctx, args, f.captures.filesFrom, std.in); err != nil {
 		return err
 	}
 	r := newReport(std.err)
 	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.dir, f.decapsulate
 	search := f.search(args, r)
-	if err := protect(append(search.paths, f.filesFrom), f.written(), std); err != nil {
+	if err := protect(append(search.paths, f.captures.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	if err := makeOut(f.dir); err != nil {

@@ -56,9 +56,7 @@ type ParallelReader struct {
 	next    int64   // where the next chunk begins
 	count   int     // chunks begun
 	pending *origin // truth of the next chunk, if known
-	hits    int     // speculations that were right
-	fails   int     // speculations that were wrong or found nothing
-	misses  int     // the same, in a row
+	misses  int     // speculations in a row that were wrong or found nothing
 	ratio   float64 // of compression, of late
 
 	// The consumer's.
@@ -74,7 +72,10 @@ type ParallelReader struct {
 // NewParallelReader makes a reader of the gzip stream in the first size bytes
 // of r, which must allow reads from several goroutines at once (as files do).
 // Until Close, or an error or io.EOF from Read, it keeps opts.Workers
-// goroutines and at most 9 MiB of segments for each of opts.Workers+2 chunks.
+// goroutines and at most ten segments of 1.1 MiB for each of opts.Workers+2 chunks.
+//
+// One goroutine at a time uses it: Close must not be called while Read or
+// WriteTo is running.
 //
 // Requires: Close is called.
 func NewParallelReader(r io.ReaderAt, size int64, opts Options) *ParallelReader {
@@ -219,10 +220,8 @@ func (p *ParallelReader) countLuck(hit bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if hit {
-		p.hits++
 		p.misses = 0
 	} else {
-		p.fails++
 		p.misses++
 	}
 }

@@ -50,7 +50,8 @@ type Stretch interface {
 type Config struct {
 	// Workers is the number of tables, and of goroutines that update them;
 	// as many decode. 1 to MaxWorkers.
-	Workers  int
+	Workers int
+	// NewBlock makes an empty block; several goroutines call it at once.
 	NewBlock func() Block
 	// Stretches are merged in this order. As many as there are workers are
 	// read side by side.
@@ -68,7 +69,7 @@ type Config struct {
 // blocksPerWorker says how long the free list is: a block each in decoding
 // and in update, and enough between them that neither runs dry when the other
 // has a slow block. 4 and 16 measured the same within noise; 2 lost 10 %.
-const blocksPerWorker = 6
+const blocksPerWorker = 7
 
 // A job is a block on its way, or the end of a stretch.
 type job struct {
@@ -153,7 +154,7 @@ func Run(ctx context.Context, c Config) ([]*agg.Table, error) {
 }
 
 func newRun(c Config) *run {
-	blocks := c.Workers * (blocksPerWorker + 1)
+	blocks := c.Workers * blocksPerWorker
 	r := &run{
 		Config: c,
 		free:   make(chan *job, blocks),

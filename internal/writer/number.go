@@ -21,21 +21,6 @@ func put2(b []byte, n int, v uint64) {
 	b[n], b[n+1] = digits[2*v], digits[2*v+1]
 }
 
-// powers holds the powers of ten that a uint64 can reach.
-var powers = [20]uint64{
-	1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9,
-	1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19,
-}
-
-// length returns the number of decimal digits of v.
-func length(v uint64) int {
-	l := bits.Len64(v|1) * 1233 >> 12 // log10(2) is 1233/4096, nearly
-	if v|1 < powers[l] {
-		return l
-	}
-	return l + 1
-}
-
 // small holds the digits of each number below 10000, the first one lowest and
 // zeros behind the last. Most numbers of a row are below: ports and lengths of
 // any number of digits come out without a branch that a CPU could mispredict.
