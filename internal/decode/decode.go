@@ -1,7 +1,7 @@
 // Package decode turns a record of a capture into a flow.Event: which session
 // the packet belongs to, and the sizes that the statistics need.
 //
-// Step 2 of the walk from file to CSV. The command calls it for every record
+// Step 3 of the walk from file to CSV. The command calls it for every record
 // that reader found and hands the events on to shard. It is the only package
 // that knows gopacket: a DecodingLayerParser walks layers of our own, which
 // write straight into the decoder's packet state.

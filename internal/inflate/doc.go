@@ -4,16 +4,14 @@
 // Reader is the sequential decoder: one goroutine, the caller's. It decodes
 // straight into the slice given to Read when that is large enough. NewParallelReader
 // decodes one file on several cores and gives the same bytes and the same
-// errors. Its only callers here are internal/reader and bench, but nothing in
-// it knows packets.
+// errors. Nothing in it knows packets.
 //
-// Memory: a Reader holds about 350 KiB whatever the stream says. A
-// ParallelReader holds a fixed number of segments, see Options.
+// Memory: a Reader holds about 240 KiB whatever the stream says. A
+// ParallelReader holds a fixed number of segments, see NewParallelReader.
 //
 // Concurrency: a Reader belongs to one goroutine. A ParallelReader belongs to
 // one goroutine too, and starts workers of its own, which Close ends and
-// waits for. This is the one package outside internal/shard with go
-// statements: the order of its goroutines is invisible in what it returns.
+// waits for. Their order is invisible in what it returns.
 //
 // Strictness is that of compress/gzip with three deliberate differences:
 // reserved header flags are an error (RFC 1952, section 2.3.1.2), names and

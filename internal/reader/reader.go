@@ -1,9 +1,9 @@
 // Package reader turns a capture into blocks of packet records: step 2 of the walk from file to CSV.
 //
-// It is called by cmd/batch and bench, one Capture per input. What comes in is a path or a stream; what goes out are
+// It is called by cmd/batch, one Capture per input. What comes in is a path or a stream; what goes out are
 // Blocks, filled in capture order and owned by the caller, whose records point into the block's own bytes. A Capture
-// belongs to one goroutine at a time; only BytesRead may be called from another. The package starts no goroutines of
-// its own; a decompression library may start some (Options.Workers).
+// belongs to one goroutine at a time; only BytesRead may be called from another. Decompression
+// may run in goroutines beside it (Options.Workers), which end with Close.
 //
 // Formats, compression and byte order are recognised by content, never by file name. The specifications followed:
 // classic pcap (draft-ietf-opsawg-pcap) with the historical variants that are still met, pcapng

@@ -4,7 +4,7 @@
 //
 // Step 4 of the walk from file to CSV. Blocks of raw records come in, tables
 // of sessions go out (Run); then tables go in and lines of text come out
-// (WriteRows). All goroutines of the program start here, and each function
+// (WriteRows). The goroutines of the pipeline start here, and each function
 // waits for those it started before it returns.
 //
 // # Order

@@ -74,13 +74,13 @@ func factsOf(s *agg.Summary, sample bool) (n needs) {
 }
 
 // maxCell is the size of the longest cell: a rate of 39 digits and 6
-// decimals; an IPv6 address has up to 45 bytes.
+// decimals. An IPv6 address has up to 39 bytes.
 const maxCell = 48
 
 const (
 	exact   = "exact"
 	rounded = "exact, rounded once to the last decimal"
-	digest  = "exact up to 128 packets and up to 112 distinct values; beyond, a t-digest: its rank error stays below 1 %, and reached 0.5 % at worst on real captures and on hostile orders"
+	digest  = "exact up to 128 packets and up to 112 distinct values; beyond, a t-digest: its rank error stays below 1 % on traffic (0.45 % was the worst); values forged against it reach 3 %"
 )
 
 // Columns returns the data dictionary: all columns there are, in the order
