@@ -20,8 +20,9 @@ import (
 )
 
 // TestScripts runs the command line as a user would: each script in a
-// directory of its own, with the captures of testdata at $TESTDATA. Beyond the
-// commands of testscript there are those below.
+// directory of its own, with the captures of testdata at $TESTDATA and a name
+// of 251 bytes in $LONG. Beyond the commands of testscript there are those
+// below.
 func TestScripts(t *testing.T) {
 	captures, err := filepath.Abs(testdata)
 	if err != nil {
@@ -31,6 +32,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TESTDATA", captures)
+			e.Setenv("LONG", strings.Repeat("n", 255-len(".csv")))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){

@@ -25,12 +25,19 @@ type Pending struct {
 	path string
 }
 
+// tempBase is what a temporary name keeps of the name of a file: all of it, if
+// the rest finds room in the 255 bytes that file systems allow.
+func tempBase(path string) string {
+	base := filepath.Base(path)
+	return base[:min(len(base), 255-len("..")-tempDigits-len(tempSuffix))]
+}
+
 // CreatePending begins the file at path.
 func CreatePending(fs FS, path string) (*Pending, error) {
 	p := &Pending{fs: fs, path: path}
 	var err error
 	for range createTries {
-		p.temp = filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
+		p.temp = filepath.Join(filepath.Dir(path), "."+tempBase(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
 		if p.file, err = fs.Create(p.temp); !errors.Is(err, ErrLocked) {
 			break
 		}
@@ -112,7 +119,7 @@ func Sweep(dir string) {
 
 // SweepBeside is Sweep for what was meant to become the file at path.
 func SweepBeside(path string) {
-	sweep(filepath.Dir(path), func(base string) bool { return base == filepath.Base(path) })
+	sweep(filepath.Dir(path), func(base string) bool { return base == tempBase(path) })
 }
 
 func sweep(dir string, ours func(base string) bool) {
