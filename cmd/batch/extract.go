@@ -139,7 +139,7 @@ func (f *extractFlags) check() error {
 	if f.workers < 1 || f.workers > shard.MaxWorkers {
 		return usageError("--workers %d: must be 1 to %d", f.workers, shard.MaxWorkers)
 	}
-	if _, err := f.memory.share(f.workers); err != nil {
+	if _, _, err := f.memory.share(f.workers); err != nil {
 		return err
 	}
 	if f.state != "" && f.interleave {

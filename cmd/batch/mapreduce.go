@@ -132,9 +132,10 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 	}
 	lost := uint64(0)
 	for _, d := range search.lost {
-		if d.Kind == reader.IO.String() {
+		id, err := runfile.Identify(d.Path)
+		if err != nil || d.Kind == reader.IO.String() {
 			lost++
-		} else if err := f.keepDamage(ctx, d); err != nil {
+		} else if err := f.keepDamage(ctx, id, d); err != nil {
 			return err
 		}
 	}
@@ -160,11 +161,7 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 
 // keepDamage makes the run file of what is no capture: all there is to say of
 // it is d, and whoever merges has to know that it was there.
-func (f *mapFlags) keepDamage(ctx context.Context, d damageReport) error {
-	id, err := runfile.Identify(d.Path)
-	if err != nil {
-		return &exitError{exitOutput, err}
-	}
+func (f *mapFlags) keepDamage(ctx context.Context, id *runfile.Capture, d damageReport) error {
 	w, err := runfile.Create(f.memory.fs, filepath.Join(f.dir, runfile.RunName(d.Path)))
 	if err != nil {
 		return runError(err)

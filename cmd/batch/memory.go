@@ -42,44 +42,34 @@ const mostShare = 128 << 30
 // begin is share for a run that begins. It tells the runtime of the limit:
 // garbage may double what is live otherwise.
 func (m *memory) begin(workers int) (share int64, err error) {
-	limit, err := m.limit()
+	share, limit, err := m.share(workers)
 	if err == nil && limit > 0 {
 		debug.SetMemoryLimit(limit)
-	}
-	if err == nil {
-		share, err = m.share(workers)
 	}
 	return share, err
 }
 
-// limit returns how many bytes the process may use, as far as is known; else 0.
-func (m *memory) limit() (int64, error) {
-	if m.size == "" {
-		return systemMemory() / 4 * 3, nil
-	}
-	limit, err := parseSize(m.size)
-	if err != nil {
-		return 0, usageError("--memory %q: %w", m.size, err)
-	}
-	return limit, nil
-}
-
-// share returns how many bytes of sessions each worker may hold. An eighth is
-// left for sorting them.
-func (m *memory) share(workers int) (int64, error) {
-	limit, err := m.limit()
-	if err != nil || m.size == "" && limit == 0 {
-		return mostShare, err
+// share returns how many bytes of sessions each worker may hold, and how many
+// bytes the process may use, 0 where that is not known. An eighth is left for
+// sorting.
+func (m *memory) share(workers int) (share, limit int64, err error) {
+	limit = systemMemory() / 4 * 3
+	if m.size != "" {
+		if limit, err = parseSize(m.size); err != nil {
+			return 0, 0, usageError("--memory %q: %w", m.size, err)
+		}
+	} else if limit == 0 {
+		return mostShare, 0, nil
 	}
 	n := int64(workers)
-	share := (limit - bufferBytes(workers)) / n
+	share = (limit - bufferBytes(workers)) / n
 	if share < leastShare {
 		if m.size == "" {
-			return leastShare, nil
+			return leastShare, limit, nil
 		}
-		return 0, usageError("--memory %s: %s workers need at least %s", m.size, thousands(uint64(workers)), binaryBytes(bufferBytes(workers)+n*leastShare))
+		return 0, 0, usageError("--memory %s: %s workers need at least %s", m.size, thousands(uint64(workers)), binaryBytes(bufferBytes(workers)+n*leastShare))
 	}
-	return min(share/8*7, mostShare), nil
+	return min(share/8*7, mostShare), limit, nil
 }
 
 // parseSize reads a number of bytes with a unit: K, M, G or T for powers of

@@ -247,8 +247,7 @@ func (f *mergeFlags) joinParts(ctx context.Context, parts []*runfile.Run, std *s
 			return err
 		}
 	}
-	r.Flags, r.Workers, r.Output = given, 1, f.output
-	r.decap = parts[0].Options["decapsulate"] == "true"
+	r.Flags, r.Workers, r.Output, r.decap = given, 1, f.output, f.decapsulate
 	temp := runfile.NewTemp(f.memory.fs, f.memory.tempDir)
 	defer temp.Close()
 	return f.toOutput(ctx, parts, r, std, func(out *output) error {

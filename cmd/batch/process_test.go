@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -170,6 +171,45 @@ func TestSignalEndsTheWaitForAList(t *testing.T) {
 				t.Errorf("%v, %s: exit code %d, want %d", s.signal, command, code, s.code)
 			}
 			w.Close()
+		}
+	}
+}
+
+// A reader of the output that has stopped to read.
+func TestSignalEndsTheWaitForAReader(t *testing.T) {
+	dir := t.TempDir()
+	data := string(read(t, testdata+"/example.pcap"))
+	for i := range 400 { // more lines than a pipe holds
+		mustWrite(t, filepath.Join(dir, fmt.Sprint(i)), data)
+	}
+	for _, s := range signals {
+		r, w := pipe(t)
+		cmd := exec.Command("batch", "inspect", "--json", dir)
+		cmd.Stdout = w
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(200 * time.Millisecond) // it fills the pipe
+		cmd.Process.Signal(s.signal)
+		if code := end(t, cmd); code != s.code {
+			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
+		}
+	}
+}
+
+type fullDisk struct{}
+
+func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
+
+// What cobra prints is output too.
+func TestHelpToAFullDisk(t *testing.T) {
+	for _, args := range [][]string{{"--help"}, {"help"}, {"extract", "--help"}, {"--version"}, {"version"}, {"fields"}, {"completion", "bash"}} {
+		var stderr bytes.Buffer
+		if code := run(args, nil, fullDisk{}, &stderr); code != exitOutput || !strings.Contains(stderr.String(), "no space left") {
+			t.Errorf("%q: code %d, %q", args, code, stderr.String())
 		}
 	}
 }

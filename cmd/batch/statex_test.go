@@ -267,6 +267,14 @@ func TestReduceSameBytes(t *testing.T) {
 	if r := readSummary(t, summary); r.Records != whole.Records || r.Sessions != whole.Sessions || r.Reordered != whole.Reordered {
 		t.Errorf("%d records, %d sessions, %d reordered, in one run %d, %d, %d", r.Records, r.Sessions, r.Reordered, whole.Records, whole.Sessions, whole.Reordered)
 	}
+	for flag, said := range map[string]string{
+		"--features=all": "--features is for", "--sample-std": "--sample-std is for", "--undefined=empty": "--undefined is for",
+		"--allow-duplicates": "--allow-duplicates is for", "-j0": "--workers 0", "--memory=x": "--memory",
+	} {
+		if r := runWith(nil, "merge", "--parts", flag, parts); r.code != exitUsage || r.stdout != "" || !strings.Contains(r.stderr, said) {
+			t.Errorf("merge --parts %s: code %d, %q", flag, r.code, r.stderr)
+		}
+	}
 	os.Remove(filepath.Join(parts, "0002-of-0004.part"))
 	if r := runWith(nil, "merge", "--parts", parts); r.code != exitUsage || !strings.Contains(r.stderr, "part 2 of 4 is missing") {
 		t.Errorf("code %d, %q", r.code, r.stderr)
@@ -353,4 +361,18 @@ func sortedLines(s string) string {
 	lines := strings.Split(s, "\n")
 	slices.Sort(lines)
 	return strings.Join(lines, "\n")
+}
+
+// What is told of a capture that was read before is told under its name of now.
+func TestReusedUnderAnotherName(t *testing.T) {
+	dir, paths := series(t, 400, 1)
+	data := read(t, paths[0])
+	mustWrite(t, paths[0], string(data[:len(data)-3]))
+	state, summary := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "s.json")
+	for _, path := range []string{paths[0], dir + "/./" + filepath.Base(paths[0])} {
+		r := runWith(nil, "extract", "--state", state, "--summary", summary, path)
+		if s := readSummary(t, summary); r.code != exitPartial || len(s.Damage) != 1 || s.Damage[0].Path != path || s.Captures[0].Path != path {
+			t.Errorf("%s: code %d, %+v, %+v", path, r.code, s.Damage, s.Captures)
+		}
+	}
 }

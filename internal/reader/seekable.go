@@ -23,6 +23,11 @@ const (
 	// is unpacked at once, in bytes.
 	leastSpan = 1 << 20
 	mostSpan  = 8 << 20
+
+	// leastFrame is the size of the smallest frame there is, and mostSpans how many spans are kept: those of 256 GiB
+	// and more. A table that says otherwise is a lie, or too long to be worth its memory.
+	leastFrame = 9
+	mostSpans  = 1 << 18
 )
 
 // A span is a row of frames that are unpacked at once.
@@ -56,7 +61,7 @@ func spansOf(file io.ReaderAt, size int64) (spans []span) {
 			return nil
 		}
 		packed, unpacked := int64(binary.LittleEndian.Uint32(b[:])), int64(binary.LittleEndian.Uint32(b[4:]))
-		if packed > mostSpan || unpacked > mostSpan {
+		if packed < leastFrame || packed > mostSpan || unpacked > mostSpan || len(spans) == mostSpans {
 			return nil
 		}
 		if s.unpacked+unpacked > mostSpan || s.packed+packed > mostSpan {

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -265,4 +266,21 @@ func (f failingAt) ReadAt(p []byte, off int64) (int, error) {
 		err = errDisk
 	}
 	return n, err
+}
+
+// TestSeekTableIsBounded reads tables of many frames that are not there, each said to make much of nothing.
+func TestSeekTableIsBounded(t *testing.T) {
+	for _, packed := range []int{0, leastFrame} {
+		const frames = 4 * mostSpans
+		table := bytes.Repeat(raw(le, uint32(packed), uint32(leastSpan)), frames)
+		table = append(table, raw(le, uint32(frames), uint8(0), uint32(seekMagic))...)
+		file := slices.Concat(make([]byte, frames*packed), raw(le, uint32(seekTable), uint32(len(table))), table)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		spans := spansOf(bytes.NewReader(file), int64(len(file)))
+		runtime.ReadMemStats(&after)
+		if used := after.TotalAlloc - before.TotalAlloc; spans != nil || used > 48<<20 {
+			t.Errorf("frames of %d bytes: %d spans, %d bytes allocated", packed, len(spans), used)
+		}
+	}
 }

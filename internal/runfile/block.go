@@ -39,8 +39,8 @@ func checksum(lengths []byte, offset int64, stored []byte) uint32 {
 
 // A Section is a sorted row of entries in a file.
 type Section struct {
-	Offset  int64  `json:"offset"`
-	Size    int64  `json:"size"` // bytes of its blocks
+	Offset  int64  `json:"offset"` // of its first byte in the file
+	Size    int64  `json:"size"`   // bytes of its blocks
 	Entries uint64 `json:"entries"`
 	Chain   uint32 `json:"crc"` // CRC-32C of the CRCs of its blocks
 }

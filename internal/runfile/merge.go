@@ -92,7 +92,7 @@ func (e *Entry) damaged(err error) error {
 
 // maxKeptOpen is how many files all merges of the process together keep open:
 // far below any usual limit, whatever the number of workers. What is more is
-// opened for each block.
+// opened for each read, two a block.
 const maxKeptOpen = 128
 
 var keptOpen atomic.Int32

@@ -67,9 +67,9 @@ func (o Options) Differences(other Options) (list []string) {
 
 // Part says which rows a file has.
 type Part struct {
-	Header     string `json:"header"`  // the header line of the CSV
-	Columns    string `json:"columns"` // the options that shape the text
-	Captures   string `json:"captures"`
+	Header     string `json:"header"`   // the header line of the CSV
+	Columns    string `json:"columns"`  // the options that shape the text
+	Captures   string `json:"captures"` // the digest that CaptureSet makes of them
 	Partition  int    `json:"partition"`
 	Partitions int    `json:"partitions"`
 }
@@ -77,8 +77,8 @@ type Part struct {
 // Capture identifies a capture.
 type Capture struct {
 	Path    string `json:"path"`
-	Size    int64  `json:"size"`
-	ModTime int64  `json:"mtime_ns"`
+	Size    int64  `json:"size"`     // bytes on disk
+	ModTime int64  `json:"mtime_ns"` // ns since the epoch, as First is
 	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB
 	First   int64  `json:"first_ns"` // time of its first record, if Timed
 	Timed   bool   `json:"timed"`
