@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/linktype"
 	"pcapbatch/internal/reader"
 )
 
@@ -197,7 +198,7 @@ func (i *inspection) describe(c *reader.Capture) {
 	i.Bytes, i.Warnings = c.BytesRead(), info.Warnings
 	i.LinkTypes = []linkReport{}
 	for _, l := range info.Links {
-		i.LinkTypes = append(i.LinkTypes, linkReport{l.Link, linkNames[l.Link], l.Records})
+		i.LinkTypes = append(i.LinkTypes, linkReport{l.Link, linktype.Name(l.Link), l.Records})
 	}
 	for _, s := range info.Skipped {
 		if i.Skipped == nil {
@@ -239,7 +240,7 @@ func (i *inspection) line() string {
 func (i *inspection) links() string {
 	var list []string
 	for _, l := range i.LinkTypes {
-		name := linkName(l.Link)
+		name := linktype.Describe(l.Link)
 		if len(i.LinkTypes) > 1 {
 			name = fmt.Sprintf("%s: %d", name, l.Records)
 		}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"pcapbatch/internal/linktype"
 )
 
 // printSummary writes the few lines that end a run on a terminal.
@@ -38,7 +40,7 @@ func (r *report) leftOut() string {
 		list = append(list, entry{reason, n})
 	}
 	for link, n := range r.Unsupported {
-		list = append(list, entry{"unsupported link type " + linkName(link), n})
+		list = append(list, entry{"unsupported link type " + linktype.Describe(link), n})
 	}
 	slices.SortFunc(list, func(a, b entry) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.what, b.what)) })
 	parts := make([]string, len(list))

@@ -1,72 +1,76 @@
 package decode
 
-import "github.com/google/gopacket"
+import (
+	"github.com/google/gopacket"
+
+	"pcapbatch/internal/linktype"
+)
 
 // firstLayer maps a link type (www.tcpdump.org/linktypes.html) to the layer
 // that a record of it starts with, layerNone if there is none.
 func firstLayer(link uint16) gopacket.LayerType {
 	switch link {
-	case 0, 108: // NULL, LOOP
+	case linktype.Null, linktype.Loop:
 		return layerNull
-	case 1:
+	case linktype.Ethernet:
 		return layerEthernet
-	case 6: // IEEE802_5
+	case linktype.TokenRing:
 		return layerTokenRing
-	case 9:
+	case linktype.PPP:
 		return layerPPP
-	case 10:
+	case linktype.FDDI:
 		return layerFDDI
-	case 12, 14, 101: // RAW as BSD, OpenBSD and everyone else number it
+	case linktype.RawBSD, linktype.RawOpenBSD, linktype.Raw:
 		return layerIP
-	case 50: // PPP_HDLC
+	case linktype.PPPHDLC:
 		return layerPPPHDLC
-	case 51: // PPP_ETHER
+	case linktype.PPPoE:
 		return layerPPPoE
-	case 100: // ATM_RFC1483
+	case linktype.ATMRFC1483:
 		return layerLLC
-	case 104: // C_HDLC
+	case linktype.CiscoHDLC:
 		return layerCHDLC
-	case 105: // IEEE802_11
+	case linktype.IEEE80211:
 		return layerWLAN
-	case 107: // FRELAY
+	case linktype.FrameRelay:
 		return layerFrameRelay
-	case 109: // ENC
+	case linktype.ENC:
 		return layerENC
-	case 113: // LINUX_SLL
+	case linktype.LinuxSLL:
 		return layerSLL
-	case 117: // PFLOG
+	case linktype.PFLOG:
 		return layerPFLOG
-	case 119, 163: // IEEE802_11_PRISM, IEEE802_11_AVS
+	case linktype.IEEE80211Prism, linktype.IEEE80211AVS:
 		return layerPrism
-	case 122: // IP_OVER_FC
+	case linktype.IPOverFibreChannel:
 		return layerFibreChannel
-	case 127: // IEEE802_11_RADIOTAP
+	case linktype.IEEE80211Radiotap:
 		return layerRadiotap
-	case 138: // APPLE_IP_OVER_IEEE1394
+	case linktype.IPOverFireWire:
 		return layerFireWire
-	case 149, 258: // PKTAP, first as a user-defined type
+	case linktype.User2, linktype.PKTAP:
 		return layerPKTAP
-	case 166, 204: // PPP_PPPD, PPP_WITH_DIR
+	case linktype.PPPPPPD, linktype.PPPWithDirection:
 		return layerPPPDirection
-	case 178:
+	case linktype.JuniperEthernet:
 		return layerJuniperEthernet
-	case 179:
+	case linktype.JuniperPPP:
 		return layerJuniperPPP
-	case 180:
+	case linktype.JuniperFrameRelay:
 		return layerJuniperFrameRelay
-	case 181:
+	case linktype.JuniperCiscoHDLC:
 		return layerJuniperCHDLC
-	case 192:
+	case linktype.PPI:
 		return layerPPI
-	case 226:
+	case linktype.IPNET:
 		return layerIPNET
-	case 228:
+	case linktype.IPv4:
 		return layerIPv4
-	case 229:
+	case linktype.IPv6:
 		return layerIPv6
-	case 239:
+	case linktype.NFLOG:
 		return layerNFLOG
-	case 276: // LINUX_SLL2
+	case linktype.LinuxSLL2:
 		return layerSLL2
 	}
 	return layerNone

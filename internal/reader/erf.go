@@ -3,6 +3,8 @@ package reader
 import (
 	"encoding/binary"
 	"fmt"
+
+	"pcapbatch/internal/linktype"
 )
 
 const (
@@ -107,7 +109,7 @@ func (e *erf) record(b *Block, h []byte, off int) error {
 		more = h[head]
 	}
 	link, skip := erfLink(kind, h[head:])
-	if link == linkERF {
+	if link == linktype.ERF {
 		head = 0 // this link type is the record as it stands
 	}
 	head += skip
@@ -116,7 +118,7 @@ func (e *erf) record(b *Block, h []byte, off int) error {
 	}
 	wireLen := uint32(binary.BigEndian.Uint16(h[14:]))
 	capLen := uint32(len(h) - head)
-	if link != linkERF {
+	if link != linktype.ERF {
 		capLen = min(capLen, wireLen) // records are padded
 	}
 	b.Records = append(b.Records, Record{
@@ -135,20 +137,20 @@ func erfTime(t uint64) int64 {
 func erfLink(kind uint8, packet []byte) (link uint16, skip int) {
 	switch kind {
 	case erfEthernet, erfColorEther, erfDSMEther, erfHashEther:
-		return linkEthernet, erfEtherPad
+		return linktype.Ethernet, erfEtherPad
 	case erfIPv4:
-		return linkIPv4, 0
+		return linktype.IPv4, 0
 	case erfIPv6:
-		return linkIPv6, 0
+		return linktype.IPv6, 0
 	case erfHDLC, erfColorHDLC, erfDSMHDLC, erfHashHDLC:
 		return hdlcLink(packet), 0
 	case erfMultiHDLC, erfColorMCHDLC:
-		if link = hdlcLink(packet[min(erfMultiChannel, len(packet)):]); link == linkERF {
-			return linkERF, 0
+		if link = hdlcLink(packet[min(erfMultiChannel, len(packet)):]); link == linktype.ERF {
+			return linktype.ERF, 0
 		}
 		return link, erfMultiChannel
 	}
-	return linkERF, 0
+	return linktype.ERF, 0
 }
 
 // hdlcLink tells the protocols over HDLC apart by the address and control bytes in front of the packet.
@@ -156,12 +158,12 @@ func hdlcLink(packet []byte) uint16 {
 	if len(packet) >= 2 {
 		switch binary.BigEndian.Uint16(packet) {
 		case 0xff03:
-			return linkPPPHDLC
+			return linktype.PPPHDLC
 		case 0x0f00, 0x8f00:
-			return linkCiscoHDLC
+			return linktype.CiscoHDLC
 		}
 	}
-	return linkERF
+	return linktype.ERF
 }
 
 func (e *erf) describe(i *Info) {

@@ -27,18 +27,6 @@ func recognise(in *stream, seen *tally) (format, step) {
 	return &erf{seen: seen}, step{}
 }
 
-// Link types that formats other than pcap and pcapng are translated to: LINKTYPE_ numbers.
-const (
-	linkEthernet  = 1
-	linkTokenRing = 6
-	linkFDDI      = 10
-	linkPPPHDLC   = 50
-	linkCiscoHDLC = 104
-	linkERF       = 197
-	linkIPv4      = 228
-	linkIPv6      = 229
-)
-
 // opened turns a format of any type, nil with an error, into the interface.
 func opened[F format](f F, st step) (format, step) {
 	if st.err != nil {

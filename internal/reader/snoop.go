@@ -3,6 +3,8 @@ package reader
 import (
 	"encoding/binary"
 	"fmt"
+
+	"pcapbatch/internal/linktype"
 )
 
 const (
@@ -28,11 +30,11 @@ func newSnoop(head []byte, seen *tally) (*snoop, step) {
 	s := &snoop{seen: seen}
 	switch t := binary.BigEndian.Uint32(head[12:]); t {
 	case 0, 4:
-		s.link = linkEthernet
+		s.link = linktype.Ethernet
 	case 2:
-		s.link = linkTokenRing
+		s.link = linktype.TokenRing
 	case 8:
-		s.link = linkFDDI
+		s.link = linktype.FDDI
 	default:
 		return nil, step{kind: Unsupported, err: fmt.Errorf("snoop data link type %d", t)}
 	}
