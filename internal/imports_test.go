@@ -13,16 +13,16 @@ import (
 // mayImport is the import rule: which packages of this module each package may
 // import. ARCHITECTURE.md has the reasons in its package map.
 var mayImport = map[string][]string{
-	"internal/flow":    {},
-	"internal/inflate": {},
-	"internal/radix":   {},
+	"internal/flow":     {},
+	"internal/inflate":  {},
+	"internal/radix":    {},
 	"internal/linktype": {},
-	"internal/reader":  {"internal/inflate", "internal/linktype"},
-	"internal/decode":  {"internal/flow", "internal/linktype"},
-	"internal/agg":     {"internal/flow", "internal/radix"},
-	"internal/writer":  {"internal/agg", "internal/flow"},
-	"internal/runfile": {"internal/agg", "internal/flow", "internal/radix"},
-	"internal/shard":   {"internal/agg", "internal/flow"},
+	"internal/reader":   {"internal/inflate", "internal/linktype"},
+	"internal/decode":   {"internal/flow", "internal/linktype"},
+	"internal/agg":      {"internal/flow", "internal/radix"},
+	"internal/writer":   {"internal/agg", "internal/flow"},
+	"internal/runfile":  {"internal/agg", "internal/flow", "internal/radix"},
+	"internal/shard":    {"internal/agg", "internal/flow"},
 }
 
 // onlyIn says which packages alone may import a library, so that what it

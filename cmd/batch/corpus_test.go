@@ -266,12 +266,12 @@ func mustMkdir(t *testing.T, name string) string {
 	return dir
 }
 
-// TestOverlapIsTold: captures that overlap in time and share sessions are
-// counted, those that follow each other are not.
+// TestOverlapIsTold: captures that overlap in time are named, those that follow
+// each other are not; run files say the same.
 func TestOverlapIsTold(t *testing.T) {
-	for names, overlapping := range map[string]uint64{
-		"interleaved-even.pcap interleaved-odd.pcap":  4, // the other two lie in one capture each
-		"rotated-a-later.pcap rotated-b-earlier.pcap": 0,
+	for names, want := range map[string][]overlap{
+		"interleaved-even.pcap interleaved-odd.pcap":  {{filepath.Join(testdata, "interleaved-odd.pcap"), filepath.Join(testdata, "interleaved-even.pcap")}},
+		"rotated-a-later.pcap rotated-b-earlier.pcap": {},
 	} {
 		summary := filepath.Join(t.TempDir(), "s.json")
 		args := []string{"extract", "--summary", summary}
@@ -279,8 +279,15 @@ func TestOverlapIsTold(t *testing.T) {
 			args = append(args, filepath.Join(testdata, name))
 		}
 		mustRun(t, args...)
-		if n := readSummary(t, summary).Overlapping; n != overlapping {
-			t.Errorf("%s: %d sessions over overlapping captures, want %d", names, n, overlapping)
+		if got := readSummary(t, summary).Overlaps; !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", names, got, want)
+		}
+		state := t.TempDir()
+		for range 2 { // reading, and from what was kept
+			mustRun(t, append(args, "--state", state)...)
+			if got := readSummary(t, summary).Overlaps; !slices.Equal(got, want) {
+				t.Errorf("%s, with --state: %v, want %v", names, got, want)
+			}
 		}
 	}
 }

@@ -77,8 +77,8 @@ func TestEvictionSameBytes(t *testing.T) {
 						t.Errorf("%v: %d sessions, %d packets, %d reordered; without a limit %d, %d, %d", limited,
 							r.Sessions, r.Packets, r.Reordered, whole.Sessions, whole.Packets, whole.Reordered)
 					}
-					if r.Overlapping != whole.Overlapping && name == "one capture" {
-						t.Errorf("%v: %d overlapping, without a limit %d", limited, r.Overlapping, whole.Overlapping)
+					if r.InexactGaps != whole.InexactGaps && name == "one capture" {
+						t.Errorf("%v: %d with inexact gaps, without a limit %d", limited, r.InexactGaps, whole.InexactGaps)
 					}
 				}
 			})

@@ -345,6 +345,9 @@ func (f *extractFlags) stretches(p *pipeline, inputs []*input) (list []shard.Str
 func (f *extractFlags) announce(ctx context.Context, r *report, std *streams) error {
 	r.Seconds = time.Since(r.start).Seconds()
 	r.sort()
+	if !f.interleave {
+		r.Overlaps = r.overlaps()
+	}
 	if f.summary != "" {
 		if err := r.writeJSON(ctx, f.memory.fs, f.summary, std.out); err != nil {
 			return err

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"pcapbatch/internal/reader"
 )
@@ -26,8 +27,9 @@ type input struct {
 	size       int64 // bytes on disk; 0 where nobody knows
 	live       bool  // not a file: a pipe or a terminal, which can be read once and may wait for ever
 	compressed bool
-	first      int64 // time of the first record, ns since the epoch
-	timed      bool  // it has a first record
+	first      int64        // time of the first record, ns since the epoch
+	timed      bool         // it has a first record
+	latest     atomic.Int64 // latest time of a record that was decoded, ns; valid if timed
 	capture    *reader.Capture
 	// capture is open already where the input cannot be opened again:
 	// standard input, a FIFO.
@@ -40,6 +42,17 @@ func newInput(path string, stdin io.Reader) *input {
 		in.size, in.live = info.Size(), false
 	}
 	return in
+}
+
+// reached takes down that records up to the given time were decoded. Several
+// goroutines call it.
+func (in *input) reached(time int64) {
+	for {
+		latest := in.latest.Load()
+		if time <= latest || in.latest.CompareAndSwap(latest, time) {
+			return
+		}
+	}
 }
 
 // statInput is os.Stat that knows standard input.
@@ -329,6 +342,7 @@ func (in *input) peek(ctx context.Context, stdin io.Reader, only bool, workers i
 		return err
 	}
 	in.first, in.timed = c.FirstTime()
+	in.latest.Store(in.first)
 	in.compressed = c.Info().Compression != ""
 	if !only && !in.live && in.path != stdinName {
 		return c.Close()

@@ -51,7 +51,7 @@ func (l *lane) before(o *lane) bool {
 func (m *interleave) Read(ctx context.Context, sb shard.Block) error {
 	b := sb.(*block)
 	b.empty()
-	b.capture, b.fragments = 0, &m.fragments
+	b.fragments = &m.fragments
 	for {
 		if err := m.admit(ctx); err != nil {
 			return err
@@ -163,6 +163,7 @@ func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
 		l.file.Close()
 	}
 	m.spare = append(m.spare, l.block)
+	l.in.reached(l.clock)
 	return false, m.finish(l.in, l.capture, err)
 }
 

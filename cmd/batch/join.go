@@ -53,13 +53,13 @@ func (j *joiner) merge(ctx context.Context, units [][]runfile.Input) error {
 func (j *joiner) count(r *report) (reordered uint64) {
 	for _, t := range j.tables {
 		r.Sessions += uint64(t.Len())
-		r.Overlapping += t.Overlapped()
+		r.InexactGaps += t.InexactGaps()
 		reordered += t.Reordered()
 	}
 	for _, c := range j.collectors {
-		sessions, n, overlapped := c.Counts()
+		sessions, n, inexact := c.Counts()
 		r.Sessions += sessions
-		r.Overlapping += overlapped
+		r.InexactGaps += inexact
 		reordered += n
 	}
 	r.Reordered += reordered

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -153,6 +152,7 @@ func (k *keeper) said(s *keptStretch, reordered uint64) *report {
 	// What was taken down last is at the end.
 	for _, c := range slices.Backward(k.report.Captures) {
 		if c.number == in.number {
+			c.times()
 			said.Captures = []captureReport{c}
 			said.Records, said.Bytes, said.NoTime, said.ClampedTime = c.Records, c.Bytes, c.NoTime, c.ClampedTime
 			break
@@ -176,26 +176,15 @@ func (k *keeper) taken(stretch int, tables []*agg.Table) (inputs []runfile.Input
 	for i := range k.workers {
 		w := &k.workers[i]
 		w.mu.Lock()
-		more := false
 		for _, p := range w.parts {
-			if p.Stretch == stretch {
-				in := p.input
-				if p.More {
-					in.Boundary = p.boundary
-				}
-				inputs = append(inputs, in)
+			if p.stretch == stretch {
+				inputs = append(inputs, p.input)
 				reordered += p.reordered
-				more = true
 			}
 		}
 		w.mu.Unlock()
 		if t := tables[i]; t != nil {
-			in := runfile.TableInput(t, k.partitions)
-			in.Boundary = math.MaxInt64
-			if more {
-				_, in.Boundary = t.Span()
-			}
-			inputs = append(inputs, in)
+			inputs = append(inputs, runfile.TableInput(t, k.partitions))
 			reordered += t.Reordered()
 		}
 	}
@@ -209,7 +198,7 @@ func (k *keeper) dropped(stretch int) (err error) {
 		w := &k.workers[i]
 		w.mu.Lock()
 		before := len(w.parts)
-		w.parts = slices.DeleteFunc(w.parts, func(p spilledPart) bool { return p.Stretch == stretch })
+		w.parts = slices.DeleteFunc(w.parts, func(p spilledPart) bool { return p.stretch == stretch })
 		if n := before - len(w.parts); n > 0 {
 			err = cmp.Or(err, w.temp.Drop(n))
 		}

@@ -306,7 +306,7 @@ func (r *report) addPart(p *runfile.Run, first bool) error {
 		return &exitError{exitUsage, fmt.Errorf("%s: %w: report: %w", p.Path, runfile.ErrDamaged, err)}
 	}
 	r.Sessions += said.Sessions
-	r.Overlapping += said.Overlapping
+	r.InexactGaps += said.InexactGaps
 	r.Reordered += said.Joined
 	if first {
 		said.Reordered -= said.Joined

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"math"
 	"sync"
 
 	"pcapbatch/internal/decode"
@@ -17,7 +18,7 @@ type block struct {
 	decoder   *decode.Decoder
 	fragments *decode.Fragments // of the stretch
 	counts    *stretchCounts    // of the stretch; nil where only the sum of all counts
-	capture   int
+	input     *input            // that the records are of; nil where they are of several
 	events    []flow.Event
 }
 
@@ -30,13 +31,18 @@ func (b *block) Decode() {
 	d := b.decoder
 	d.Begin()
 	n := 0
+	latest := int64(math.MinInt64)
 	for i := range records {
 		r := &records[i]
+		latest = max(latest, r.Time)
 		if d.Decode(&events[n], r.Link, b.Data[r.Off:r.Off+r.CapLen], r.WireLen, r.Time) {
 			n++
 		}
 	}
 	b.events = events[:n]
+	if b.input != nil {
+		b.input.reached(latest)
+	}
 	if b.counts != nil {
 		b.counts.take(d.Counts())
 	}
@@ -59,7 +65,6 @@ func (s *stretchCounts) take(c *decode.Counts) {
 func (b *block) Ordered() bool        { return b.decoder.HasFragments() }
 func (b *block) Resolve()             { b.fragments.Resolve(b.decoder, b.events) }
 func (b *block) Events() []flow.Event { return b.events }
-func (b *block) Capture() int         { return b.capture }
 
 // A pipeline is what the stretches and blocks of one run have in common.
 type pipeline struct {
@@ -125,8 +130,7 @@ func (s *stretch) Read(ctx context.Context, sb shard.Block) error {
 		}
 		s.progress.advance(len(b.Records))
 		if err == nil {
-			b.capture = s.number
-			b.fragments, b.counts = &s.fragments, s.counts
+			b.input, b.fragments, b.counts = in, &s.fragments, s.counts
 			return nil
 		}
 		c := s.current

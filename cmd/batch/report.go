@@ -45,11 +45,12 @@ type report struct {
 	Fragments   uint64 `json:"fragments"`
 	Unmatched   uint64 `json:"fragments_without_first"`
 	Tunnelled   uint64 `json:"tunnelled_packets"`
-	Overlapping uint64 `json:"sessions_over_overlapping_captures"`
+	InexactGaps uint64 `json:"sessions_with_inexact_gaps"` // see agg.Table.InexactGaps
 	NamedTwice  int    `json:"captures_named_twice"`
 
 	Captures []captureReport `json:"captures"`
 	Damage   []damageReport  `json:"damage"`
+	Overlaps []overlap       `json:"overlapping_captures"`
 
 	mu     sync.Mutex
 	stderr io.Writer
@@ -59,7 +60,7 @@ type report struct {
 }
 
 func newReport(stderr io.Writer) *report {
-	return &report{Version: version(), Captures: []captureReport{}, Damage: []damageReport{}, stderr: stderr, start: time.Now()}
+	return &report{Version: version(), Captures: []captureReport{}, Damage: []damageReport{}, Overlaps: []overlap{}, stderr: stderr, start: time.Now()}
 }
 
 // captureReport is what there is to say of one capture that could be opened.
@@ -72,10 +73,48 @@ type captureReport struct {
 	Bytes       int64             `json:"bytes"`
 	NoTime      uint64            `json:"records_without_timestamp,omitempty"`
 	ClampedTime uint64            `json:"records_with_clamped_timestamp,omitempty"`
+	First       *int64            `json:"first_ns,omitempty"` // time of the first record, ns since the epoch
+	Last        *int64            `json:"last_ns,omitempty"`  // latest time of a record
 	Complete    bool              `json:"complete"`
 	Warnings    []string          `json:"warnings,omitempty"`
 
-	number int // place in capture order
+	number int    // place in capture order
+	input  *input // nil where an earlier run read the capture
+}
+
+// times fills in when the capture begins and ends. Requires: all of its blocks
+// are decoded.
+func (c *captureReport) times() {
+	if c.input == nil || !c.input.timed {
+		return
+	}
+	first, last := c.input.first, max(c.input.first, c.input.latest.Load())
+	c.First, c.Last = &first, &last
+}
+
+// An overlap is a capture that begins before an earlier one has ended.
+type overlap struct {
+	Path    string `json:"path"`
+	Earlier string `json:"earlier"` // of those before it, the one that ends last
+}
+
+// overlaps lists the captures that overlap an earlier one. Requires: sort.
+func (r *report) overlaps() (list []overlap) {
+	list = []overlap{}
+	var longest *captureReport
+	for i := range r.Captures {
+		c := &r.Captures[i]
+		if c.First == nil || c.Last == nil {
+			continue
+		}
+		if longest != nil && *c.First < *longest.Last {
+			list = append(list, overlap{c.Path, longest.Path})
+		}
+		if longest == nil || *c.Last > *longest.Last {
+			longest = c
+		}
+	}
+	return list
 }
 
 // damageReport is one capture that could not be read, or not to its end.
@@ -100,7 +139,7 @@ func (r *report) capture(in *input, c *reader.Capture, err error) {
 		Path: in.path, Format: info.Format, Compression: info.Compression,
 		LinkTypes: map[uint16]uint64{}, Records: info.Records, Bytes: c.BytesRead(),
 		NoTime: info.NoTime, ClampedTime: info.ClampedTime,
-		Complete: err == nil, Warnings: info.Warnings, number: in.number,
+		Complete: err == nil, Warnings: info.Warnings, number: in.number, input: in,
 	}
 	for _, l := range info.Links {
 		cr.LinkTypes[l.Link] += l.Records
@@ -155,6 +194,9 @@ func printable(s string) string {
 // sort brings captures and damage, which came as reading went, into an order
 // that does not depend on it.
 func (r *report) sort() {
+	for i := range r.Captures {
+		r.Captures[i].times()
+	}
 	slices.SortFunc(r.Captures, func(a, b captureReport) int { return cmp.Compare(a.number, b.number) })
 	slices.SortStableFunc(r.Damage, func(a, b damageReport) int { return strings.Compare(a.Path, b.Path) })
 }

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"math"
 	"slices"
 	"sync"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/runfile"
-	"pcapbatch/internal/shard"
 )
 
 // A spillStore keeps the sessions that outgrow the memory, in one temporary
@@ -28,10 +26,9 @@ type spillFile struct {
 }
 
 type spilledPart struct {
-	shard.Part
-	input            runfile.Input
-	newest, boundary int64 // see agg.Table.Span
-	reordered        uint64
+	stretch   int
+	input     runfile.Input
+	reordered uint64
 }
 
 func newSpillStore(m *memory, workers, partitions int) *spillStore {
@@ -43,7 +40,7 @@ func newSpillStore(m *memory, workers, partitions int) *spillStore {
 }
 
 // Spill is shard.Keeper's.
-func (s *spillStore) Spill(_ context.Context, worker int, p shard.Part, t *agg.Table) error {
+func (s *spillStore) Spill(_ context.Context, worker, stretch int, t *agg.Table) error {
 	w := &s.workers[worker]
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -51,25 +48,16 @@ func (s *spillStore) Spill(_ context.Context, worker int, p shard.Part, t *agg.T
 	if err != nil {
 		return err
 	}
-	newest, boundary := t.Span()
-	w.parts = append(w.parts, spilledPart{p, in, newest, boundary, t.Reordered()})
+	w.parts = append(w.parts, spilledPart{stretch, in, t.Reordered()})
 	return nil
 }
 
 // inputs returns what a worker has spilled, in capture order.
 func (w *spillFile) inputs() []runfile.Input {
-	slices.SortStableFunc(w.parts, func(a, b spilledPart) int { return cmp.Compare(a.Stretch, b.Stretch) })
+	slices.SortStableFunc(w.parts, func(a, b spilledPart) int { return cmp.Compare(a.stretch, b.stretch) })
 	var list []runfile.Input
-	before, newest := int64(math.MinInt64), int64(math.MinInt64)
 	for _, p := range w.parts {
-		in := p.input
-		if p.More {
-			in.Boundary = max(before, p.boundary)
-		} else {
-			before = newest
-		}
-		newest = max(newest, p.newest)
-		list = append(list, in)
+		list = append(list, p.input)
 	}
 	return list
 }

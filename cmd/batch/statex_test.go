@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -105,8 +106,10 @@ func TestStateReport(t *testing.T) {
 		}
 		r := readSummary(t, summary)
 		r.Flags, r.Seconds, want.Flags, want.Seconds = nil, 0, nil, 0
-		if g, w := fmt.Sprintf("%+v", *publicPart(r)), fmt.Sprintf("%+v", *publicPart(want)); g != w {
-			t.Errorf("report\n%s\nwithout --state\n%s", g, w)
+		g, errGot := json.Marshal(publicPart(r))
+		w, errWant := json.Marshal(publicPart(want))
+		if string(g) != string(w) || errGot != nil || errWant != nil {
+			t.Errorf("report\n%s\nwithout --state\n%s (%v, %v)", g, w, errGot, errWant)
 		}
 	}
 }

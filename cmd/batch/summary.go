@@ -57,8 +57,13 @@ const tunnelShare = 1
 // notes are what a user should know about the numbers and might not expect.
 func (r *report) notes() (list []string) {
 	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
-	if r.Overlapping > 0 {
-		note("%s go on in a capture that begins before an earlier one has ended: their interarrival and time columns are not those of one capture; --interleave merges captures by time", plural(r.Overlapping, "session"))
+	if n := len(r.Overlaps); n > 0 && r.Reordered > 0 {
+		first := r.Overlaps[0]
+		note("%s before an earlier capture has ended, as %s does before the end of %s: the interarrival and time columns of sessions that they share are not those of one capture; --interleave merges captures by time",
+			verb(uint64(n), "capture begins", "captures begin"), printable(first.Path), printable(first.Earlier))
+	}
+	if r.InexactGaps > 0 {
+		note("%s of which only the sum of some interarrival times is exact, because parts that overlap in time were merged", plural(r.InexactGaps, "session"))
 	}
 	if !r.decap && r.Packets > 0 && r.Tunnelled*100 > r.Packets*tunnelShare {
 		note("%d %% of the packets are tunnelled; --decapsulate makes sessions of what is inside the tunnels", r.Tunnelled*100/r.Packets)
@@ -87,6 +92,14 @@ func (r *report) nothing() string {
 		return "no sessions: the captures hold no packets"
 	}
 	return "no sessions: no capture could be read"
+}
+
+// verb is n with the words for one or for many.
+func verb(n uint64, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
 }
 
 func plural(n uint64, what string) string {

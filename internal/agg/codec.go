@@ -11,8 +11,9 @@ import (
 )
 
 // CodecVersion is the version of the encoding that AppendSession writes and
-// Absorb reads. It belongs into the header of whatever stores sessions.
-const CodecVersion = 1
+// Absorb reads, together with those of all versions before. It belongs into the
+// header of whatever stores sessions.
+const CodecVersion = 2
 
 // ErrCodec is what every error of Absorb wraps: the bytes are not a session.
 var ErrCodec = errors.New("malformed session summary")
@@ -21,9 +22,10 @@ var ErrCodec = errors.New("malformed session summary")
 const (
 	codecIPv6 = 1 << iota
 	codecReversed
-	codecOverlapped
+	codecOverlapped // written by earlier versions, of no meaning now
 	codecVLAN
 	codecLarge
+	codecInexactGaps
 	codecKnown = 1<<iota - 1
 )
 
@@ -79,8 +81,8 @@ func appendKey(dst []byte, s *Session) []byte {
 	if s.state&reversed != 0 {
 		flags |= codecReversed
 	}
-	if s.state&overlapped != 0 {
-		flags |= codecOverlapped
+	if s.state&inexactGaps != 0 {
+		flags |= codecInexactGaps
 	}
 	vlan := k.VLANOuter|k.VLANInner != 0
 	if vlan {
@@ -124,10 +126,6 @@ func appendLarge(dst []byte, l *large) []byte {
 // bytes, it neither panics nor leaves t in a bad state: an error, which wraps
 // ErrCodec, means that t was not changed.
 func (t *Table) Absorb(data []byte) (rest []byte, err error) {
-	return t.AbsorbPart(data, math.MaxInt64)
-}
-
-func (t *Table) absorb(data []byte) (rest []byte, err error) {
 	if t.incoming == nil {
 		t.incoming = NewTable(t.opt)
 	}
@@ -274,8 +272,8 @@ func (d *decoder) key(s *Session) (flags byte) {
 	if flags&codecReversed != 0 {
 		s.state |= reversed
 	}
-	if flags&codecOverlapped != 0 {
-		s.state |= overlapped
+	if flags&codecInexactGaps != 0 {
+		s.state |= inexactGaps
 	}
 	return flags
 }
@@ -346,12 +344,12 @@ func KeyOf(data []byte) (flow.Key, error) {
 }
 
 // RowOf returns what the row of the session at the front of an encoding is
-// sorted by, time in ns and key, and whether Overlapped counts the session,
+// sorted by, time in ns and key, and whether InexactGaps counts the session,
 // without decoding the rest.
-func RowOf(data []byte) (first int64, key flow.Key, marked bool, err error) {
+func RowOf(data []byte) (first int64, key flow.Key, inexact bool, err error) {
 	var s Session
 	d := decoder{data: data}
 	d.key(&s)
 	first = int64(binary.BigEndian.Uint64(d.bytes(8)))
-	return first, s.rowKey(), s.state&overlapped != 0, d.err
+	return first, s.rowKey(), s.state&inexactGaps != 0, d.err
 }

@@ -3,7 +3,7 @@ package agg
 // Evict takes the sessions that have ended out of t: those that were followed
 // by another of their key, and those whose last packet is more than the idle
 // time-out before the newest packet of t. It calls put, during which KeyOrder
-// lists these sessions alone and Span and Reordered are what belongs to them.
+// lists these sessions alone and Reordered is what belongs to them.
 // If put returns nil they leave t, and their memory is used for sessions to
 // come. The others stay as they are, renumbered.
 //
@@ -14,7 +14,7 @@ package agg
 //
 // That an evicted session has ended is a guess: a packet that comes late may
 // still be of it. It begins a session of its own then, and belongs to the
-// evicted one where both are merged (AbsorbPart).
+// evicted one where both are merged (Absorb).
 func (t *Table) Evict(put func() error) error {
 	if t.opt.IdleTimeout == 0 || t.arena.bytes <= t.looked || t.Len() < 2*t.live {
 		return nil

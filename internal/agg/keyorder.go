@@ -95,28 +95,3 @@ func (t *Table) Key(i uint32) flow.Key { return t.session(i).key }
 // RowKey returns the key of session i as its row shows it: from the sender of
 // the first packet to its receiver.
 func (t *Table) RowKey(i uint32) flow.Key { return t.session(i).rowKey() }
-
-// Span returns the latest packet time of all events, and that of the captures
-// before the current one, both in ns and the smallest int64 where there are
-// none.
-func (t *Table) Span() (newest, boundary int64) { return t.newest, t.boundary }
-
-// Successor returns an empty table for what comes behind t, in the same
-// capture, when t is put away.
-func (t *Table) Successor() *Table {
-	o := NewTable(t.opt)
-	o.newest, o.boundary, o.stamp = t.newest, t.boundary, t.stamp
-	return o
-}
-
-// AbsorbPart is Absorb for a session that may go on in the same capture as
-// its part in t: a session that begins before its part in t has ended is only
-// taken as one of overlapping captures if it begins before boundary, the
-// latest packet time of earlier captures.
-func (t *Table) AbsorbPart(data []byte, boundary int64) (rest []byte, err error) {
-	before := t.boundary
-	t.boundary = boundary
-	rest, err = t.absorb(data)
-	t.boundary = before
-	return rest, err
-}

@@ -1,7 +1,6 @@
 package agg
 
 import (
-	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -52,21 +51,5 @@ func TestKeyOrder(t *testing.T) {
 		if len(slices.Compact(order)) != table.Len() {
 			t.Error("a session is there twice")
 		}
-	}
-}
-
-func TestSuccessor(t *testing.T) {
-	table := keyTable(100)
-	defer table.Release()
-	table.BeginCapture()
-	next := table.Successor()
-	defer next.Release()
-	if newest, boundary := next.Span(); newest != 99 || boundary != 99 || next.Len() != 0 {
-		t.Errorf("newest %d, boundary %d, %d sessions", newest, boundary, next.Len())
-	}
-	fresh := NewTable(Options{})
-	defer fresh.Release()
-	if newest, boundary := fresh.Span(); newest != math.MinInt64 || boundary != math.MinInt64 {
-		t.Errorf("an empty table: newest %d, boundary %d", newest, boundary)
 	}
 }

@@ -9,11 +9,10 @@ package agg
 //   - Where a session of more than 128 packets in o begins before its part in t
 //     has ended, and goes on so for more than its first seven packets, only
 //     the sum of its gaps is right: see mergeLarge. Such a session is marked,
-//     and counted by Overlapped.
+//     and counted by InexactGaps.
 //
 // Both tables have the same options. o is left as it was.
 func (t *Table) Merge(o *Table) {
-	t.BeginCapture()
 	n := uint32(o.Len())
 	for i := uint32(0); i < n; {
 		g := min(n-i, groupSize)
@@ -67,10 +66,7 @@ func (t *Table) adopt(s *Session, o *Table, from *Session) {
 
 // join appends a session of o to s.
 func (t *Table) join(s *Session, o *Table, from *Session) {
-	if first := from.first(); first < s.last && first < t.boundary {
-		s.state |= overlapped
-	}
-	s.state |= from.state & overlapped
+	s.state |= from.state & inexactGaps
 	s.truncated += from.truncated
 	kept := min(from.fill, keptRecords)
 	clock := t.replayAll(s, o, from, 0, kept, from.first())
@@ -124,7 +120,7 @@ func (t *Table) mergeLarge(s *Session, l *large, clock int64) int64 {
 		s.last = end
 		return end
 	}
-	s.state |= overlapped
+	s.state |= inexactGaps
 	other := *l
 	step := uint64(0)
 	if end > s.last {
@@ -155,11 +151,12 @@ func (l *large) collapseGaps(scr *digestScratch, step, threshold uint64) {
 	}
 }
 
-// Overlapped returns the number of sessions whose packets came from captures
-// that overlap in time, so that their gaps are not those of one capture.
-func (t *Table) Overlapped() (n uint64) {
+// InexactGaps returns the number of sessions of whose gaps only the sum is
+// exact, because two summaries that were merged overlapped in time by more
+// packets than a summary keeps as they came.
+func (t *Table) InexactGaps() (n uint64) {
 	for i := range uint32(t.Len()) {
-		if t.session(i).state&overlapped != 0 {
+		if t.session(i).state&inexactGaps != 0 {
 			n++
 		}
 	}

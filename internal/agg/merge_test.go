@@ -97,8 +97,8 @@ func TestMergeEqualsOnePass(t *testing.T) {
 				t.Run(fmt.Sprintf("%s/%s/keys=%d/timeout=%d", name, kind, tr.keys, o.IdleTimeout), func(t *testing.T) {
 					ref.check(t, merged)
 					checkRows(t, merged)
-					if n := merged.Overlapped(); n != 0 {
-						t.Errorf("%d sessions overlap", n)
+					if n := merged.InexactGaps(); n != 0 {
+						t.Errorf("%d sessions have inexact gaps", n)
 					}
 				})
 				merged.Release()
@@ -147,7 +147,7 @@ func ramp(n int, start, step int64) []int64 {
 }
 
 // Captures that overlap by few packets, or whose later part is small, merge
-// exactly; and such a session is marked.
+// exactly.
 func TestOverlapExact(t *testing.T) {
 	for _, name := range sortedKeys(transfers) {
 		for _, c := range []struct{ first, second, overlap int }{
@@ -166,8 +166,8 @@ func TestOverlapExact(t *testing.T) {
 			transfers[name](t, tab, later)
 			t.Run(fmt.Sprintf("%s/first=%d/second=%d/overlap=%d", name, c.first, c.second, c.overlap), func(t *testing.T) {
 				ref.check(t, tab)
-				if tab.Overlapped() != 1 {
-					t.Error("not marked as overlapped")
+				if tab.InexactGaps() != 0 {
+					t.Error("marked as inexact")
 				}
 				if got := tab.Reordered(); name == "merge" && got != ref.reordered {
 					t.Errorf("%d reordered, want %d", got, ref.reordered)
@@ -207,8 +207,8 @@ func TestOverlapDeep(t *testing.T) {
 
 func checkDeep(t *testing.T, tab *Table, want *refSession) {
 	t.Helper()
-	if tab.Len() != 1 || tab.Overlapped() != 1 {
-		t.Fatalf("%d sessions, %d of them overlapped", tab.Len(), tab.Overlapped())
+	if tab.Len() != 1 || tab.InexactGaps() != 1 {
+		t.Fatalf("%d sessions, %d of them with inexact gaps", tab.Len(), tab.InexactGaps())
 	}
 	var z Summarizer
 	var got Summary
@@ -271,55 +271,18 @@ func TestMergeKeepsDirection(t *testing.T) {
 	}
 }
 
-// A session that overlapped stays marked through later merges, and a table
-// knows how far the captures that it took in went.
-func TestMergeKeepsMarkAndClock(t *testing.T) {
+// A session with inexact gaps stays marked through later merges.
+func TestMergeKeepsMark(t *testing.T) {
 	for _, name := range sortedKeys(transfers) {
 		r := newRand(38)
 		first, second := tableOf(r, Options{}, sequence(ramp(5, 0, 10), 0)), tableOf(r, Options{}, sequence(ramp(5, 100, 10), 5))
-		second.session(0).state |= overlapped
+		second.session(0).state |= inexactGaps
 		transfers[name](t, first, second)
-		if n := first.Overlapped(); n != 1 {
+		if n := first.InexactGaps(); n != 1 {
 			t.Errorf("%s: the mark was lost", name)
-		}
-		first.session(0).state &^= overlapped
-		first.BeginCapture()
-		update(first, r, sequence([]int64{139}, 10))
-		if n := first.Overlapped(); n != 1 {
-			t.Errorf("%s: a packet before the end of what was merged is not marked", name)
 		}
 		first.Release()
 		second.Release()
-	}
-}
-
-// Sessions whose packets go back in time behind their end in an earlier capture
-// are marked when captures are read into one table, and only those: whatever
-// other sessions do.
-func TestBeginCapture(t *testing.T) {
-	for _, c := range []struct {
-		name     string
-		captures [][]int64
-		want     uint64
-	}{
-		{"in order", [][]int64{{200, 210}}, 0},
-		{"at the same time", [][]int64{{190, 190}}, 0},
-		{"behind", [][]int64{{185, 210}}, 1},
-		{"reordered, but later than the first capture", [][]int64{{300, 290, 301}}, 0},
-		{"reordered in captures of its own", [][]int64{{300, 290}, {400, 390}, {500, 490}, {600, 590}, {700}, {800}, {900}, {950, 940}, {960, 955}}, 0},
-		{"behind the capture before the last", [][]int64{{300}, {}, {299}}, 1},
-	} {
-		r := newRand(36)
-		tab := tableOf(r, Options{}, sequence(ramp(20, 0, 10), 0))
-		tab.Update([]flow.Event{plainEvent(1, 1000)}, inOrder(1)) // a session that ends later
-		for _, times := range c.captures {
-			tab.BeginCapture()
-			update(tab, r, sequence(times, 20))
-		}
-		if got := tab.Overlapped(); got != c.want {
-			t.Errorf("%s: %d overlapped, want %d", c.name, got, c.want)
-		}
-		tab.Release()
 	}
 }
 

@@ -45,11 +45,9 @@ type Session struct {
 type sessionState uint8
 
 const (
-	classMask  sessionState = 7      // index into classRecords
-	reversed   sessionState = 1 << 3 // the first packet went from key.Dst to key.Src
-	overlapped sessionState = 1 << 4 // it began in a later capture before it had ended in an earlier one
-	stampUnit  sessionState = 1 << 5
-	stampMask  sessionState = 7 * stampUnit // Table.stamp when last was set
+	classMask   sessionState = 7      // index into classRecords
+	reversed    sessionState = 1 << 3 // the first packet went from key.Dst to key.Src
+	inexactGaps sessionState = 1 << 4 // merging kept only the sum of some gaps: see mergeLarge
 )
 
 // classRecords is how many records a session of each class holds, head

@@ -31,9 +31,7 @@ type Table struct {
 	// freeLarge is index + 1 of a free digest block, linked through packets.
 	freeLarge uint32
 
-	newest    int64        // latest packet time so far
-	boundary  int64        // latest packet time of earlier captures
-	stamp     sessionState // the number of the capture modulo 8, in stampMask
+	newest    int64 // latest packet time so far
 	reordered uint64
 
 	incoming *Table // of Absorb: the session being decoded
@@ -56,7 +54,7 @@ const minSlots = 512
 
 // NewTable returns an empty table.
 func NewTable(o Options) *Table {
-	t := &Table{opt: o, newest: minTime, boundary: minTime}
+	t := &Table{opt: o, newest: minTime}
 	t.sessions.arena, t.records.arena, t.larges.arena = &t.arena, &t.arena, &t.arena
 	t.setSlots(make([]uint64, minSlots))
 	t.arena.bytes = minSlots * 8
@@ -87,7 +85,7 @@ func (t *Table) Reset() {
 	t.records.reset()
 	t.larges.reset()
 	t.freeLarge = 0
-	t.newest, t.boundary, t.stamp, t.reordered = minTime, minTime, 0, 0
+	t.newest, t.reordered = minTime, 0
 	t.looked, t.live = t.arena.bytes, 0
 }
 
@@ -98,13 +96,6 @@ func (t *Table) Release() {
 	}
 	t.arena.release()
 	*t = Table{}
-}
-
-// BeginCapture says that the events to come are of another capture. Sessions
-// that go on in it before they have ended in an earlier one are marked.
-func (t *Table) BeginCapture() {
-	t.boundary = max(t.boundary, t.newest)
-	t.stamp += stampUnit // wraps
 }
 
 // groupSize is how many events are looked up side by side. A lookup misses
@@ -181,13 +172,11 @@ func (t *Table) update(s *Session, ev *flow.Event) *Session {
 	if s == nil {
 		s = t.insert(&ev.Key, ev.Hash)
 		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
-		s.state |= t.stamp
 	} else if gap, ok := t.advance(s, ev.Time); ok {
 		t.append(s, record{gap, ev.WireBytes, ev.PayloadBytes})
 	} else {
 		s = t.renew(&ev.Key, ev.Hash)
 		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
-		s.state |= t.stamp
 	}
 	s.truncated += uint32(ev.Flags / flow.Truncated)
 	t.newest = max(t.newest, ev.Time)
@@ -200,9 +189,6 @@ func (t *Table) update(s *Session, ev *flow.Event) *Session {
 func (t *Table) advance(s *Session, time int64) (gap uint64, ok bool) {
 	if time < s.last {
 		t.reordered++
-		if s.state&stampMask != t.stamp {
-			s.state |= overlapped
-		}
 		return 0, true
 	}
 	gap = uint64(time) - uint64(s.last)
@@ -210,9 +196,6 @@ func (t *Table) advance(s *Session, time int64) (gap uint64, ok bool) {
 		return 0, false
 	}
 	s.last = time
-	if s.state&stampMask != t.stamp {
-		s.state = s.state&^stampMask | t.stamp
-	}
 	return gap, true
 }
 

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"math"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
@@ -22,7 +21,7 @@ type Collector struct {
 	packed  packed
 	runs    []Input
 
-	sessions, reordered, overlapped uint64
+	sessions, reordered, inexact uint64
 }
 
 // NewCollector returns a collector that keeps at most limit bytes in memory; 0
@@ -49,7 +48,7 @@ func (c *Collector) Merge(ctx context.Context, inputs []Input, partitions int) e
 }
 
 func (c *Collector) take(_ int, session []byte) error {
-	first, _, overlapped, err := agg.RowOf(session)
+	first, _, inexact, err := agg.RowOf(session)
 	if err != nil {
 		return err
 	}
@@ -60,8 +59,8 @@ func (c *Collector) take(_ int, session []byte) error {
 	}
 	c.packed.add(first, session)
 	c.sessions++
-	if overlapped {
-		c.overlapped++
+	if inexact {
+		c.inexact++
 	}
 	return nil
 }
@@ -93,9 +92,9 @@ func (c *Collector) flush() error {
 func (c *Collector) Sort() { c.packed.sort() }
 
 // Counts returns the number of sessions, of packets that merging took as
-// arriving with a later one, and of sessions over overlapping captures.
-func (c *Collector) Counts() (sessions, reordered, overlapped uint64) {
-	return c.sessions, c.reordered, c.overlapped
+// arriving with a later one, and of sessions that agg.Table.InexactGaps counts.
+func (c *Collector) Counts() (sessions, reordered, inexact uint64) {
+	return c.sessions, c.reordered, c.inexact
 }
 
 // Close releases memory and removes the runs.
@@ -144,7 +143,7 @@ func timeInput(t *agg.Table) Input {
 }
 
 func memoryInput(o order, open func() entries) Input {
-	return Input{Boundary: math.MaxInt64, memory: open, order: o, only: -1}
+	return Input{memory: open, order: o, only: -1}
 }
 
 // packedBytes is the size of a chunk of packed sessions.

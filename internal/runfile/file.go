@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
-	"math"
 
 	"pcapbatch/internal/agg"
 )
@@ -240,7 +239,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section to be merged: a partition of a run of sessions, or
 // with partition 0 the rows.
 func (r *Run) Input(partition int) Input {
-	in := Input{Boundary: math.MaxInt64, path: r.Path, fs: r.fs, section: r.Index[partition], order: rowOrder, only: -1}
+	in := Input{path: r.Path, fs: r.fs, section: r.Index[partition], order: rowOrder, only: -1}
 	if r.file != nil {
 		in.file = r.file
 	}

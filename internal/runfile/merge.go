@@ -19,10 +19,6 @@ const MaxInputs = 128
 // An Input is something sorted to be merged: a section of a file, or a table
 // in memory.
 type Input struct {
-	// Boundary is for sessions: see agg.Table.AbsorbPart. It is
-	// math.MaxInt64 where the input begins another capture.
-	Boundary int64
-
 	path    string
 	file    io.ReaderAt // nil: path is opened for the time of the merge
 	fs      FS
@@ -68,7 +64,7 @@ type Entry struct {
 
 // absorb gives the session to t.
 func (e *Entry) absorb(t *agg.Table) error {
-	if _, err := t.AbsorbPart(e.data, e.in.Boundary); err != nil {
+	if _, err := t.Absorb(e.data); err != nil {
 		return e.damaged(err)
 	}
 	return nil

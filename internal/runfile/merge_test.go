@@ -105,40 +105,6 @@ func TestNarrow(t *testing.T) {
 	}
 }
 
-// Sessions that a spill cut in two while packets came out of order are not
-// sessions of overlapping captures; those of another capture are.
-func TestBoundary(t *testing.T) {
-	k := event(rand.New(rand.NewPCG(1, 1)), 1, 0)
-	at := func(times ...int64) []flow.Event {
-		var list []flow.Event
-		for _, x := range times {
-			k.Time = x
-			list = append(list, k)
-		}
-		return list
-	}
-	first := tableOf(at(0, 10))
-	rest := first.Successor()
-	update(rest, at(9, 20))
-	_, boundary := rest.Span()
-	same := TableInput(rest, 1)
-	same.Boundary = boundary
-	c := NewCollector(options, 0, NewTemp(OS, t.TempDir()))
-	if err := c.Merge(context.Background(), []Input{TableInput(first, 1), same}, 1); err != nil {
-		t.Fatal(err)
-	}
-	if n, reordered, overlapped := c.Counts(); n != 1 || reordered != 1 || overlapped != 0 {
-		t.Errorf("same capture: %d sessions, %d reordered, %d overlapped", n, reordered, overlapped)
-	}
-	c = NewCollector(options, 0, NewTemp(OS, t.TempDir()))
-	if err := c.Merge(context.Background(), []Input{TableInput(first, 1), TableInput(rest, 1)}, 1); err != nil {
-		t.Fatal(err)
-	}
-	if n, reordered, overlapped := c.Counts(); n != 1 || reordered != 1 || overlapped != 1 {
-		t.Errorf("another capture: %d sessions, %d reordered, %d overlapped", n, reordered, overlapped)
-	}
-}
-
 // What is narrowed on the way counts as if all had been merged at once.
 func TestNarrowCounts(t *testing.T) {
 	packet := event(rand.New(rand.NewPCG(1, 1)), 1, 0)
@@ -161,11 +127,8 @@ func TestNarrowCounts(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if i > 0 {
-						in.Boundary = before
-					}
 					inputs = append(inputs, in)
-					if _, err := flat.AbsorbPart(table.AppendSession(nil, 0), in.Boundary); err != nil {
+					if _, err := flat.Absorb(table.AppendSession(nil, 0)); err != nil {
 						t.Fatal(err)
 					}
 					table.Release()
@@ -174,10 +137,10 @@ func TestNarrowCounts(t *testing.T) {
 			if err := c.Merge(context.Background(), inputs, 1); err != nil {
 				t.Fatal(err)
 			}
-			n, reordered, overlapped := c.Counts()
-			if n != 1 || flat.Reordered() == 0 || (overlapped > 0) != (len(captures) > 1 && behind < 0) || reordered != flat.Reordered() || overlapped != flat.Overlapped() {
-				t.Errorf("%d, captures %d ns behind the one before: %d sessions, %d reordered, %d overlapped; at once %d, %d",
-					captures, behind, n, reordered, overlapped, flat.Reordered(), flat.Overlapped())
+			n, reordered, inexact := c.Counts()
+			if n != 1 || flat.Reordered() == 0 || reordered != flat.Reordered() || inexact != flat.InexactGaps() {
+				t.Errorf("%d, captures %d ns behind the one before: %d sessions, %d reordered, %d with inexact gaps; at once %d, %d",
+					captures, behind, n, reordered, inexact, flat.Reordered(), flat.InexactGaps())
 			}
 			c.Close()
 			flat.Release()

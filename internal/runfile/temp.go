@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"io"
-	"math"
 	"os"
 
 	"pcapbatch/internal/agg"
@@ -55,7 +54,7 @@ func (t *Temp) write(fill func(w *blockWriter) error) (Section, error) {
 
 // input makes an input of a section.
 func (t *Temp) input(s Section, o order) Input {
-	return Input{Boundary: math.MaxInt64, path: t.name(), file: t.file, section: s, order: o, fast: true, only: -1}
+	return Input{path: t.name(), file: t.file, section: s, order: o, fast: true, only: -1}
 }
 
 // Drop says that n sections are not needed any more. Without sections the file
@@ -114,7 +113,7 @@ func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg
 	for len(inputs) > MaxInputs {
 		var next []Input
 		for len(inputs) > 0 {
-			n, boundary := neighbours(inputs)
+			n := min(len(inputs), MaxInputs)
 			s, err := t.write(func(w *blockWriter) error {
 				more, err := combine(ctx, inputs[:n], o, func(_ int, session []byte) error { return w.add(session) })
 				reordered += more
@@ -123,30 +122,12 @@ func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg
 			if err != nil {
 				return nil, 0, err
 			}
-			in := t.input(s, sessionOrder(partitions))
-			in.Boundary = boundary
-			next = append(next, in)
+			next = append(next, t.input(s, sessionOrder(partitions)))
 			inputs = inputs[n:]
 		}
 		inputs = next
 	}
 	return inputs, reordered, nil
-}
-
-// neighbours returns how many inputs become one, and its boundary: those that
-// go on with a capture that began before them stay apart from the captures
-// behind it. Two such groups in a row take more than MaxInputs, if there are as
-// many.
-func neighbours(inputs []Input) (n int, boundary int64) {
-	most := min(len(inputs), MaxInputs)
-	if inputs[0].Boundary == math.MaxInt64 {
-		return most, math.MaxInt64
-	}
-	for n < most && inputs[n].Boundary < math.MaxInt64 {
-		boundary = inputs[n].Boundary
-		n++
-	}
-	return n, boundary
 }
 
 // narrowRows is Narrow for what is sorted by time, where nothing is joined.

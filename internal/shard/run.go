@@ -29,8 +29,6 @@ type Block interface {
 	// Events returns the events in capture order, valid until the block is
 	// read into again.
 	Events() []flow.Event
-	// Capture numbers the capture of the records within its stretch.
-	Capture() int
 }
 
 // A Stretch is a list of captures that are read one after the other.

@@ -19,7 +19,6 @@ import (
 // that blocks overtake each other.
 type fakeBlock struct {
 	workers int
-	capture int
 	ordered bool
 	raw     []flow.Event
 	events  []flow.Event
@@ -44,7 +43,6 @@ func (b *fakeBlock) Decode() {
 func (b *fakeBlock) Ordered() bool        { return b.ordered }
 func (b *fakeBlock) Resolve()             { b.resolve(b.events) }
 func (b *fakeBlock) Events() []flow.Event { return b.events }
-func (b *fakeBlock) Capture() int         { return b.capture }
 
 // A fakeStretch deals out events in blocks of random size. Every third block
 // is ordered, and its turn is checked.

@@ -12,19 +12,14 @@ import (
 // A Keeper puts sessions away: those that outgrow the memory, and with
 // Config.Separate those of each finished stretch. Workers call it side by side.
 type Keeper interface {
-	// Spill puts the sessions of t away. It must not keep t. The parts of one
-	// worker are in capture order once they are sorted by p, stably.
-	Spill(ctx context.Context, worker int, p Part, t *agg.Table) error
+	// Spill puts the sessions of t away, of which stretch is the first. It must
+	// not keep t. What one worker spills is in capture order once it is sorted
+	// by stretch, stably.
+	Spill(ctx context.Context, worker, stretch int, t *agg.Table) error
 	// Keep takes the sessions of a stretch that has ended, one table per
 	// worker, nil where there is none: what has not been spilled. It must not
 	// keep the tables.
 	Keep(ctx context.Context, stretch int, tables []*agg.Table) error
-}
-
-// A Part says where sessions that were spilled belong.
-type Part struct {
-	Stretch int  // the first that they are of
-	More    bool // they are of one stretch, and an earlier part of the worker is of it too
 }
 
 // smallTable is the size up to which spilling a table would gain nothing: its
@@ -90,7 +85,7 @@ func (w *worker) makeRoom(ctx context.Context, r *run) error {
 	case stretch == merged:
 		return w.spillMerged(ctx, r)
 	}
-	w.open[stretch] = t.Successor()
+	w.open[stretch] = agg.NewTable(w.options)
 	return w.spill(ctx, r, stretch, t)
 }
 
@@ -105,13 +100,12 @@ func (w *worker) evict(ctx context.Context, r *run) error {
 
 // put gives the keeper sessions of a table.
 func (w *worker) put(ctx context.Context, r *run, stretch int, t *agg.Table) error {
-	p := Part{Stretch: w.from}
-	if stretch != merged {
-		p = Part{Stretch: stretch, More: w.parts[stretch] > 0}
-		w.parts[stretch]++
-	}
 	w.spilled = true
-	return r.Keeper.Spill(ctx, w.index, p, t)
+	if stretch == merged {
+		return r.Keeper.Spill(ctx, w.index, w.from, t)
+	}
+	w.parts[stretch]++
+	return r.Keeper.Spill(ctx, w.index, stretch, t)
 }
 
 // spill puts a whole table away.
@@ -152,7 +146,6 @@ func (w *worker) keep(ctx context.Context, s *stretchRun, r *run) {
 		s.tables[w.index] = t
 	}
 	delete(w.open, s.index)
-	delete(w.capture, s.index)
 	delete(w.parts, s.index)
 	if s.pending.Add(-1) > 0 {
 		return

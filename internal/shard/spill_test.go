@@ -25,7 +25,7 @@ type memoryKeeper struct {
 }
 
 type keptPart struct {
-	Part
+	stretch  int
 	sessions []byte
 }
 
@@ -40,10 +40,10 @@ func encode(dst []byte, t *agg.Table) []byte {
 	return dst
 }
 
-func (k *memoryKeeper) Spill(_ context.Context, worker int, p Part, t *agg.Table) error {
+func (k *memoryKeeper) Spill(_ context.Context, worker, stretch int, t *agg.Table) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.parts[worker] = append(k.parts[worker], keptPart{p, encode(nil, t)})
+	k.parts[worker] = append(k.parts[worker], keptPart{stretch, encode(nil, t)})
 	k.sessions += len(t.KeyOrder(nil))
 	k.most = max(k.most, t.Bytes())
 	return k.fail
@@ -51,7 +51,7 @@ func (k *memoryKeeper) Spill(_ context.Context, worker int, p Part, t *agg.Table
 
 // sorted are the parts of a worker in capture order.
 func (k *memoryKeeper) sorted(worker int) []keptPart {
-	slices.SortStableFunc(k.parts[worker], func(a, b keptPart) int { return a.Stretch - b.Stretch })
+	slices.SortStableFunc(k.parts[worker], func(a, b keptPart) int { return a.stretch - b.stretch })
 	return k.parts[worker]
 }
 

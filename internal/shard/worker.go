@@ -16,7 +16,6 @@ type worker struct {
 	next    int // stretches before it are merged
 	open    map[int]*agg.Table
 	ended   []*stretchRun // waiting for an earlier one
-	capture map[int]int   // capture being read, by stretch
 	spare   []*agg.Table
 
 	// See spill.go.
@@ -29,7 +28,6 @@ type worker struct {
 // consume takes blocks until the queue is closed. Once ctx is cancelled it
 // only gives them back.
 func (w *worker) consume(ctx context.Context, r *run) {
-	w.capture = map[int]int{}
 	w.parts = map[int]int{}
 	for j := range r.queues[w.index] {
 		j.decoded.Wait()
@@ -63,11 +61,6 @@ func (w *worker) update(j *job) {
 	if t == nil {
 		t = w.table()
 		w.open[i] = t
-		w.capture[i] = j.Capture()
-	}
-	if c := j.Capture(); c != w.capture[i] {
-		w.capture[i] = c
-		t.BeginCapture()
 	}
 	t.Update(j.Events(), order)
 }
@@ -98,7 +91,6 @@ func (w *worker) end(ctx context.Context, s *stretchRun, r *run) {
 func (w *worker) merge(ctx context.Context, r *run, i int) error {
 	t := w.open[i]
 	delete(w.open, i)
-	delete(w.capture, i)
 	switch {
 	case t == nil: // no packet of this shard
 	case w.parts[i] > 0:
