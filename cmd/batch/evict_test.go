@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"pcapbatch/internal/runfile"
+	"pcapbatch/internal/durable"
 )
 
 // churn are n packets, 1 ms apart, of sessions that come and go, and of a
@@ -58,13 +58,13 @@ func TestEvictionSameBytes(t *testing.T) {
 			t.Run(fmt.Sprintf("%s/%s", timeout, name), func(t *testing.T) {
 				summary := filepath.Join(t.TempDir(), "s.json")
 				args := append([]string{"--summary", summary, "--idle-timeout", timeout}, way...)
-				want := runSpilling(t, &spilling{FS: runfile.OS}, 1, args...)
+				want := runSpilling(t, &spilling{FS: durable.OS}, 1, args...)
 				whole := readSummary(t, summary)
 				if want.code != exitOK {
 					t.Fatalf("without a limit: code %d, %s", want.code, want.stderr)
 				}
 				for i, limited := range append(spillArgs(), []string{"--state", t.TempDir(), "-j1", "--memory=32M"}) {
-					fs := &spilling{FS: runfile.OS}
+					fs := &spilling{FS: durable.OS}
 					got := runSpilling(t, fs, 1, append(args, limited...)...)
 					r := readSummary(t, summary)
 					if got.code != exitOK || fs.files.Load() == 0 && i == 0 {

@@ -19,13 +19,14 @@ import (
 	"github.com/klauspost/compress/zstd"
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
 // faults is a file system that counts what it is asked to write, and fails at
 // one of these calls, or from there on.
 type faults struct {
-	runfile.FS
+	durable.FS
 	at    int   // the call that fails, from 0
 	err   error // its error; nil: a short write without one
 	stays bool  // all that come later fail as well
@@ -64,21 +65,21 @@ func (f *faults) step(what, path string) (err error, failed bool) {
 	return f.err, true
 }
 
-func (f *faults) Create(path string) (runfile.File, error) {
+func (f *faults) Create(path string) (durable.File, error) {
 	// From the name of a Pending: "." in front, eight characters and two dots behind.
 	dir, base := filepath.Split(path)
 	name := dir + base[1:len(base)-len(".ABCDEFGH.tmp")]
-	return f.make(name, "close", func() (runfile.File, error) { return f.FS.Create(path) })
+	return f.make(name, "close", func() (durable.File, error) { return f.FS.Create(path) })
 }
 
-func (f *faults) Temp(dir string) (runfile.File, error) {
+func (f *faults) Temp(dir string) (durable.File, error) {
 	f.mu.Lock()
 	f.temps++
 	f.mu.Unlock()
-	return f.make("temporary file in "+dir, closesTemp, func() (runfile.File, error) { return f.FS.Temp(dir) })
+	return f.make("temporary file in "+dir, closesTemp, func() (durable.File, error) { return f.FS.Temp(dir) })
 }
 
-func (f *faults) make(name, closes string, create func() (runfile.File, error)) (runfile.File, error) {
+func (f *faults) make(name, closes string, create func() (durable.File, error)) (durable.File, error) {
 	if err, failed := f.step("create", name); failed {
 		return nil, err
 	}
@@ -104,7 +105,7 @@ func (f *faults) SyncDir(path string) error {
 }
 
 type faultyFile struct {
-	runfile.File
+	durable.File
 	fs     *faults
 	name   string
 	closes string // what closing it is
@@ -141,7 +142,7 @@ func (f *faultyFile) Close() error {
 }
 
 // on runs a command on a file system.
-func on(fs runfile.FS, args ...string) result {
+func on(fs durable.FS, args ...string) result {
 	var out, errs bytes.Buffer
 	std := &streams{in: bytes.NewReader(nil), out: &out, err: &errs}
 	var cmd *cobra.Command
@@ -280,7 +281,7 @@ func TestEveryWriteFails(t *testing.T) {
 	total := 0
 	for _, c := range faultCases(t) {
 		t.Run(c.name, func(t *testing.T) {
-			count := &faults{FS: runfile.OS, at: 1 << 30}
+			count := &faults{FS: durable.OS, at: 1 << 30}
 			clean := t.TempDir()
 			if r := on(count, c.args(clean)...); r.code != exitOK || r.stderr != "" {
 				t.Fatalf("without a fault: code %d, %s", r.code, r.stderr)
@@ -306,7 +307,7 @@ func TestEveryWriteFails(t *testing.T) {
 					continue
 				}
 				for n := i * step / len(faulty); n < count.calls; n += step {
-					if c.tryFault(t, &faults{FS: runfile.OS, at: n, err: fault.err, stays: fault.stays}) {
+					if c.tryFault(t, &faults{FS: durable.OS, at: n, err: fault.err, stays: fault.stays}) {
 						tried++
 					}
 				}
@@ -345,7 +346,7 @@ func (c *faultCase) tryFault(t *testing.T, fs *faults) bool {
 	if c.slow && fs.at%8 > 0 {
 		return true
 	}
-	if r := on(runfile.OS, args...); r.code != exitOK || r.stderr != "" {
+	if r := on(durable.OS, args...); r.code != exitOK || r.stderr != "" {
 		t.Errorf("after %s: code %d, %s", place, r.code, r.stderr)
 	} else if got := c.csv(t, dir); got != c.want {
 		t.Errorf("after %s: other rows from line %d", place, differentLine(got, c.want))
@@ -387,7 +388,7 @@ func (c *faultCase) onlyWhole(dir string, fs *faults, old bool) error {
 			}
 			return nil
 		case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix):
-			run, err := runfile.Open(runfile.OS, path)
+			run, err := runfile.Open(durable.OS, path)
 			if err == nil {
 				err = run.Verify()
 			}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
 )
 
@@ -121,7 +122,7 @@ func (f *finder) argument(arg string) {
 	case strings.ContainsAny(arg, "*?["):
 		f.pattern(arg)
 	default:
-		f.fail(arg, pathCause(err))
+		f.fail(arg, durable.Cause(err))
 	}
 }
 
@@ -139,7 +140,7 @@ func (f *finder) pattern(arg string) {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			f.fail(path, pathCause(err))
+			f.fail(path, durable.Cause(err))
 		case info.IsDir():
 			f.directory(path)
 		case info.Mode().IsRegular():
@@ -169,7 +170,7 @@ func (f *finder) directory(dir string) {
 		switch {
 		case err != nil:
 			empty = false
-			f.fail(path, pathCause(err))
+			f.fail(path, durable.Cause(err))
 		case mode.IsRegular():
 			empty = false
 			f.add(path)
@@ -237,15 +238,6 @@ func realPath(path string) string {
 		path = abs
 	}
 	return path
-}
-
-// pathCause drops operation and path from an error of package os: the message
-// has the path already.
-func pathCause(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
 }
 
 // captureArgs are the captures named by the arguments and by --files-from.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/runfile"
 )
@@ -71,7 +72,7 @@ func makeOut(dir string) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return &exitError{exitOutput, err}
 	}
-	runfile.Sweep(dir)
+	durable.Sweep(dir, runfile.RunSuffix, runfile.PartSuffix)
 	return nil
 }
 

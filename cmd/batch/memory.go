@@ -9,9 +9,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/spf13/pflag"
+	"pcapbatch/internal/durable"
 
-	"pcapbatch/internal/runfile"
+	"github.com/spf13/pflag"
 )
 
 // memory is what a run may use of the machine, and where it puts what does not
@@ -19,11 +19,11 @@ import (
 type memory struct {
 	size    string // of --memory; "" is automatic
 	tempDir string
-	fs      runfile.FS // that everything the run makes is written to, profiles apart
+	fs      durable.FS // that everything the run makes is written to, profiles apart
 }
 
 func (m *memory) register(set *pflag.FlagSet) {
-	m.fs = runfile.OS
+	m.fs = durable.OS
 	set.StringVar(&m.size, "memory", "", "keep to `SIZE` of memory (as 800M or 16G), and put sessions on disk beyond (default three quarters of the machine's)")
 	set.StringVar(&m.tempDir, "temp-dir", "", "put what does not fit into memory in `DIR` (default the system's directory for temporary files)")
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/writer"
 )
@@ -161,7 +162,7 @@ func sameCapture(runs []*runfile.Run) error {
 
 // openRuns opens the files that args name: files, and directories of files
 // whose names end in suffix.
-func openRuns(args []string, suffix string, fsys runfile.FS) (runs []*runfile.Run, err error) {
+func openRuns(args []string, suffix string, fsys durable.FS) (runs []*runfile.Run, err error) {
 	if len(args) == 0 {
 		return nil, usageError("no run files named")
 	}

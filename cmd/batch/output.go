@@ -15,10 +15,10 @@ import (
 	"strings"
 	"syscall"
 
+	"pcapbatch/internal/durable"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"pcapbatch/internal/runfile"
 )
 
 // stdoutName stands for standard output.
@@ -30,14 +30,14 @@ type output struct {
 	io.Writer
 	compressor io.WriteCloser   // nil without
 	packed     *bufio.Writer    // behind the compressor, which writes a few bytes at a time
-	pending    *runfile.Pending // nil for what is there and not a regular file
+	pending    *durable.Pending // nil for what is there and not a regular file
 	file       *os.File         // that; nil for standard output
 	path       string           // empty for standard output
 }
 
 // createOutput opens the output: standard output for "" and "-", else a file,
 // compressed as its name ends.
-func createOutput(ctx context.Context, fsys runfile.FS, path string, stdout io.Writer) (*output, error) {
+func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*output, error) {
 	o := &output{Writer: pipeWriter{ctx, stdout}}
 	if path != "" && path != stdoutName {
 		o.path = path
@@ -69,7 +69,7 @@ func outputError(err error) error {
 
 // create opens the file. What exists and is not a regular file, such as a
 // device or a FIFO, is written to as it is.
-func (o *output) create(ctx context.Context, fsys runfile.FS) (err error) {
+func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
 	info, err := os.Stat(o.path)
 	switch {
 	case err == nil && info.IsDir():
@@ -82,8 +82,8 @@ func (o *output) create(ctx context.Context, fsys runfile.FS) (err error) {
 		return err
 	}
 	path := target(o.path)
-	runfile.SweepBeside(path) // what a run that was killed has left
-	o.pending, err = runfile.CreatePending(fsys, path)
+	durable.SweepBeside(path) // what a run that was killed has left
+	o.pending, err = durable.CreatePending(fsys, path)
 	o.Writer = namedWriter{o, o.pending}
 	return err
 }
@@ -111,7 +111,7 @@ func (o *output) named(err error) error {
 	if o.path == "" || err == nil {
 		return err
 	}
-	return fmt.Errorf("%s: %w", o.path, pathCause(err))
+	return fmt.Errorf("%s: %w", o.path, durable.Cause(err))
 }
 
 // A namedWriter names the output in its errors.

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"syscall"
+
+	"pcapbatch/internal/durable"
 )
 
 // maxOpenFiles is how many captures of a merge have their files open at once:
@@ -52,7 +54,7 @@ func (f *parkedFile) Read(p []byte) (int, error) {
 		f.Close()
 		return n, err
 	}
-	return n, pathCause(err)
+	return n, durable.Cause(err)
 }
 
 // unpark opens the file again. Where there are too many open already, the one
@@ -75,11 +77,11 @@ func (f *parkedFile) unpark() error {
 		file, err = os.Open(f.path)
 	}
 	if err != nil {
-		return pathCause(err)
+		return durable.Cause(err)
 	}
 	if err := f.resume(file); err != nil {
 		file.Close()
-		return pathCause(err)
+		return durable.Cause(err)
 	}
 	f.file, f.place = file, f.files.open.PushFront(f)
 	return nil
@@ -113,7 +115,7 @@ func (o *openFiles) parkOldest() error {
 		f.was, err = f.file.Stat()
 	}
 	f.Close()
-	return pathCause(err)
+	return durable.Cause(err)
 }
 
 // Close closes the file; a later Read would open it again.

@@ -16,8 +16,8 @@ import (
 	"unicode/utf8"
 
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
-	"pcapbatch/internal/runfile"
 )
 
 // A report is what a run says about itself: for the terminal, and as JSON with
@@ -287,7 +287,7 @@ func (r *report) balance() error {
 func (r *report) partial() bool { return len(r.Damage) > 0 }
 
 // writeJSON writes the report to a file, or to stdout for "-".
-func (r *report) writeJSON(ctx context.Context, fsys runfile.FS, path string, stdout io.Writer) error {
+func (r *report) writeJSON(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) error {
 	out, err := createOutput(ctx, fsys, path, stdout)
 	if err != nil {
 		return err

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -105,7 +106,7 @@ func runError(err error) error {
 	if _, ok := errors.AsType[signalError](err); ok {
 		return err
 	}
-	if _, ok := errors.AsType[*runfile.WriteError](err); ok {
+	if _, ok := errors.AsType[*durable.WriteError](err); ok {
 		return &exitError{exitOutput, err}
 	}
 	return &exitError{exitUsage, err}

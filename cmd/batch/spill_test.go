@@ -12,7 +12,7 @@ import (
 	"syscall"
 	"testing"
 
-	"pcapbatch/internal/runfile"
+	"pcapbatch/internal/durable"
 )
 
 // manySessions are n packets of about n/2 sessions, all small, in time order,
@@ -40,13 +40,13 @@ func manySessions(seed uint64, n int) []record {
 // spilling counts the temporary files that are made. A broken one takes half of
 // a write and has fault for it, which may be nil.
 type spilling struct {
-	runfile.FS
+	durable.FS
 	files  atomic.Int32
 	broken bool
 	fault  error
 }
 
-func (s *spilling) Temp(dir string) (runfile.File, error) {
+func (s *spilling) Temp(dir string) (durable.File, error) {
 	s.files.Add(1)
 	f, err := s.FS.Temp(dir)
 	if err == nil && s.broken {
@@ -56,7 +56,7 @@ func (s *spilling) Temp(dir string) (runfile.File, error) {
 }
 
 type faultyTemp struct {
-	runfile.File
+	durable.File
 	fault error
 }
 
@@ -105,14 +105,14 @@ func TestMemoryLimitSameBytes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			summary := filepath.Join(t.TempDir(), "s.json")
 			args := append([]string{"--summary", summary}, c.args...)
-			free := &spilling{FS: runfile.OS}
+			free := &spilling{FS: durable.OS}
 			want := runSpilling(t, free, c.limit, args...)
 			whole := readSummary(t, summary)
 			if want.code != exitOK || free.files.Load() != 0 {
 				t.Fatalf("without a limit: code %d, %d temporary files, %s", want.code, free.files.Load(), want.stderr)
 			}
 			for _, limited := range spillArgs() {
-				fs := &spilling{FS: runfile.OS}
+				fs := &spilling{FS: durable.OS}
 				got := runSpilling(t, fs, c.limit, append(args, limited...)...)
 				r := readSummary(t, summary)
 				if got.code != exitOK || fs.files.Load() < 2 {
@@ -135,7 +135,7 @@ func TestSpillFaults(t *testing.T) {
 	capture := write(t, "c.pcap", pcap(manySessions(2, 120_000)...))
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, nil} {
 		dir := t.TempDir()
-		fs := &spilling{FS: runfile.OS, broken: true, fault: fault}
+		fs := &spilling{FS: durable.OS, broken: true, fault: fault}
 		got := runSpilling(t, fs, 1, "-j1", "--memory=32M", "--temp-dir", dir, "-o", filepath.Join(dir, "o.csv"), capture)
 		if fault == nil {
 			fault = io.ErrShortWrite

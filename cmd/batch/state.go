@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/writer"
 )
@@ -21,25 +22,25 @@ const optionsName = "options.json"
 // A state is a directory with the run files of captures that were read before.
 type state struct {
 	dir  string
-	lock *runfile.Lock
-	fs   runfile.FS
+	lock *durable.Lock
+	fs   durable.FS
 	note func(line string)
 }
 
 // openState takes a state directory, made if there is none, for this process.
-func openState(dir string, o runfile.Options, fs runfile.FS) (*state, error) {
+func openState(dir string, o runfile.Options, fs durable.FS) (*state, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return nil, &exitError{exitOutput, fmt.Errorf("state directory: %w", err)}
 	}
-	lock, err := runfile.LockDir(dir)
-	if errors.Is(err, runfile.ErrLocked) {
+	lock, err := durable.LockDir(dir)
+	if errors.Is(err, durable.ErrLocked) {
 		return nil, usageError("--state %s: another run uses this directory", dir)
 	}
 	if err != nil {
 		return nil, &exitError{exitOutput, err}
 	}
 	s := &state{dir: dir, lock: lock, fs: fs}
-	runfile.Sweep(dir)
+	durable.Sweep(dir, runfile.RunSuffix, runfile.PartSuffix)
 	if err := s.checkOptions(o); err != nil {
 		lock.Close()
 		return nil, err
@@ -56,7 +57,7 @@ func (s *state) checkOptions(o runfile.Options) error {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if text, err = json.MarshalIndent(o, "", "  "); err == nil {
-			err = replaceFile(s.fs, path, append(text, '\n'))
+			err = durable.Replace(s.fs, path, append(text, '\n'))
 		}
 		if err != nil {
 			return &exitError{exitOutput, fmt.Errorf("state directory: write %s: %w", path, err)}
@@ -74,20 +75,6 @@ func (s *state) checkOptions(o runfile.Options) error {
 		return usageError("--state %s was made with other options: %s (there and here)", s.dir, strings.Join(d, ", "))
 	}
 	return nil
-}
-
-// replaceFile gives path a content, whole or not at all.
-func replaceFile(fsys runfile.FS, path string, data []byte) error {
-	runfile.SweepBeside(path)
-	p, err := runfile.CreatePending(fsys, path)
-	if err != nil {
-		return err
-	}
-	if _, err := p.Write(data); err != nil {
-		p.Abort()
-		return err
-	}
-	return p.Commit()
 }
 
 // reuse returns the run of a capture, nil where there is none that can be used.

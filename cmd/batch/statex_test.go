@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -198,7 +199,7 @@ func TestStateRefusals(t *testing.T) {
 	if r := runWith(read(t, paths[0]), "extract", "--state", state, "-"); r.code != exitUsage || !strings.Contains(r.stderr, "needs captures that can be read again, and - is none") {
 		t.Errorf("standard input: code %d, %q", r.code, r.stderr)
 	}
-	lock, err := runfile.LockDir(state)
+	lock, err := durable.LockDir(state)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,13 +213,13 @@ func TestStateWithMemoryLimit(t *testing.T) {
 	dir, _ := series(t, 300_000, 2)
 	want := extracted(t, "--features=all", dir)
 	for _, limited := range spillArgs() {
-		fs := &spilling{FS: runfile.OS}
+		fs := &spilling{FS: durable.OS}
 		state := t.TempDir()
 		got := runSpilling(t, fs, 1, append(limited, "--state", state, dir)...)
 		if got.code != exitOK || got.stdout != want || fs.files.Load() < 2 {
 			t.Errorf("%v: code %d, %d temporary files, other rows from line %d: %s", limited, got.code, fs.files.Load(), differentLine(got.stdout, want), got.stderr)
 		}
-		runs, err := openRuns([]string{state}, runfile.RunSuffix, runfile.OS)
+		runs, err := openRuns([]string{state}, runfile.RunSuffix, durable.OS)
 		if err != nil || len(runs) != 2 {
 			t.Fatal(len(runs), err)
 		}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"sync"
 
+	"pcapbatch/internal/durable"
+
 	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
@@ -111,8 +113,8 @@ func (w *blockWriter) flush() error {
 	sum := checksum(h, w.section.Offset+w.section.Size, stored)
 	binary.LittleEndian.PutUint32(h[8:], sum)
 	w.raw = w.raw[:0]
-	if err := writeFull(w.w, w.out); err != nil {
-		return writeError(w.path, err)
+	if err := durable.WriteFull(w.w, w.out); err != nil {
+		return durable.WriteFailed(w.path, err)
 	}
 	w.section.Size += int64(len(w.out))
 	w.section.Chain = chain(w.section.Chain, sum)
@@ -137,15 +139,6 @@ func (w *blockWriter) pack() {
 func (w *blockWriter) end() (Section, error) {
 	err := w.flush()
 	return w.section, err
-}
-
-// writeFull writes all of p. A writer that takes less without an error is one.
-func writeFull(w io.Writer, p []byte) error {
-	n, err := w.Write(p)
-	if err == nil && n < len(p) {
-		return io.ErrShortWrite
-	}
-	return err
 }
 
 // A blockReader reads the blocks of a section.

@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 	"syscall"
 	"testing"
+
+	"pcapbatch/internal/durable"
 )
 
 // spillAndKeep writes everything that the package writes: a temporary section,
 // a run made of it, and rows.
-func spillAndKeep(t *testing.T, fs FS, dir string) error {
+func spillAndKeep(t *testing.T, fs durable.FS, dir string) error {
 	table := tableOf(events(1, 3000, 60))
 	defer table.Release()
 	temp := NewTemp(fs, dir)
@@ -49,22 +51,22 @@ func spillAndKeep(t *testing.T, fs FS, dir string) error {
 }
 
 // badDisk makes temporary files that cannot be read back.
-type badDisk struct{ FS }
+type badDisk struct{ durable.FS }
 
-func (d badDisk) Temp(dir string) (File, error) {
+func (d badDisk) Temp(dir string) (durable.File, error) {
 	f, err := d.FS.Temp(dir)
 	return badFile{f}, err
 }
 
-type badFile struct{ File }
+type badFile struct{ durable.File }
 
 func (badFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
 
 // What the run has written itself and cannot read again is a failure of the
 // disk, not a run file that somebody gave it.
 func TestReadBackFails(t *testing.T) {
-	err := spillAndKeep(t, badDisk{OS}, t.TempDir())
-	var w *WriteError
+	err := spillAndKeep(t, badDisk{durable.OS}, t.TempDir())
+	var w *durable.WriteError
 	if !errors.As(err, &w) || !errors.Is(err, syscall.EIO) {
 		t.Errorf("%v", err)
 	}
@@ -77,7 +79,7 @@ func TestParkedInputs(t *testing.T) {
 	for _, piece := range cut(rand.New(rand.NewPCG(1, 2)), list, 5) {
 		table := tableOf(piece)
 		path := filepath.Join(t.TempDir(), "a.run")
-		w, err := Create(OS, path)
+		w, err := Create(durable.OS, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func TestParkedInputs(t *testing.T) {
 		if err := w.Commit(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
-		run, err := Open(OS, path)
+		run, err := Open(durable.OS, path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -108,7 +110,7 @@ func TestParkedInputs(t *testing.T) {
 // Whichever write, sync or rename fails: the error says so, and nothing is
 // left that could be taken for a result.
 func TestFaults(t *testing.T) {
-	count := &faulty{FS: OS, left: 1 << 30}
+	count := &faulty{FS: durable.OS, left: 1 << 30}
 	if err := spillAndKeep(t, count, t.TempDir()); err != nil {
 		t.Fatal(err)
 	}
@@ -117,8 +119,8 @@ func TestFaults(t *testing.T) {
 	for _, fault := range []error{syscall.ENOSPC, syscall.EIO, nil} {
 		for n := 0; n < count.calls; n += step {
 			dir := t.TempDir()
-			err := spillAndKeep(t, &faulty{FS: OS, left: n, err: fault}, dir)
-			var w *WriteError
+			err := spillAndKeep(t, &faulty{FS: durable.OS, left: n, err: fault}, dir)
+			var w *durable.WriteError
 			if !errors.As(err, &w) || fault != nil && !errors.Is(err, fault) {
 				t.Fatalf("%v at call %d: %v", fault, n, err)
 			}

@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 )
 
 const (
@@ -25,17 +26,17 @@ const (
 // never half of it: see Pending.
 type Writer struct {
 	path   string
-	file   *Pending
+	file   *durable.Pending
 	blocks *blockWriter
 	end    int64
 	index  []Section
 }
 
 // Create begins the file at path.
-func Create(fs FS, path string) (*Writer, error) {
-	file, err := CreatePending(fs, path)
+func Create(fs durable.FS, path string) (*Writer, error) {
+	file, err := durable.CreatePending(fs, path)
 	if err != nil {
-		return nil, writeError(path, err)
+		return nil, durable.WriteFailed(path, err)
 	}
 	w := &Writer{path: path, file: file, end: fileHeader}
 	w.blocks = newBlockWriter(w.file, path)
@@ -43,7 +44,7 @@ func Create(fs FS, path string) (*Writer, error) {
 	binary.LittleEndian.PutUint32(header[len(fileMagic):], FormatVersion)
 	if _, err := w.file.Write(header); err != nil {
 		w.Abort()
-		return nil, writeError(path, err)
+		return nil, durable.WriteFailed(path, err)
 	}
 	w.blocks.begin(w.end)
 	return w, nil
@@ -115,7 +116,7 @@ func (w *Writer) finish(m *Meta) error {
 	footer = binary.LittleEndian.AppendUint32(footer, sum)
 	footer = append(footer, endMagic...)
 	if _, err := w.file.Write(footer); err != nil {
-		return writeError(w.path, err)
+		return durable.WriteFailed(w.path, err)
 	}
 	return nil
 }
@@ -128,7 +129,7 @@ func (w *Writer) Commit(m *Meta) error {
 		return err
 	}
 	if err := w.file.Commit(); err != nil {
-		return writeError(w.path, err)
+		return durable.WriteFailed(w.path, err)
 	}
 	return nil
 }
@@ -140,7 +141,9 @@ func (w *Writer) Detach(m *Meta) (*Run, error) {
 		w.Abort()
 		return nil, err
 	}
-	return &Run{Meta: *m, Path: w.path, fs: w.file.fs, file: w.file.file, temp: w.file.temp}, nil
+	r := &Run{Meta: *m, Path: w.path}
+	r.file, r.remove = w.file.Detach()
+	return r, nil
 }
 
 // Abort gives the file up and leaves nothing behind.
@@ -151,16 +154,16 @@ type Run struct {
 	Meta
 	Path string
 
-	fs   FS
-	file File   // nil: opened by Path when it is read
-	temp string // name of a detached file
+	fs     durable.FS
+	file   durable.File // nil: opened by Path when it is read
+	remove func() error // the temporary name of a detached file
 }
 
 // Detached reports whether the run was made by Writer.Detach.
 func (r *Run) Detached() bool { return r.file != nil }
 
 // Open reads the footer of the file at path.
-func Open(fs FS, path string) (*Run, error) {
+func Open(fs durable.FS, path string) (*Run, error) {
 	f, err := fs.Open(path)
 	if err != nil {
 		return nil, err
@@ -173,7 +176,7 @@ func Open(fs FS, path string) (*Run, error) {
 	return r, nil
 }
 
-func (r *Run) readFooter(f File) error {
+func (r *Run) readFooter(f durable.File) error {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
 		return err
@@ -310,7 +313,7 @@ func (r *Run) Close() error {
 	if r.file == nil {
 		return nil
 	}
-	return errors.Join(r.file.Close(), r.fs.Remove(r.temp))
+	return errors.Join(r.file.Close(), r.remove())
 }
 
 // CopyParts writes the text of the rows of all parts, in order. More than
@@ -324,5 +327,5 @@ func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	return merge(ctx, inputs, func(e *Entry) error { return writeFull(w, e.data[len(e.key):]) })
+	return merge(ctx, inputs, func(e *Entry) error { return durable.WriteFull(w, e.data[len(e.key):]) })
 }

@@ -11,11 +11,13 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"pcapbatch/internal/durable"
 )
 
 // readAll reads every entry of a run, as a merge does.
 func readAll(path string) error {
-	r, err := Open(OS, path)
+	r, err := Open(durable.OS, path)
 	if err != nil {
 		return err
 	}
@@ -73,7 +75,7 @@ func TestVersionsBeyondAreRefused(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(OS, path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2") {
+	if _, err := Open(durable.OS, path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2") {
 		t.Error(err)
 	}
 }
@@ -140,12 +142,12 @@ func refused(t *testing.T, path string, data []byte) {
 // they commit.
 func TestCommitOrNothing(t *testing.T) {
 	dir := t.TempDir()
-	w, err := Create(OS, filepath.Join(dir, "x.run"))
+	w, err := Create(durable.OS, filepath.Join(dir, "x.run"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	Sweep(dir) // the writer is alive: its file stays
-	if names, _ := os.ReadDir(dir); len(names) != 1 || !strings.HasSuffix(names[0].Name(), tempSuffix) {
+	durable.Sweep(dir, RunSuffix, PartSuffix) // the writer is alive: its file stays
+	if names, _ := os.ReadDir(dir); len(names) != 1 || !strings.HasSuffix(names[0].Name(), ".tmp") {
 		t.Errorf("while it is written there is %v", names)
 	}
 	w.Abort()
@@ -163,7 +165,7 @@ func TestCommitOrNothing(t *testing.T) {
 
 func TestDetachedRun(t *testing.T) {
 	dir := t.TempDir()
-	w, err := Create(OS, filepath.Join(dir, "x.run"))
+	w, err := Create(durable.OS, filepath.Join(dir, "x.run"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,26 +217,26 @@ func TestOptionsDifferences(t *testing.T) {
 
 // faulty is a file system whose writes fail from the n-th on.
 type faulty struct {
-	FS
+	durable.FS
 	left  int
 	err   error // nil: short writes without an error
 	calls int
 }
 
 type faultyFile struct {
-	File
+	durable.File
 	fs *faulty
 }
 
-func (f *faulty) Create(path string) (File, error) {
-	return f.make(func() (File, error) { return f.FS.Create(path) })
+func (f *faulty) Create(path string) (durable.File, error) {
+	return f.make(func() (durable.File, error) { return f.FS.Create(path) })
 }
 
-func (f *faulty) Temp(dir string) (File, error) {
-	return f.make(func() (File, error) { return f.FS.Temp(dir) })
+func (f *faulty) Temp(dir string) (durable.File, error) {
+	return f.make(func() (durable.File, error) { return f.FS.Temp(dir) })
 }
 
-func (f *faulty) make(create func() (File, error)) (File, error) {
+func (f *faulty) make(create func() (durable.File, error)) (durable.File, error) {
 	if err := f.step(); err != nil {
 		return nil, err
 	}

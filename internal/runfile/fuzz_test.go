@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"pcapbatch/internal/durable"
 )
 
 // fuzzLimit bounds what reading one small file may allocate, in bytes, all
@@ -23,7 +25,7 @@ func readRun(t *testing.T, r *Run) error {
 	if err := r.Verify(); err != nil {
 		return err
 	}
-	temp := NewTemp(OS, t.TempDir())
+	temp := NewTemp(durable.OS, t.TempDir())
 	if r.Kind == Rows {
 		return CopyParts(context.Background(), []*Run{r}, temp, io.Discard)
 	}
@@ -49,7 +51,7 @@ func checkHostile(t *testing.T, makes func(path string) error) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r, err := Open(OS, path)
+	r, err := Open(durable.OS, path)
 	if err == nil {
 		err = readRun(t, r)
 	}
@@ -108,7 +110,7 @@ func FuzzEntries(f *testing.F) {
 			return
 		}
 		checkHostile(t, func(path string) error {
-			w, err := Create(OS, path)
+			w, err := Create(durable.OS, path)
 			if err != nil {
 				return err
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
 
@@ -118,7 +119,7 @@ func textOf(t *testing.T, collectors []*Collector, format func(dst []byte, t *ag
 // collect merges inputs as the command does, and returns the rows.
 func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) string {
 	t.Helper()
-	c := NewCollector(options, limit, NewTemp(OS, t.TempDir()))
+	c := NewCollector(options, limit, NewTemp(durable.OS, t.TempDir()))
 	defer c.Close()
 	for _, in := range inputs {
 		if err := c.Merge(context.Background(), in, partitions); err != nil {
@@ -135,7 +136,7 @@ func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) string
 func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int) string {
 	t.Helper()
 	path := filepath.Join(dir, name+RunSuffix)
-	w, err := Create(OS, path)
+	w, err := Create(durable.OS, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +154,7 @@ func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int)
 
 func open(t *testing.T, path string) *Run {
 	t.Helper()
-	r, err := Open(OS, path)
+	r, err := Open(durable.OS, path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 )
 
 // MaxInputs is how many inputs are merged at once: 32 MiB of blocks.
@@ -21,7 +22,7 @@ const MaxInputs = 128
 type Input struct {
 	path    string
 	file    io.ReaderAt // nil: path is opened for the time of the merge
-	fs      FS
+	fs      durable.FS
 	section Section
 	order   order
 	fast    bool // packed as newFastWriter does
@@ -95,7 +96,7 @@ var keptOpen atomic.Int32
 
 // parked is a file that is opened whenever it is read.
 type parked struct {
-	fs   FS
+	fs   durable.FS
 	path string
 }
 
@@ -154,7 +155,7 @@ func (c *cursor) next() (err error) {
 	if c.memory != nil {
 		c.data, err = c.memory(c.data[:0])
 	} else if err = c.load(); err != nil && err != io.EOF && c.in.fast {
-		err = writeError(c.in.path, fmt.Errorf("read back: %w", err)) // of this run's own making: the disk failed
+		err = durable.WriteFailed(c.in.path, fmt.Errorf("read back: %w", err)) // of this run's own making: the disk failed
 	}
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
 
@@ -38,7 +39,7 @@ func TestMergeEqualsOnePass(t *testing.T) {
 		partitions := 1 + r.IntN(7)
 		pieces := cut(r, list, 1+r.IntN(9))
 
-		temp := NewTemp(OS, t.TempDir())
+		temp := NewTemp(durable.OS, t.TempDir())
 		defer temp.Close()
 		inputs := make([][]Input, partitions)
 		var sections []Input
@@ -82,7 +83,7 @@ func TestNarrow(t *testing.T) {
 	list := events(3, 12000, 100)
 	want := rowsOf(tableOf(list))
 	r := rand.New(rand.NewPCG(5, 5))
-	temp := NewTemp(OS, t.TempDir())
+	temp := NewTemp(durable.OS, t.TempDir())
 	defer temp.Close()
 	var inputs []Input
 	for _, piece := range cut(r, list, 2*MaxInputs+17) {
@@ -110,7 +111,7 @@ func TestNarrowCounts(t *testing.T) {
 	packet := event(rand.New(rand.NewPCG(1, 1)), 1, 0)
 	for _, captures := range [][]int{{100}, {129}, {400}, {100, 100}, {1, 300, 1, 5}, {200, 1, 90}} {
 		for _, behind := range []int64{-500, 1} { // captures overlap, or not
-			c := NewCollector(options, 0, NewTemp(OS, t.TempDir()))
+			c := NewCollector(options, 0, NewTemp(durable.OS, t.TempDir()))
 			var inputs []Input
 			flat := agg.NewTable(options) // takes one part after the other
 			newest := int64(math.MinInt64)
@@ -152,7 +153,7 @@ func TestNarrowCounts(t *testing.T) {
 // its space back.
 func TestTempHasNoName(t *testing.T) {
 	dir := t.TempDir()
-	temp := NewTemp(OS, dir)
+	temp := NewTemp(durable.OS, dir)
 	defer temp.Close()
 	table := tableOf(events(1, 5000, 300))
 	for range 2 {

@@ -7,22 +7,23 @@ import (
 	"os"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
 
 // A Temp is a temporary file of sections, one behind the other, made when the
 // first is written. It has no name, so it is gone when the process is.
 type Temp struct {
-	fs     FS
+	fs     durable.FS
 	dir    string
-	file   File
+	file   durable.File
 	writer *blockWriter
 	end    int64
 	live   int // sections written and not dropped
 }
 
 // NewTemp returns a Temp in dir, "" for the system's directory.
-func NewTemp(fs FS, dir string) *Temp {
+func NewTemp(fs durable.FS, dir string) *Temp {
 	if dir == "" {
 		dir = os.TempDir()
 	}
@@ -37,7 +38,7 @@ func (t *Temp) write(fill func(w *blockWriter) error) (Section, error) {
 	if t.file == nil {
 		f, err := t.fs.Temp(t.dir)
 		if err != nil {
-			return Section{}, writeError(t.name(), err)
+			return Section{}, durable.WriteFailed(t.name(), err)
 		}
 		t.file = f
 		t.writer = newFastWriter(f, t.name())
@@ -65,10 +66,10 @@ func (t *Temp) Drop(n int) error {
 	}
 	t.end = 0
 	if err := t.file.Truncate(0); err != nil {
-		return writeError(t.name(), err)
+		return durable.WriteFailed(t.name(), err)
 	}
 	if _, err := t.file.Seek(0, io.SeekStart); err != nil {
-		return writeError(t.name(), err)
+		return durable.WriteFailed(t.name(), err)
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
 
@@ -128,7 +129,7 @@ func (x *tree) path(suffix string) string {
 
 // file merges inputs into a run.
 func (x *tree) file(inputs []Input) (list []Input) {
-	w, err := Create(OS, x.path(RunSuffix))
+	w, err := Create(durable.OS, x.path(RunSuffix))
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -196,7 +197,7 @@ func (x *tree) rows(parts [][]Input) string {
 			list = append(list, x.part(c))
 		}
 		var out bytes.Buffer
-		temp := NewTemp(OS, x.dir)
+		temp := NewTemp(durable.OS, x.dir)
 		defer temp.Close()
 		if err := CopyParts(context.Background(), list, temp, &out); err != nil {
 			x.t.Fatal(err)
@@ -206,7 +207,7 @@ func (x *tree) rows(parts [][]Input) string {
 }
 
 func (x *tree) collector(inputs []Input, limit int64) *Collector {
-	c := NewCollector(options, limit, NewTemp(OS, x.dir))
+	c := NewCollector(options, limit, NewTemp(durable.OS, x.dir))
 	x.t.Cleanup(func() { c.Close() })
 	if err := c.Merge(context.Background(), inputs, x.partitions); err != nil {
 		x.t.Fatal(err)
@@ -229,7 +230,7 @@ func (x *tree) byPartition(inputs []Input, limit int64) (list []*Collector) {
 
 // part puts the rows of a collector into a part.
 func (x *tree) part(c *Collector) *Run {
-	w, err := Create(OS, x.path(PartSuffix))
+	w, err := Create(durable.OS, x.path(PartSuffix))
 	if err != nil {
 		x.t.Fatal(err)
 	}
@@ -275,7 +276,7 @@ func TestAnyTreeEqualsOnePass(t *testing.T) {
 				}
 			}
 			x := &tree{t: t, r: r, dir: t.TempDir(), truth: onePass(list), partitions: []int{1, 5, MaxInputs + 9}[r.IntN(3)]}
-			x.temp = NewTemp(OS, x.dir)
+			x.temp = NewTemp(durable.OS, x.dir)
 			defer x.temp.Close()
 			table := tableOf(list)
 			defer table.Release()
@@ -311,7 +312,7 @@ func TestNarrowTwice(t *testing.T) {
 	list := events(8, MaxInputs*MaxInputs+300, 90)
 	whole := tableOf(list)
 	defer whole.Release()
-	temp := NewTemp(OS, t.TempDir())
+	temp := NewTemp(durable.OS, t.TempDir())
 	defer temp.Close()
 	table := agg.NewTable(options)
 	defer table.Release()

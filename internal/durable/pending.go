@@ -1,10 +1,12 @@
-package runfile
+package durable
 
 import (
 	"crypto/rand"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -14,10 +16,10 @@ const (
 	tempDigits  = 8      // of rand.Text in front of it
 )
 
-// A Pending is a file on its way: it is written under a temporary name beside
-// its own, and gets its own by Commit. Under that there is never half of it.
-// As long as it is written it is locked, which tells SweepBeside that its
-// writer is alive. Errors lack the path.
+// A Pending is a file being written under a temporary name beside its own.
+// Commit renames it, so a partial file never appears under the final name. It is
+// locked while it is written, which tells Sweep and SweepBeside that its writer
+// is alive. Its errors do not name a path.
 type Pending struct {
 	fs   FS
 	file File
@@ -43,31 +45,31 @@ func CreatePending(fs FS, path string) (*Pending, error) {
 		}
 	}
 	if err != nil {
-		return nil, cause(err)
+		return nil, Cause(err)
 	}
 	return p, nil
 }
 
 // Write writes all of b or returns an error.
 func (p *Pending) Write(b []byte) (int, error) {
-	if err := writeFull(p.file, b); err != nil {
-		return 0, cause(err)
+	if err := WriteFull(p.file, b); err != nil {
+		return 0, Cause(err)
 	}
 	return len(b), nil
 }
 
-// Commit makes the file last and gives it its name, replacing what has it. On
-// an error there is nothing under the name that was not there before, or, if
-// only the directory could not be made to last, the whole file.
+// Commit writes the file to disk and gives it its name, replacing what has that
+// name. On an error there is nothing under the name that was not there before,
+// or, if only the directory entry could not be made durable, the whole file.
 func (p *Pending) Commit() error {
 	if err := p.file.Sync(); err != nil && !cannotSync(err) {
 		p.Abort()
-		return cause(err)
+		return Cause(err)
 	}
 	if err := p.Publish(); err != nil {
 		return err
 	}
-	return cause(p.fs.SyncDir(p.path))
+	return Cause(p.fs.SyncDir(p.path))
 }
 
 // Publish gives the file its name, replacing what has it, and leaves it to the
@@ -81,7 +83,7 @@ func (p *Pending) Publish() error {
 		}
 		_ = p.fs.Remove(name)
 	}
-	return cause(err)
+	return Cause(err)
 }
 
 // rename closes the file and gives it its name. Where an open file can be
@@ -102,18 +104,25 @@ func (p *Pending) rename() (renamed bool, err error) {
 	return true, p.file.Close()
 }
 
+// Detach gives up the final name: the file stays open, for this process alone.
+// The caller closes it and then calls remove, which removes the temporary name.
+func (p *Pending) Detach() (f File, remove func() error) {
+	return p.file, func() error { return p.fs.Remove(p.temp) }
+}
+
 // Abort gives the file up and leaves nothing behind.
 func (p *Pending) Abort() {
 	_ = p.file.Close()
 	_ = p.fs.Remove(p.temp)
 }
 
-// Sweep removes the run files and parts in dir that writers which are gone left
-// under a temporary name. Those of running writers are locked and stay. Where
-// there are no locks it removes nothing.
-func Sweep(dir string) {
+// Sweep removes what writers that are gone left in dir under temporary names, if
+// the name that they meant to give it has one of the suffixes. The files of
+// running writers are locked and stay. Where there are no locks it removes
+// nothing.
+func Sweep(dir string, suffixes ...string) {
 	sweep(dir, func(base string) bool {
-		return strings.HasSuffix(base, RunSuffix) || strings.HasSuffix(base, PartSuffix)
+		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(base, s) })
 	})
 }
 
@@ -157,4 +166,28 @@ func pendingName(temp string) (base string, ok bool) {
 	}
 	random := strings.Trim(rest[dot+1:], "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" // the alphabet of rand.Text
 	return rest[:dot], random
+}
+
+// Replace gives the file at path a new content, all of it or none.
+func Replace(fs FS, path string, data []byte) error {
+	SweepBeside(path)
+	p, err := CreatePending(fs, path)
+	if err != nil {
+		return err
+	}
+	if _, err := p.Write(data); err != nil {
+		p.Abort()
+		return err
+	}
+	return p.Commit()
+}
+
+// WriteFull writes all of p. It takes a writer that writes less without an
+// error for one that failed.
+func WriteFull(w io.Writer, p []byte) error {
+	n, err := w.Write(p)
+	if err == nil && n < len(p) {
+		return io.ErrShortWrite
+	}
+	return err
 }

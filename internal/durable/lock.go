@@ -1,4 +1,4 @@
-package runfile
+package durable
 
 import (
 	"errors"
@@ -16,7 +16,7 @@ func LockDir(dir string) (*Lock, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)
 	if err != nil {
-		return nil, writeError(path, err)
+		return nil, WriteFailed(path, err)
 	}
 	if err := lockFile(f); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		f.Close()
@@ -25,6 +25,6 @@ func LockDir(dir string) (*Lock, error) {
 	return &Lock{f}, nil
 }
 
-// Close lets the lock go. The file stays, or a third process could lock
-// another one of the same name.
+// Close releases the lock. The file stays: if it were removed, a third process
+// could lock another file of the same name.
 func (l *Lock) Close() error { return l.file.Close() }

@@ -1,4 +1,4 @@
-package runfile
+package durable
 
 import (
 	"os"
@@ -42,7 +42,7 @@ func TestSweepBeside(t *testing.T) {
 		}
 	}
 	slices.Sort(keep)
-	Sweep(dir) // is about run files
+	Sweep(dir, ".run") // is about other files
 	SweepBeside(path)
 	if got := names(t, dir); !slices.Equal(got, keep) {
 		t.Errorf("there is %q,\nwant     %q", got, keep)
@@ -85,7 +85,7 @@ func TestSweepLeavesTheLiving(t *testing.T) {
 				case <-done:
 					return
 				default:
-					Sweep(dir)
+					Sweep(dir, ".run")
 				}
 			}
 		})

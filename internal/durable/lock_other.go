@@ -1,6 +1,6 @@
 //go:build !unix
 
-package runfile
+package durable
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build !linux
 
-package runfile
+package durable
 
 import (
 	"errors"

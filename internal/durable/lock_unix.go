@@ -1,6 +1,6 @@
 //go:build unix
 
-package runfile
+package durable
 
 import (
 	"errors"
@@ -26,7 +26,7 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// syncDir makes the entry of path in its directory last.
+// syncDir makes the directory entry of path durable.
 func syncDir(path string) error {
 	d, err := os.Open(filepath.Dir(path))
 	if err != nil {

@@ -1,4 +1,4 @@
-package runfile
+package durable
 
 import (
 	"errors"
@@ -19,7 +19,7 @@ type File interface {
 	Name() string
 }
 
-// An FS is what the package asks of the file system. Tests put faults into it.
+// An FS is what a run asks of the file system. Tests put faults into it.
 type FS interface {
 	// Create makes a file that does not exist yet, and locks it so that Sweep
 	// leaves it alone, where the system can. ErrLocked: take another name.
@@ -29,7 +29,7 @@ type FS interface {
 	Temp(dir string) (File, error)
 	Open(path string) (File, error)
 	Rename(from, to string) error
-	// SyncDir makes the name of the file at path last.
+	// SyncDir makes the directory entry of path durable.
 	SyncDir(path string) error
 	Remove(path string) error
 }
@@ -93,11 +93,13 @@ type WriteError struct {
 func (e *WriteError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
 
-func writeError(path string, err error) error { return &WriteError{path, cause(err)} }
+// WriteFailed returns a WriteError for the file that a person knows as path.
+func WriteFailed(path string, err error) error { return &WriteError{path, Cause(err)} }
 
-// cause is err without the paths that the system calls were given: they are
-// temporary names.
-func cause(err error) error {
+// Cause returns the error of the system call behind err, without the operation
+// and the paths that package os adds: the paths may be temporary names, and
+// messages name the file themselves.
+func Cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
@@ -105,12 +107,4 @@ func cause(err error) error {
 		return l.Err
 	}
 	return err
-}
-
-// ErrDamaged is what every error wraps that the content of a file causes.
-var ErrDamaged = errors.New("damaged run file")
-
-// damaged makes the error for what lies at offset of a file.
-func damaged(path string, offset int64, format string, args ...any) error {
-	return fmt.Errorf("%s: %w: at offset %d: %w", path, ErrDamaged, offset, fmt.Errorf(format, args...))
 }
