@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/shard"
@@ -184,7 +185,7 @@ func runExtract(ctx context.Context, f *extractFlags, args []string, std *stream
 	r := newReport(std.err)
 	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.output, f.decapsulate
 	search := f.search(args, r)
-	if err := protect(append(search.paths, f.captures.filesFrom), f.written(), std); err != nil {
+	if err := protect(append(search.Paths, f.captures.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	stop, err := f.profiles.start()
@@ -226,17 +227,18 @@ func (f *extractFlags) written() map[string]string {
 
 // A search is what came of looking for the captures.
 type search struct {
-	finder
+	*capture.Found
 	failed error          // the first failure
 	lost   []damageReport // every one
 }
 
 // search finds the captures.
 func (f *extractFlags) search(args []string, r *report) *search {
-	s := &search{finder: finder{recursive: f.captures.recursive}}
-	s.fail = func(path string, err error) { f.missing(s, missingError(path, err), r) }
-	s.find(args)
-	r.NamedTwice = s.twice
+	s := &search{Found: capture.Find(args, f.captures.recursive)}
+	for _, failure := range s.Failures {
+		f.missing(s, missingError(failure.Path, failure.Err), r)
+	}
+	r.NamedTwice = s.Twice
 	return s
 }
 
@@ -254,7 +256,7 @@ func (f *extractFlags) inputs(ctx context.Context, s *search, std *streams, r *r
 	if f.strict && s.failed != nil {
 		return nil, &exitError{exitPartial, s.failed}
 	}
-	inputs, err := openInputs(ctx, s.paths, std.in, f.workers, func(err error) { f.missing(s, err, r) })
+	inputs, err := openInputs(ctx, s.Paths, std.in, f.workers, func(err error) { f.missing(s, err, r) })
 	if err == nil && f.strict && s.failed != nil {
 		closeInputs(inputs)
 		return nil, &exitError{exitPartial, s.failed}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/linktype"
 	"pcapbatch/internal/reader"
 )
@@ -67,11 +68,11 @@ func (f *inspectFlags) run(ctx context.Context, args []string, std *streams) err
 			failed = f.print(pipeWriter{ctx, std.out}, i)
 		}
 	}
-	find := finder{recursive: f.captures.recursive, fail: func(path string, err error) {
-		put(damagedInspection(path, missingError(path, err)))
-	}}
-	find.find(args)
-	for _, path := range find.paths {
+	found := capture.Find(args, f.captures.recursive)
+	for _, failure := range found.Failures {
+		put(damagedInspection(failure.Path, missingError(failure.Path, failure.Err)))
+	}
+	for _, path := range found.Paths {
 		i, err := inspect(ctx, path, std.in)
 		if err != nil {
 			return err

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/shard"
@@ -205,7 +206,7 @@ func (m *interleave) open(ctx context.Context, in *input) (*lane, error) {
 	o := reader.Options{Workers: 1, Size: in.size, Spare: m.pipeline.spare, BlockBytes: m.blockBytes(in)}
 	switch {
 	case l.capture != nil:
-	case len(m.inputs) <= fewCaptures || in.live || in.path == stdinName:
+	case len(m.inputs) <= fewCaptures || in.live || in.path == capture.StdinName:
 		o.Workers = max(1, m.decoding.Shards/len(m.inputs))
 		l.capture, err = in.open(ctx, m.stdin, o)
 	default:

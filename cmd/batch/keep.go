@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/shard"
@@ -36,7 +37,7 @@ type keeper struct {
 // A keptStretch is one capture.
 type keptStretch struct {
 	stretch
-	id  *runfile.Capture
+	id  *capture.Identity
 	run *runfile.Run // once it is kept
 }
 
@@ -59,7 +60,7 @@ func (f *extractFlags) setRunOptions(o runfile.Options) (err error) {
 }
 
 // readKept reads inputs, one stretch each, and returns their runs, in order.
-func (f *extractFlags) readKept(ctx context.Context, inputs []*input, ids []*runfile.Capture, dir string, partitions int, share int64, std *streams, r *report) ([]*runfile.Run, error) {
+func (f *extractFlags) readKept(ctx context.Context, inputs []*input, ids []*capture.Identity, dir string, partitions int, share int64, std *streams, r *report) ([]*runfile.Run, error) {
 	p, c := f.pipeline(std, r)
 	store := newSpillStore(&f.memory, f.workers, partitions)
 	defer store.close()

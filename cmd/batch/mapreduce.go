@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/runfile"
@@ -104,7 +105,7 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 	r := newReport(std.err)
 	r.Flags, r.Workers, r.Output, r.decap = given, f.workers, f.dir, f.decapsulate
 	search := f.search(args, r)
-	if err := protect(append(search.paths, f.captures.filesFrom), f.written(), std); err != nil {
+	if err := protect(append(search.Paths, f.captures.filesFrom), f.written(), std); err != nil {
 		return err
 	}
 	if err := makeOut(f.dir); err != nil {
@@ -114,7 +115,7 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 	if err != nil {
 		return err
 	}
-	var ids []*runfile.Capture
+	var ids []*capture.Identity
 	for _, in := range inputs {
 		id, err := identify(in, "map")
 		if err != nil {
@@ -133,7 +134,7 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 	}
 	lost := uint64(0)
 	for _, d := range search.lost {
-		id, err := runfile.Identify(d.Path)
+		id, err := capture.Identify(d.Path)
 		if err != nil || d.Kind == reader.IO.String() {
 			lost++
 		} else if err := f.keepDamage(ctx, id, d); err != nil {
@@ -162,7 +163,7 @@ func (f *mapFlags) make(ctx context.Context, args []string, std *streams, given 
 
 // keepDamage makes the run file of what is no capture: all there is to say of
 // it is d, and whoever merges has to know that it was there.
-func (f *mapFlags) keepDamage(ctx context.Context, id *runfile.Capture, d damageReport) error {
+func (f *mapFlags) keepDamage(ctx context.Context, id *capture.Identity, d damageReport) error {
 	w, err := runfile.Create(f.memory.fs, filepath.Join(f.dir, runfile.RunName(d.Path)))
 	if err != nil {
 		return runError(err)
@@ -265,7 +266,7 @@ func (f *reduceFlags) reduce(ctx context.Context, runs []*runfile.Run, r *report
 	}
 	n := len(runs[0].Index)
 	var unit []runfile.Input
-	var captures []*runfile.Capture
+	var captures []*capture.Identity
 	for _, run := range runs {
 		unit = append(unit, run.Input(f.partition))
 		captures = append(captures, run.Capture)
@@ -281,7 +282,7 @@ func (f *reduceFlags) reduce(ctx context.Context, runs []*runfile.Run, r *report
 		return err
 	}
 	m := &runfile.Meta{Kind: runfile.Rows, Options: f.runOptions(), Part: &runfile.Part{
-		Header: layout.Header(), Columns: f.columns(), Captures: runfile.CaptureSet(captures), Partition: f.partition, Partitions: n,
+		Header: layout.Header(), Columns: f.columns(), Captures: capture.SetDigest(captures), Partition: f.partition, Partitions: n,
 	}}
 	if m.Report, err = json.Marshal(r); err == nil {
 		err = w.WriteRows(ctx, j.collectors, layout.NewFormatter().AppendRow)

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"syscall"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 
 	"github.com/klauspost/compress/gzip"
@@ -103,7 +104,7 @@ func target(path string) string {
 		path = link
 	}
 	dir, name := filepath.Split(path)
-	return filepath.Join(realPath(cmp.Or(dir, ".")), name)
+	return filepath.Join(capture.RealPath(cmp.Or(dir, ".")), name)
 }
 
 // named puts the name that was asked for into an error in place of others.
@@ -195,7 +196,7 @@ func protect(read []string, files map[string]string, std *streams) error {
 		}
 	}
 	for _, path := range read {
-		info, err := statInput(path, std.in)
+		info, err := capture.Stat(path, std.in)
 		if err != nil {
 			continue
 		}

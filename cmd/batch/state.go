@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/writer"
@@ -79,7 +80,7 @@ func (s *state) checkOptions(o runfile.Options) error {
 
 // reuse returns the run of a capture, nil where there is none that can be used.
 // It tells why, if there is one.
-func (s *state) reuse(id *runfile.Capture, o runfile.Options) *runfile.Run {
+func (s *state) reuse(id *capture.Identity, o runfile.Options) *runfile.Run {
 	path := filepath.Join(s.dir, runfile.RunName(id.Path))
 	run, err := runfile.Open(s.fs, path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -103,11 +104,11 @@ func (s *state) reuse(id *runfile.Capture, o runfile.Options) *runfile.Run {
 }
 
 // identify returns the identity of an input that can be kept.
-func identify(in *input, flag string) (*runfile.Capture, error) {
-	if in.live || in.path == stdinName {
+func identify(in *input, flag string) (*capture.Identity, error) {
+	if in.live || in.path == capture.StdinName {
 		return nil, usageError("%s needs captures that can be read again, and %s is none", flag, in.path)
 	}
-	id, err := runfile.Identify(in.path)
+	id, err := capture.Identify(in.path)
 	if err != nil {
 		return nil, &exitError{exitUsage, err}
 	}
@@ -130,7 +131,7 @@ func (f *extractFlags) extractState(ctx context.Context, inputs []*input, share 
 	}
 	runs := make([]*runfile.Run, 0, len(inputs))
 	var missing []*input
-	var ids []*runfile.Capture
+	var ids []*capture.Identity
 	for _, in := range inputs {
 		id, err := identify(in, "--state")
 		if err != nil {

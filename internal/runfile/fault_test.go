@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 )
 
@@ -31,7 +32,7 @@ func spillAndKeep(t *testing.T, fs durable.FS, dir string) error {
 		w.Abort()
 		return err
 	}
-	if err := w.Commit(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}); err != nil {
+	if err := w.Commit(&Meta{Kind: Sessions, Capture: &capture.Identity{}, Report: []byte("{}")}); err != nil {
 		return err
 	}
 	c := NewCollector(options, 1, NewTemp(fs, dir))
@@ -86,7 +87,7 @@ func TestParkedInputs(t *testing.T) {
 		if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, 1)}, 1, options); err != nil {
 			t.Fatal(err)
 		}
-		if err := w.Commit(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}); err != nil {
+		if err := w.Commit(&Meta{Kind: Sessions, Capture: &capture.Identity{}, Report: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
 		run, err := Open(durable.OS, path)

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 )
 
@@ -157,7 +158,7 @@ func TestCommitOrNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ".x.run.ABCDEFGH.tmp"), nil, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	Sweep(dir)
+	durable.Sweep(dir, RunSuffix, PartSuffix)
 	if names, _ := os.ReadDir(dir); len(names) != 0 {
 		t.Errorf("after Sweep there is %v", names)
 	}
@@ -173,7 +174,7 @@ func TestDetachedRun(t *testing.T) {
 	if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, 2)}, 2, options); err != nil {
 		t.Fatal(err)
 	}
-	r, err := w.Detach(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")})
+	r, err := w.Detach(&Meta{Kind: Sessions, Capture: &capture.Identity{}, Report: []byte("{}")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,23 +187,6 @@ func TestDetachedRun(t *testing.T) {
 	if names, _ := os.ReadDir(dir); len(names) != 0 {
 		t.Errorf("after Close there is %v", names)
 	}
-}
-
-func TestLock(t *testing.T) {
-	dir := t.TempDir()
-	l, err := LockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := LockDir(dir); !errors.Is(err, ErrLocked) {
-		t.Errorf("second lock: %v", err)
-	}
-	l.Close()
-	l, err = LockDir(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close()
 }
 
 func TestOptionsDifferences(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 )
 
@@ -119,7 +120,7 @@ func FuzzEntries(f *testing.F) {
 			if err := w.next(); err != nil {
 				return err
 			}
-			m := &Meta{Kind: Sessions, Capture: &Capture{Path: "c", Size: 1}, Options: Options{}, Report: []byte("{}")}
+			m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: "c", Size: 1}, Options: Options{}, Report: []byte("{}")}
 			if rows {
 				m.Kind, m.Capture, m.Part = Rows, nil, &Part{Partitions: 1}
 			}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
@@ -145,7 +146,7 @@ func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int)
 	if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, partitions)}, partitions, options); err != nil {
 		t.Fatal(err)
 	}
-	m := &Meta{Kind: Sessions, Capture: &Capture{Path: name, Size: 1}, Options: Options{"direction": "bidirectional"}, Report: []byte("{}")}
+	m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: name, Size: 1}, Options: Options{"direction": "bidirectional"}, Report: []byte("{}")}
 	if err := w.Commit(m); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
@@ -136,7 +137,7 @@ func (x *tree) file(inputs []Input) (list []Input) {
 	if _, err := w.WriteSessions(context.Background(), inputs, x.partitions, options); err != nil {
 		x.t.Fatal(err)
 	}
-	run, err := w.Detach(&Meta{Kind: Sessions, Capture: &Capture{}, Report: []byte("{}")}) // not synced: a thousand files
+	run, err := w.Detach(&Meta{Kind: Sessions, Capture: &capture.Identity{}, Report: []byte("{}")}) // not synced: a thousand files
 	if err != nil {
 		x.t.Fatal(err)
 	}

@@ -1,0 +1,202 @@
+package capture
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pcapbatch/internal/durable"
+)
+
+// StdinName stands for standard input among the names of captures.
+const StdinName = "-"
+
+// Found is the result of a search for captures.
+type Found struct {
+	// Paths has every capture once, in no particular order. StdinName stands
+	// for standard input.
+	Paths []string
+	// Failures are the names under which nothing could be found.
+	Failures []Failure
+	// Twice is the number of names that led to a capture found before.
+	Twice int
+}
+
+// A Failure says why no capture could be found under a name.
+type Failure struct {
+	Path string
+	Err  error // without the path
+}
+
+// Find looks for the captures that names name: files, directories (with
+// recursive, and those below them), patterns as of filepath.Match, and
+// StdinName. It only looks at directories; no file is opened.
+func Find(names []string, recursive bool) *Found {
+	f := &finder{recursive: recursive, seen: map[string]int{}, real: map[string]string{}}
+	for _, name := range names {
+		f.argument(name)
+	}
+	return &f.Found
+}
+
+// A finder collects captures.
+type finder struct {
+	Found
+	recursive bool
+	seen      map[string]int    // place in Paths, by absolute path without links
+	real      map[string]string // directories, and the same without links
+}
+
+func (f *finder) fail(path string, err error) {
+	f.Failures = append(f.Failures, Failure{path, err})
+}
+
+func (f *finder) argument(arg string) {
+	if arg == StdinName {
+		f.add(arg)
+		return
+	}
+	info, err := os.Stat(arg)
+	switch {
+	case err == nil && info.IsDir():
+		f.directory(arg)
+	case err == nil:
+		f.add(arg)
+	case strings.ContainsAny(arg, "*?["):
+		f.pattern(arg)
+	default:
+		f.fail(arg, durable.Cause(err))
+	}
+}
+
+// pattern adds the files and directories that a pattern matches. As in a
+// directory, what is neither is left out.
+func (f *finder) pattern(arg string) {
+	matches, err := filepath.Glob(arg)
+	if err == nil && len(matches) == 0 {
+		err = errors.New("no file matches the pattern")
+	}
+	if err != nil {
+		f.fail(arg, err)
+	}
+	for _, path := range matches {
+		info, err := os.Stat(path)
+		switch {
+		case err != nil:
+			f.fail(path, durable.Cause(err))
+		case info.IsDir():
+			f.directory(path)
+		case info.Mode().IsRegular():
+			f.add(path)
+		}
+	}
+}
+
+// directory adds the files of a directory, with -r those below it. Links to
+// files are followed, links to directories are not, so that no loop is met.
+// What is not a file, such as a socket or a FIFO, is left out: opening it
+// could wait for ever.
+func (f *finder) directory(dir string) {
+	empty := true
+	root := dir + string(filepath.Separator) // so that a link to a directory is one
+	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			if path != root && !f.recursive {
+				return fs.SkipDir
+			}
+			return nil
+		}
+		var mode fs.FileMode
+		if err == nil {
+			mode, err = followedType(path, d)
+		}
+		switch {
+		case err != nil:
+			empty = false
+			f.fail(path, durable.Cause(err))
+		case mode.IsRegular():
+			empty = false
+			f.add(path)
+		}
+		return nil
+	})
+	if empty {
+		err := errors.New("no files in this directory")
+		if !f.recursive {
+			err = errors.New("no files in this directory (-r also looks into the directories below it)")
+		}
+		f.fail(dir, err)
+	}
+}
+
+// followedType is the type of what stands under path, through links.
+func followedType(path string, d fs.DirEntry) (fs.FileMode, error) {
+	if d.Type().IsRegular() {
+		return 0, nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return 0, err
+	}
+	return info.Mode(), nil
+}
+
+// add adds a capture, unless it is there already, maybe under another name: a
+// link beside the file it points to must not double the packets. Of its names
+// the first in the alphabet counts, whatever the order of the arguments.
+func (f *finder) add(path string) {
+	id := path
+	if path != StdinName {
+		id = f.identity(path)
+	}
+	if i, ok := f.seen[id]; ok {
+		f.Twice++
+		f.Paths[i] = min(f.Paths[i], path)
+		return
+	}
+	f.seen[id] = len(f.Paths)
+	f.Paths = append(f.Paths, path)
+}
+
+// identity is the absolute path of a file without links. Those in front of its
+// name are looked for once a directory: it would cost as much as opening it.
+func (f *finder) identity(path string) string {
+	dir, name := filepath.Split(path) // not Dir, which takes ".." for what it looks like
+	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink != 0 {
+		return RealPath(path)
+	}
+	real, ok := f.real[dir]
+	if !ok {
+		real = RealPath(cmp.Or(dir, "."))
+		f.real[dir] = real
+	}
+	return filepath.Join(real, name)
+}
+
+// RealPath returns the absolute path of a file without links, as far as it can
+// be told: the file need not exist.
+func RealPath(path string) string {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	return path
+}
+
+// Stat is os.Stat that knows standard input: where that is no file it returns
+// errors.ErrUnsupported.
+func Stat(path string, stdin io.Reader) (fs.FileInfo, error) {
+	if path != StdinName {
+		return os.Stat(path)
+	}
+	if f, ok := stdin.(*os.File); ok {
+		return f.Stat()
+	}
+	return nil, errors.ErrUnsupported
+}
