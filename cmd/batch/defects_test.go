@@ -17,8 +17,8 @@ func sessions(t *testing.T, capture []byte, args ...string) []row {
 	return parseRows(t, mustRun(t, append([]string{"extract", path}, args...)...))
 }
 
-// one is sessions where there must be a single one.
-func one(t *testing.T, capture []byte, args ...string) row {
+// single is sessions where there must be a single one.
+func single(t *testing.T, capture []byte, args ...string) row {
 	t.Helper()
 	rows := sessions(t, capture, args...)
 	if len(rows) != 1 {
@@ -81,7 +81,7 @@ func TestUndefinedIsNeverNaNOrInf(t *testing.T) {
 func TestEthernetPaddingIsNotPayload(t *testing.T) {
 	padded := make([]byte, 60)
 	copy(padded, sent(ack, 0)) // 54 bytes
-	r := one(t, pcap(
+	r := single(t, pcap(
 		record{time: begin, data: padded},
 		record{time: begin + second, data: sent(ack, 100)},
 	))
@@ -92,7 +92,7 @@ func TestEthernetPaddingIsNotPayload(t *testing.T) {
 }
 
 func TestPacketsCutBySnaplenCountInFull(t *testing.T) {
-	r := one(t, pcap(
+	r := single(t, pcap(
 		record{time: begin, data: sent(ack, 1400)[:96], wire: 1454},
 		record{time: begin + second/2, data: sent(ack, 1400)[:54], wire: 1454},
 		record{time: begin + second, data: sent(ack, 10)},
@@ -105,7 +105,7 @@ func TestPacketsCutBySnaplenCountInFull(t *testing.T) {
 }
 
 func TestActiveAndIdleMakeTheDuration(t *testing.T) {
-	r := one(t, pcap(
+	r := single(t, pcap(
 		record{time: begin, data: sent(ack, 1)},
 		record{time: begin + 5*second, data: sent(ack, 1)},           // a gap of the threshold is active
 		record{time: begin + 10*second + 1, data: sent(ack, 1)},      // a nanosecond more is idle
@@ -117,7 +117,7 @@ func TestActiveAndIdleMakeTheDuration(t *testing.T) {
 		"duration_s": "114.000007007", "active_time_s": "9.000007002", "idle_time_s": "105.000000005",
 		"iat_min_s": "0.000000002", "iat_max_s": "100.000000004", "iat_median_s": "5.0",
 	})
-	r = one(t, pcap(
+	r = single(t, pcap(
 		record{time: begin, data: sent(ack, 1)},
 		record{time: begin + 5*second, data: sent(ack, 1)},
 	), "--idle-threshold", "4.999999999s")
@@ -132,7 +132,7 @@ func TestNanosecondsKeepTheirDigits(t *testing.T) {
 		}
 		return list
 	}()
-	one(t, pcap(records...)).expect(t, row{
+	single(t, pcap(records...)).expect(t, row{
 		"first_seen_ns": "1700000000000000001", "last_seen_ns": "1700000001000000001",
 		"iat_min_s": "0.000000001", "iat_max_s": "0.999999999", "iat_median_s": "0.5", "iat_std_s": "0.499999999",
 		"duration_s": "1.0",
@@ -141,13 +141,13 @@ func TestNanosecondsKeepTheirDigits(t *testing.T) {
 	for i := range records {
 		records[i].time = at[i]
 	}
-	one(t, microPcap(records...)).expect(t, row{
+	single(t, microPcap(records...)).expect(t, row{
 		"first_seen_ns": "1700000000000001000", "iat_min_s": "0.000001", "iat_max_s": "0.999997", "duration_s": "0.999998",
 	})
 }
 
 func TestFINEndsNoSession(t *testing.T) {
-	r := one(t, pcap(
+	r := single(t, pcap(
 		record{time: begin, data: sent(syn, 0)},
 		record{time: begin + second, data: sent(fin|ack, 0)},
 		record{time: begin + 2*second, data: answered(fin|ack, 0)},
@@ -184,15 +184,15 @@ func TestPacketsOutOfTimeOrder(t *testing.T) {
 func TestSegmentationOffload(t *testing.T) {
 	big := sent(ack, 4000)
 	big[14+2], big[14+3] = 0, 0 // IPv4 total length: the network card would have filled it in
-	r := one(t, pcap(record{time: begin, data: big}))
+	r := single(t, pcap(record{time: begin, data: big}))
 	r.expect(t, row{"packet_length_max": "4054", "payload_size_min": "4000", "payload_size_max": "4000"})
-	r = one(t, pcap(record{time: begin, data: big[:96], wire: len(big)}))
+	r = single(t, pcap(record{time: begin, data: big[:96], wire: len(big)}))
 	r.expect(t, row{"packet_length_max": "4054", "payload_size_max": "4000", "truncated_packets": "1"})
 }
 
 func TestIPv6(t *testing.T) {
 	a, b := "2001:db8::1", "2001:db8:0:0:1::2"
-	r := one(t, pcap(
+	r := single(t, pcap(
 		record{time: begin, data: ip(a, b, protoUDP, udp(5353, 53, 40))},
 		record{time: begin + second/4, data: ip(b, a, protoUDP, udp(53, 5353, 200))},
 	))

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -17,7 +15,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
@@ -142,31 +139,7 @@ func (f *faultyFile) Close() error {
 }
 
 // on runs a command on a file system.
-func on(fs durable.FS, args ...string) result {
-	var out, errs bytes.Buffer
-	std := &streams{in: bytes.NewReader(nil), out: &out, err: &errs}
-	var cmd *cobra.Command
-	var m *memory
-	switch args[0] {
-	case "extract":
-		f := &extractFlags{stretchBytes: stretchBytes}
-		cmd, m = f.command(std), &f.memory
-	case "map":
-		f := &mapFlags{}
-		cmd, m = f.command(std), &f.memory
-	case "reduce":
-		f := &reduceFlags{}
-		cmd, m = f.command(std), &f.memory
-	case "merge":
-		f := &mergeFlags{}
-		cmd, m = f.command(std), &f.memory
-	}
-	m.fs = fs
-	cmd.SetArgs(args[1:])
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	code := exitCode(cmd.ExecuteContext(context.Background()), &errs)
-	return result{out.String(), errs.String(), code}
-}
+func on(fs durable.FS, args ...string) result { return runOn(fs, nil, args...) }
 
 // A faultCase is a run of which every write is made to fail. It may write only
 // below dir.
@@ -388,7 +361,7 @@ func (c *faultCase) onlyWhole(dir string, fs *faults, old bool) error {
 			}
 			return nil
 		case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix):
-			run, err := runfile.Open(durable.OS, path)
+			run, err := (&runfile.Files{FS: durable.OS}).Open(path)
 			if err == nil {
 				err = run.Verify()
 			}
@@ -399,7 +372,7 @@ func (c *faultCase) onlyWhole(dir string, fs *faults, old bool) error {
 				return fmt.Errorf("the summary is there: %v", err)
 			}
 			return nil
-		case name == "lock" || name == optionsName:
+		case name == "lock" || name == "options.json":
 			return nil
 		}
 		return fmt.Errorf("left %s", path)

@@ -12,7 +12,7 @@ import (
 	"pcapbatch/internal/writer"
 )
 
-func newFields(std *streams) *cobra.Command {
+func newFields(e *env) *cobra.Command {
 	var asJSON, asMarkdown bool
 	cmd := &cobra.Command{
 		Use:     "fields [flags]",
@@ -36,7 +36,7 @@ Columns of the group identity are always there, those of the group vlan with
 			case asMarkdown:
 				format = fieldsMarkdown
 			}
-			_, err := fmt.Fprint(std.out, format(writer.Columns()))
+			_, err := fmt.Fprint(e.out, format(writer.Columns()))
 			return printed(err)
 		},
 	}

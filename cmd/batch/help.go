@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -29,11 +30,25 @@ func (g *flagGroups) add(title string) *pflag.FlagSet {
 func (g *flagGroups) done() {
 	for _, set := range g.sets {
 		g.cmd.Flags().AddFlagSet(set)
+		set.VisitAll(g.complete)
 	}
 	g.cmd.SetUsageFunc(func(cmd *cobra.Command) error {
 		fmt.Fprint(cmd.OutOrStderr(), g.usage())
 		return nil
 	})
+}
+
+// complete tells shells the values of a flag that has a few.
+func (g *flagGroups) complete(f *pflag.Flag) {
+	var words []cobra.Completion
+	if c, ok := f.Value.(*choice); ok {
+		words = slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
+	} else if f.Name == "features" {
+		words = []cobra.Completion{"basic", "totals", "mean", "all"}
+	}
+	if words != nil {
+		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	}
 }
 
 func (g *flagGroups) usage() string {

@@ -9,6 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
+
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -30,6 +34,13 @@ type result struct {
 func runWith(stdin []byte, args ...string) result {
 	var out, err bytes.Buffer
 	code := run(args, bytes.NewReader(stdin), &out, &err)
+	return result{out.String(), err.String(), code}
+}
+
+// runOn is a run on a file system, with a change of its job if tune is not nil.
+func runOn(fs durable.FS, tune func(*job.Config), args ...string) result {
+	var out, err bytes.Buffer
+	code := runIn(&env{in: bytes.NewReader(nil), out: &out, err: &err, fs: fs, tune: tune}, args)
 	return result{out.String(), err.String(), code}
 }
 
@@ -93,9 +104,9 @@ func read(t testing.TB, path string) []byte {
 }
 
 // readSummary reads what --summary wrote.
-func readSummary(t testing.TB, path string) *report {
+func readSummary(t testing.TB, path string) *report.Run {
 	t.Helper()
-	var r report
+	var r report.Run
 	if err := json.Unmarshal(read(t, path), &r); err != nil {
 		t.Fatal(err)
 	}

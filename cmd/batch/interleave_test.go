@@ -3,9 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -13,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"pcapbatch/internal/report"
 )
 
 // traffic is n packets of sessions from one packet to hundreds, in time order,
@@ -83,7 +83,7 @@ func deal(t *testing.T, records []record, k int, compress bool, to func(i int) i
 }
 
 // summarised is a clean run, and its summary.
-func summarised(t *testing.T, args ...string) (csv string, r *report) {
+func summarised(t *testing.T, args ...string) (csv string, r *report.Run) {
 	t.Helper()
 	summary := filepath.Join(t.TempDir(), "summary.json")
 	csv = mustRun(t, append([]string{"extract", "--features=all", "--summary", summary}, args...)...)
@@ -176,13 +176,13 @@ func TestInterleaveDamage(t *testing.T) {
 	}
 	summary := filepath.Join(t.TempDir(), "summary.json")
 	r := runWith(nil, "extract", "--interleave", "--summary", summary, dir)
-	if r.code != exitPartial || strings.Count(r.stderr, "\n") != 2 || !strings.Contains(r.stderr, cut+": record 300 at offset") {
+	if r.code != exitDamaged || strings.Count(r.stderr, "\n") != 2 || !strings.Contains(r.stderr, cut+": record 300 at offset") {
 		t.Errorf("exit code %d, %q", r.code, r.stderr)
 	}
 	if got := readSummary(t, summary); got.Records != uint64(len(records)-1) || len(got.Captures) != k+1 || len(got.Damage) != 2 {
 		t.Errorf("%d records, %d captures, %d damaged", got.Records, len(got.Captures), len(got.Damage))
 	}
-	if r := runWith(nil, "extract", "--interleave", "--strict", dir); r.code != exitPartial || r.stdout != "" {
+	if r := runWith(nil, "extract", "--interleave", "--strict", dir); r.code != exitDamaged || r.stdout != "" {
 		t.Errorf("strict: exit code %d, %d bytes of rows", r.code, len(r.stdout))
 	}
 }
@@ -225,79 +225,6 @@ func TestInterleaveFewFiles(t *testing.T) {
 	}
 }
 
-// TestParkedFiles reads many files by turns with few of them open.
-func TestParkedFiles(t *testing.T) {
-	dir := t.TempDir()
-	rng := rand.New(rand.NewPCG(5, 6))
-	files := openFiles{limit: 3}
-	var list []*parkedFile
-	content, got := make([][]byte, 10), make([][]byte, 10)
-	for i := range content {
-		for range rng.IntN(3000) {
-			content[i] = append(content[i], byte(rng.Uint32()))
-		}
-		path := filepath.Join(dir, fmt.Sprint(i))
-		if err := os.WriteFile(path, content[i], 0o600); err != nil {
-			t.Fatal(err)
-		}
-		list = append(list, &parkedFile{path: path, files: &files})
-	}
-	for ended := 0; ended < len(list); {
-		i := rng.IntN(len(list))
-		buf := make([]byte, 1+rng.IntN(100))
-		before := list[i].ended
-		n, err := list[i].Read(buf)
-		got[i] = append(got[i], buf[:n]...)
-		if err != nil && err != io.EOF {
-			t.Fatal(err)
-		}
-		if err == io.EOF && !before {
-			ended++
-		}
-		if files.open.Len() > 3 {
-			t.Fatalf("%d files open", files.open.Len())
-		}
-	}
-	for i := range content {
-		if !bytes.Equal(got[i], content[i]) {
-			t.Errorf("file %d: %d bytes read, not those %d that are in it", i, len(got[i]), len(content[i]))
-		}
-	}
-	if files.open.Len() > 0 {
-		t.Errorf("%d files are still open", files.open.Len())
-	}
-}
-
-// TestParkedFileReplaced: a file that gives way to another while it is parked
-// must not be read on in the middle of the other.
-func TestParkedFileReplaced(t *testing.T) {
-	path, other := write(t, "a", make([]byte, 100)), write(t, "b", make([]byte, 100))
-	files := openFiles{limit: 1}
-	a, b := &parkedFile{path: path, files: &files}, &parkedFile{path: other, files: &files}
-	buf := make([]byte, 10)
-	for _, f := range []*parkedFile{a, b} { // b makes a give way
-		if _, err := f.Read(buf); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.Rename(other, path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Read(buf); !errors.Is(err, errReplaced) {
-		t.Errorf("replaced: %v", err)
-	}
-	b.Close()
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := a.Read(buf); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("removed: %v", err)
-	}
-	if files.open.Len() > 0 {
-		t.Errorf("%d files are still open", files.open.Len())
-	}
-}
-
 // TestMergedBlock: records of any size fit, and a huge one leaves no huge
 // buffer behind.
 func TestMergedBlock(t *testing.T) {
@@ -316,11 +243,4 @@ func TestMergedBlock(t *testing.T) {
 	}
 	slices.SortFunc(all, func(a, b record) int { return int(a.time - b.time) })
 	sameAsWhole(t, all, dir)
-
-	var b block
-	b.empty()
-	b.Data = append(b.Data, huge...)
-	if b.empty(); cap(b.Data) > 1<<20 || len(b.Records) > 0 {
-		t.Errorf("a buffer of %d bytes is kept", cap(b.Data))
-	}
 }

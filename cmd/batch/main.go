@@ -1,11 +1,11 @@
 // Command batch turns packet captures into one CSV with a row of statistics
 // per network session.
 //
-// This is where the walk from file to CSV begins and ends: extract.go says
-// what a run is, inputs.go finds the captures (step 1), pipeline.go joins
-// reader (step 2), decode (step 3), shard (step 4) and agg (step 5), and
-// output.go keeps the rows that writer made (step 6). Flags, signals, exit
-// codes and everything that a terminal shows are here; packets are not.
+// It is the command line of package job and nothing more: flags become a
+// job.Config (flags.go), each command is one call of a job (extract.go, merge.go,
+// map.go, reduce.go, inspect.go), and what comes of it becomes an exit status
+// (status.go). What a terminal shows, signals and profiles are here too; packets,
+// sessions and run files are not.
 package main
 
 import (

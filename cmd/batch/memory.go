@@ -5,71 +5,32 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
-	"pcapbatch/internal/durable"
-
-	"github.com/spf13/pflag"
+	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
 )
 
-// memory is what a run may use of the machine, and where it puts what does not
-// fit.
-type memory struct {
-	size    string // of --memory; "" is automatic
-	tempDir string
-	fs      durable.FS // that everything the run makes is written to, profiles apart
-}
-
-func (m *memory) register(set *pflag.FlagSet) {
-	m.fs = durable.OS
-	set.StringVar(&m.size, "memory", "", "keep to `SIZE` of memory (as 800M or 16G), and put sessions on disk beyond (default three quarters of the machine's)")
-	set.StringVar(&m.tempDir, "temp-dir", "", "put what does not fit into memory in `DIR` (default the system's directory for temporary files)")
-}
-
-// bufferBytes is what a run uses besides sessions: blocks on their way, text
-// of rows, the runtime.
-func bufferBytes(workers int) int64 { return 16<<20 + int64(workers)*(8<<20) }
-
-// leastShare is the memory for sessions below which a worker would only spill.
-const leastShare = 8 << 20
-
-// mostShare is the memory for sessions that an agg.Table can number with room
-// to spare.
-const mostShare = 128 << 30
-
-// begin is share for a run that begins. It tells the runtime of the limit:
-// garbage may double what is live otherwise.
-func (m *memory) begin(workers int) (share int64, err error) {
-	share, limit, err := m.share(workers)
-	if err == nil && limit > 0 {
-		debug.SetMemoryLimit(limit)
-	}
-	return share, err
-}
-
-// share returns how many bytes of sessions each worker may hold, and how many
-// bytes the process may use, 0 where that is not known. An eighth is left for
-// sorting.
-func (m *memory) share(workers int) (share, limit int64, err error) {
-	limit = systemMemory() / 4 * 3
-	if m.size != "" {
-		if limit, err = parseSize(m.size); err != nil {
-			return 0, 0, usageError("--memory %q: %w", m.size, err)
+// memoryLimit is the limit of memory in bytes that --memory asks for: with ""
+// three quarters of the machine's, but no less than the workers need, and 0
+// where that is not known.
+func memoryLimit(size string, workers int) (int64, error) {
+	least := job.LeastMemory(workers)
+	if size == "" {
+		if limit := systemMemory() / 4 * 3; limit > 0 {
+			return max(limit, least), nil
 		}
-	} else if limit == 0 {
-		return mostShare, 0, nil
+		return 0, nil
 	}
-	n := int64(workers)
-	share = (limit - bufferBytes(workers)) / n
-	if share < leastShare {
-		if m.size == "" {
-			return leastShare, limit, nil
-		}
-		return 0, 0, usageError("--memory %s: %s workers need at least %s", m.size, thousands(uint64(workers)), binaryBytes(bufferBytes(workers)+n*leastShare))
+	limit, err := parseSize(size)
+	if err != nil {
+		return 0, usageError("--memory %q: %w", size, err)
 	}
-	return min(share/8*7, mostShare), limit, nil
+	if limit < least {
+		return 0, usageError("--memory %s: %s workers need at least %s", size, report.Thousands(uint64(workers)), report.BinaryBytes(least))
+	}
+	return limit, nil
 }
 
 // parseSize reads a number of bytes with a unit: K, M, G or T for powers of

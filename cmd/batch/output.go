@@ -17,6 +17,8 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -64,10 +66,6 @@ func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.W
 	return o, nil
 }
 
-func outputError(err error) error {
-	return &exitError{exitOutput, fmt.Errorf("write output: %w", err)}
-}
-
 // create opens the file. What exists and is not a regular file, such as a
 // device or a FIFO, is written to as it is.
 func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
@@ -78,7 +76,7 @@ func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return err
 	case err == nil && !info.Mode().IsRegular():
-		o.file, err = await(ctx, func() (*os.File, error) { return os.OpenFile(o.path, os.O_WRONLY, 0) })
+		o.file, err = ingest.Await(ctx, func() (*os.File, error) { return os.OpenFile(o.path, os.O_WRONLY, 0) })
 		o.Writer = pipeWriter{ctx, namedWriter{o, o.file}}
 		return err
 	}
@@ -133,7 +131,7 @@ type pipeWriter struct {
 }
 
 func (p pipeWriter) Write(b []byte) (int, error) {
-	return await(p.ctx, func() (int, error) { return p.w.Write(b) })
+	return ingest.Await(p.ctx, func() (int, error) { return p.w.Write(b) })
 }
 
 // commit completes the output and gives it its name. It does not wait for the
@@ -174,7 +172,7 @@ func (o *output) abort() {
 
 // protect returns an error if a file that the run writes is one that it reads,
 // or if two of them are the same. files are by flag.
-func protect(read []string, files map[string]string, std *streams) error {
+func protect(read []string, files map[string]string, e *env) error {
 	written := map[string]fs.FileInfo{}
 	names := map[string]string{}
 	for _, flag := range slices.Sorted(maps.Keys(files)) {
@@ -191,18 +189,18 @@ func protect(read []string, files map[string]string, std *streams) error {
 		}
 		names[name] = flag
 		// Only what exists can be a capture, and what is not a regular file is not replaced.
-		if info, err := statOutput(name, std.out); err == nil && info.Mode().IsRegular() {
+		if info, err := statOutput(name, e.out); err == nil && info.Mode().IsRegular() {
 			written[flag] = info
 		}
 	}
 	for _, path := range read {
-		info, err := capture.Stat(path, std.in)
+		info, err := capture.Stat(path, e.in)
 		if err != nil {
 			continue
 		}
 		for flag, w := range written {
 			if os.SameFile(w, info) {
-				return usageError("--%s would replace %s, which is read", flag, printable(path))
+				return usageError("--%s would replace %s, which is read", flag, report.Printable(path))
 			}
 		}
 	}

@@ -304,7 +304,7 @@ func TestOddNames(t *testing.T) {
 	for _, args := range [][]string{{"extract", dir}, {"extract", "--files-from", "-"}} {
 		r := runWith(list, args...)
 		lines := strings.Split(strings.TrimSpace(r.stderr), "\n")
-		if r.code != exitPartial || len(lines) != len(names)+1 {
+		if r.code != exitDamaged || len(lines) != len(names)+1 {
 			t.Errorf("%q: exit code %d, want a line for each of %d captures and one for all:\n%s", args, r.code, len(names), r.stderr)
 		}
 		for _, want := range []string{`line\nbreak.pcap: record 1`, `inv\xffalid.pcap: record 1`, `esc\x1b[31m.pcap`, `tab\tand space .pcap`, `-dash.pcap`, `ünï.pcap: record 1`} {
@@ -314,7 +314,7 @@ func TestOddNames(t *testing.T) {
 		}
 	}
 	r := runWith(nil, "inspect", dir)
-	if n := strings.Count(r.stdout, "\n"); r.code != exitPartial || n != len(names) || strings.Contains(r.stdout, "\x1b") {
+	if n := strings.Count(r.stdout, "\n"); r.code != exitDamaged || n != len(names) || strings.Contains(r.stdout, "\x1b") {
 		t.Errorf("inspect: exit code %d, %d lines, want %d:\n%s", r.code, n, len(names), r.stdout)
 	}
 }

@@ -7,14 +7,29 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"runtime/trace"
+
+	"github.com/spf13/pflag"
+
+	"pcapbatch/internal/job"
 )
 
-// profiles are the files of --cpuprofile, --memprofile and --trace; empty
+// profileFlags are the files of --cpuprofile, --memprofile and --trace; empty
 // where not asked for.
-type profiles struct{ cpu, mem, trace string }
+type profileFlags struct{ cpu, mem, trace string }
+
+func (p *profileFlags) register(set *pflag.FlagSet) {
+	set.StringVar(&p.cpu, "cpuprofile", "", "write a CPU profile to `FILE`")
+	set.StringVar(&p.mem, "memprofile", "", "write a memory profile to `FILE`")
+	set.StringVar(&p.trace, "trace", "", "write an execution trace to `FILE`")
+}
+
+// files are the files that are written, by flag.
+func (p *profileFlags) files() map[string]string {
+	return map[string]string{"cpuprofile": p.cpu, "memprofile": p.mem, "trace": p.trace}
+}
 
 // start begins what was asked for and returns the function that ends it.
-func (p *profiles) start() (stop func() error, err error) {
+func (p *profileFlags) start() (stop func() error, err error) {
 	var files []*os.File
 	var written []*firstError // the profilers drop errors
 	create := func(path string, begin func(f *firstError) error) error {
@@ -23,12 +38,12 @@ func (p *profiles) start() (stop func() error, err error) {
 		}
 		file, err := os.Create(path)
 		if err != nil {
-			return &exitError{exitOutput, fmt.Errorf("write profile: %w", err)}
+			return &job.Error{Category: job.Output, Err: fmt.Errorf("write profile: %w", err)}
 		}
 		f := &firstError{Writer: file}
 		files, written = append(files, file), append(written, f)
 		if err := begin(f); err != nil {
-			return &exitError{exitOutput, fmt.Errorf("write profile: %s: %w", path, err)}
+			return &job.Error{Category: job.Output, Err: fmt.Errorf("write profile: %s: %w", path, err)}
 		}
 		return nil
 	}
@@ -37,7 +52,7 @@ func (p *profiles) start() (stop func() error, err error) {
 			err = cmp.Or(err, written[i].err, f.Close())
 		}
 		if err != nil {
-			return &exitError{exitOutput, fmt.Errorf("write profile: %w", err)}
+			return &job.Error{Category: job.Output, Err: fmt.Errorf("write profile: %w", err)}
 		}
 		return nil
 	}

@@ -3,75 +3,47 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
 )
 
-// Exit codes. A signal ends the run with 128 and its number.
-const (
-	exitOK      = 0
-	exitPartial = 1 // finished, but something was damaged or left out
-	exitUsage   = 2
-	exitOutput  = 3 // the output could not be written
-)
-
-const seeHelp = "batch: see 'batch help'"
-
-// exitError carries an exit code up to run. Err is nil where everything has
-// been said already.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return fmt.Sprintf("exit status %d", e.code)
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-func usageError(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
-}
-
-// signalError is the cause of a context that a signal ended.
-type signalError struct{ sig syscall.Signal }
-
-func (e signalError) Error() string { return e.sig.String() }
-
-// streams are the three standard streams.
-type streams struct {
+// env is what a command has besides its arguments: the three standard streams
+// and the file system that it writes to.
+type env struct {
 	in  io.Reader
 	out io.Writer
 	err io.Writer
+	fs  durable.FS
+	// tune changes the jobs of tests; nil otherwise.
+	tune func(*job.Config)
 }
 
-// run is the whole command: it returns the exit code. Tests call it.
+// run is the whole command: it returns the exit status. Tests call it.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runIn(&env{in: stdin, out: stdout, err: stderr, fs: durable.OS}, args)
+}
+
+func runIn(e *env, args []string) int {
 	ctx, stop := signalContext(context.Background())
 	defer stop()
-	std := &streams{in: stdin, out: stdout, err: stderr}
-	root := newRoot(std)
+	root := newRoot(e)
 	root.SetArgs(args)
-	root.SetIn(stdin)
-	printed := &firstError{Writer: stdout}
+	root.SetIn(e.in)
+	printed := &firstError{Writer: e.out}
 	root.SetOut(printed)
-	root.SetErr(stderr)
+	root.SetErr(e.err)
 	err := root.ExecuteContext(ctx)
 	if printed.err != nil { // of help and the like, which cobra prints
 		err = outputError(printed.err)
 	}
-	return exitCode(err, stderr)
+	return exitCode(err, e.err)
 }
 
 // firstError keeps the first error of a writer.
@@ -84,32 +56,6 @@ func (f *firstError) Write(p []byte) (int, error) {
 	n, err := f.Writer.Write(p)
 	f.err = cmp.Or(f.err, err)
 	return n, err
-}
-
-// exitCode says what is left to say about err.
-func exitCode(err error, stderr io.Writer) int {
-	if err == nil {
-		return exitOK
-	}
-	if s, ok := errors.AsType[signalError](err); ok {
-		fmt.Fprintf(stderr, "batch: %v\n", err)
-		return 128 + int(s.sig)
-	}
-	if errors.Is(err, syscall.EPIPE) {
-		return exitOK // the reader has seen enough, as with "| head"
-	}
-	e, ok := errors.AsType[*exitError](err)
-	if !ok { // of cobra: an unknown command or flag, in a text that may have lines
-		fmt.Fprintf(stderr, "batch: %s\n%s\n", strings.TrimSpace(err.Error()), seeHelp)
-		return exitUsage
-	}
-	if e.err != nil {
-		fmt.Fprintf(stderr, "batch: %s\n", printable(e.err.Error()))
-		if e.code == exitUsage {
-			fmt.Fprintln(stderr, seeHelp)
-		}
-	}
-	return e.code
 }
 
 // signalContext returns a context that the first SIGINT or SIGTERM ends, with
@@ -133,28 +79,7 @@ func signalContext(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// await runs f, which may wait for ever, for a pipe say, and returns before f
-// does if ctx ends. Then f goes on alone: what it uses must be left to it.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		value, err := f()
-		done <- result{value, err}
-	}()
-	select {
-	case r := <-done:
-		return r.value, r.err
-	case <-ctx.Done():
-		var none T
-		return none, context.Cause(ctx)
-	}
-}
-
-func newRoot(std *streams) *cobra.Command {
+func newRoot(e *env) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "batch",
 		Short: "Statistics per network session from packet captures",
@@ -176,6 +101,6 @@ CSV with a row of statistical features for each network session.`,
 	root.SetVersionTemplate(versionLine())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
-	root.AddCommand(newExtract(std), newMerge(std), newMap(std), newReduce(std), newInspect(std), newFields(std), newVersion(std))
+	root.AddCommand(newExtract(e), newMerge(e), newMap(e), newReduce(e), newInspect(e), newFields(e), newVersion(e))
 	return root
 }

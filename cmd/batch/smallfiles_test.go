@@ -9,15 +9,17 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/job"
+
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
-
-	"pcapbatch/internal/decode"
 )
 
 // smallCaptures writes n captures of 10 packets each, a thousand to a
@@ -78,31 +80,37 @@ func TestThousandsOfSmallCaptures(t *testing.T) {
 	}
 }
 
+// vanishing is a terminal for which a capture is gone once all were looked at.
+type vanishing struct {
+	*terminal
+	t    *testing.T
+	path string
+}
+
+func (v *vanishing) Start(captures int, bytes int64) {
+	if err := os.Remove(v.path); err != nil {
+		v.t.Error(err)
+	}
+	v.terminal.captures = captures
+}
+
 // TestProgressCountsCaptures: those that cannot be opened are done with too.
 func TestProgressCountsCaptures(t *testing.T) {
-	dir := t.TempDir()
-	smallCaptures(t, dir, 3, nil)
-	list, err := openInputs(t.Context(), []string{dir + "/000/000000.pcap", dir + "/000/000001.pcap", dir + "/000/000002.pcap"}, nil, 1, func(err error) { t.Error(err) })
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Remove(list[1].path); err != nil {
-		t.Fatal(err)
-	}
-	for _, flags := range []extractFlags{{workers: 1, stretchBytes: stretchBytes}, {workers: 1, interleave: true}} {
-		p := &pipeline{report: newReport(io.Discard), decoding: decode.Options{Shards: 1}}
-		stretches, _ := flags.stretches(p, list)
-		for err = nil; err == nil; {
-			err = stretches[0].Read(t.Context(), p.newBlock())
+	for _, interleave := range []bool{false, true} {
+		dir := t.TempDir()
+		smallCaptures(t, dir, 3, nil)
+		found := capture.Find([]string{dir}, true)
+		slices.Sort(found.Paths)
+		size := int64(len(read(t, found.Paths[0])) + len(read(t, found.Paths[2])))
+		term := &terminal{w: io.Discard}
+		c := job.New()
+		c.Interleave, c.Observer = interleave, &vanishing{term, t, found.Paths[1]}
+		r, err := job.Extract(t.Context(), c, found, io.Discard)
+		if err != nil || !r.Failed() {
+			t.Fatalf("interleave=%t: %v, %+v", interleave, err, r)
 		}
-		if err != io.EOF {
-			t.Fatal(err)
-		}
-		if got := p.progress.describe(len(list), 2e6); got != "3/3 captures, 2.0 M packets/s" || p.progress.records.Load() != 20 {
-			t.Errorf("interleave=%t: %q, %d records", flags.interleave, got, p.progress.records.Load())
-		}
-		if n := p.progress.bytes(); n != list[0].size+list[2].size {
-			t.Errorf("interleave=%t: %d bytes", flags.interleave, n)
+		if got := term.describe(2e6); got != "3/3 captures, 2.0 M packets/s" || term.records.Load() != 20 || term.bytes() != size {
+			t.Errorf("interleave=%t: %q, %d records, %d bytes", interleave, got, term.records.Load(), term.bytes())
 		}
 	}
 }

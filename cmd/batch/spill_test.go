@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bytes"
-	"context"
 	"encoding/binary"
 	"io"
 	"math/rand/v2"
@@ -13,6 +11,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
 )
 
 // manySessions are n packets of about n/2 sessions, all small, in time order,
@@ -69,14 +68,7 @@ func (f *faultyTemp) Write(p []byte) (int, error) {
 // limit compressed bytes.
 func runSpilling(t *testing.T, fs *spilling, limit int64, args ...string) result {
 	t.Helper()
-	var out, errs bytes.Buffer
-	f := &extractFlags{stretchBytes: limit}
-	cmd := f.command(&streams{in: bytes.NewReader(nil), out: &out, err: &errs})
-	f.memory.fs = fs
-	cmd.SetArgs(append([]string{"--features=all", "-q"}, args...))
-	cmd.SilenceErrors, cmd.SilenceUsage = true, true
-	code := exitCode(cmd.ExecuteContext(context.Background()), &errs)
-	return result{out.String(), errs.String(), code}
+	return runOn(fs, func(c *job.Config) { c.StretchBytes = limit }, append([]string{"extract", "--features=all", "-q"}, args...)...)
 }
 
 // spillArgs are the least that one and two workers can do with; of short tests

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
 )
 
@@ -102,7 +104,7 @@ func TestStateReport(t *testing.T) {
 	want := readSummary(t, summary)
 	for range 2 {
 		got := runWith(nil, "extract", "--summary", summary, "--state", state, dir)
-		if got.code != exitPartial || got != plain {
+		if got.code != exitDamaged || got != plain {
 			t.Errorf("code %d, %q; without --state %d, %q", got.code, got.stderr, plain.code, plain.stderr)
 		}
 		r := readSummary(t, summary)
@@ -123,7 +125,7 @@ func TestStateStrict(t *testing.T) {
 	mustWrite(t, paths[0], string(data[:len(data)-5]))
 	state := t.TempDir()
 	first := runWith(nil, "extract", "--state", state, "--strict", paths[0])
-	if first.code != exitPartial || first.stdout != "" || len(runFiles(t, state)) != 0 {
+	if first.code != exitDamaged || first.stdout != "" || len(runFiles(t, state)) != 0 {
 		t.Errorf("code %d, %d run files", first.code, len(runFiles(t, state)))
 	}
 	runWith(nil, "extract", "--state", state, paths[0])
@@ -133,17 +135,17 @@ func TestStateStrict(t *testing.T) {
 }
 
 // publicPart is what two reports can be compared by.
-func publicPart(r *report) *struct {
+func publicPart(r *report.Run) *struct {
 	Records, Packets, Sessions, Reordered uint64
 	Bytes                                 int64
-	Captures                              []captureReport
-	Damage                                []damageReport
+	Captures                              []report.Capture
+	Damage                                []report.Damage
 } {
 	return &struct {
 		Records, Packets, Sessions, Reordered uint64
 		Bytes                                 int64
-		Captures                              []captureReport
-		Damage                                []damageReport
+		Captures                              []report.Capture
+		Damage                                []report.Damage
 	}{r.Records, r.Packets, r.Sessions, r.Reordered, r.Bytes, r.Captures, r.Damage}
 }
 
@@ -186,24 +188,24 @@ func TestStateRefusals(t *testing.T) {
 	dir, paths := series(t, 100, 1)
 	state := t.TempDir()
 	mustRun(t, "extract", "--state", state, dir)
-	refuse := func(want string, args ...string) {
+	refuse := func(code int, want string, args ...string) {
 		t.Helper()
 		r := runWith(nil, append([]string{"extract", "--state", state}, args...)...)
-		if r.code != exitUsage || !strings.Contains(r.stderr, want) || r.stdout != "" {
+		if r.code != code || !strings.Contains(r.stderr, want) || r.stdout != "" {
 			t.Errorf("%q: code %d, %q", args, r.code, r.stderr)
 		}
 	}
-	refuse(`was made with other options: --direction is "bidirectional" and "unidirectional"`, "--direction=unidirectional", dir)
-	refuse(`--idle-timeout is "0s" and "1m0s"`, "--idle-timeout=60s", dir)
-	refuse("use one or the other", "--interleave", dir)
-	if r := runWith(read(t, paths[0]), "extract", "--state", state, "-"); r.code != exitUsage || !strings.Contains(r.stderr, "needs captures that can be read again, and - is none") {
+	refuse(exitKept, `was made with other options: --direction is "bidirectional" and "unidirectional"`, "--direction=unidirectional", dir)
+	refuse(exitKept, `--idle-timeout is "0s" and "1m0s"`, "--idle-timeout=60s", dir)
+	refuse(exitUsage, "use one or the other", "--interleave", dir)
+	if r := runWith(read(t, paths[0]), "extract", "--state", state, "-"); r.code != exitUsage || !strings.Contains(r.stderr, "-: this is no file that can be read again") {
 		t.Errorf("standard input: code %d, %q", r.code, r.stderr)
 	}
 	lock, err := durable.LockDir(state)
 	if err != nil {
 		t.Fatal(err)
 	}
-	refuse("another run uses this directory", dir)
+	refuse(exitInput, "another run uses this directory", dir)
 	lock.Close()
 	mustRun(t, "extract", "--state", state, "--features=all", "--sample-std", dir) // these shape no number that is kept
 }
@@ -219,7 +221,7 @@ func TestStateWithMemoryLimit(t *testing.T) {
 		if got.code != exitOK || got.stdout != want || fs.files.Load() < 2 {
 			t.Errorf("%v: code %d, %d temporary files, other rows from line %d: %s", limited, got.code, fs.files.Load(), differentLine(got.stdout, want), got.stderr)
 		}
-		runs, err := openRuns([]string{state}, runfile.RunSuffix, durable.OS)
+		runs, err := job.RunFiles([]string{state})
 		if err != nil || len(runs) != 2 {
 			t.Fatal(len(runs), err)
 		}
@@ -280,7 +282,7 @@ func TestReduceSameBytes(t *testing.T) {
 		}
 	}
 	os.Remove(filepath.Join(parts, "0002-of-0004.part"))
-	if r := runWith(nil, "merge", "--parts", parts); r.code != exitUsage || !strings.Contains(r.stderr, "part 2 of 4 is missing") {
+	if r := runWith(nil, "merge", "--parts", parts); r.code != exitKept || !strings.Contains(r.stderr, "part 2 of 4 is missing") {
 		t.Errorf("code %d, %q", r.code, r.stderr)
 	}
 }
@@ -288,21 +290,24 @@ func TestReduceSameBytes(t *testing.T) {
 func TestMergeRefusals(t *testing.T) {
 	_, paths := series(t, 400, 3)
 	a, b := mapped(t, paths[0], paths[1]), mapped(t, paths[1], paths[2])
-	refuse := func(want string, args ...string) {
+	refuse := func(code int, want string, args ...string) {
 		t.Helper()
 		out := filepath.Join(t.TempDir(), "o.csv")
 		r := runWith(nil, append([]string{"merge", "-o", out}, args...)...)
-		if r.code != exitUsage || !strings.Contains(r.stderr, want) {
+		if strings.Contains(r.stderr, "batch help") != (code == exitUsage) {
+			t.Errorf("%q: %q", args, r.stderr)
+		}
+		if r.code != code || !strings.Contains(r.stderr, want) {
 			t.Errorf("%q: code %d, %q", args, r.code, r.stderr)
 		}
 		expectEntries(t, filepath.Dir(out))
 	}
-	refuse("hold the same capture", a, b)
-	refuse("were made with other options: --key", a, mapped(t, "--key=vlan", paths[2]))
-	refuse("not a run file", paths[0])
-	refuse("no run files named")
-	refuse("no files *.run", t.TempDir())
-	refuse("is a run file, not a part", "--parts", filepath.Join(a, runfile.RunName(paths[0])))
+	refuse(exitKept, "hold the same capture", a, b)
+	refuse(exitKept, "were made with other options: --key", a, mapped(t, "--key=vlan", paths[2]))
+	refuse(exitKept, "not a run file", paths[0])
+	refuse(exitUsage, "no run files named")
+	refuse(exitInput, "no files *.run", t.TempDir())
+	refuse(exitKept, "is a run file, not a part", "--parts", filepath.Join(a, runfile.RunName(paths[0])))
 	if r := runWith(nil, "merge", "--allow-duplicates", a, b); r.code != exitOK || strings.Count(r.stdout, "\n") < 100 {
 		t.Errorf("--allow-duplicates: code %d, %q", r.code, r.stderr)
 	}
@@ -312,11 +317,11 @@ func TestMergeRefusals(t *testing.T) {
 		t.Errorf("a run file as output: code %d, %q", r.code, r.stderr)
 	}
 	mustWrite(t, path, string(data[:len(data)-30]))
-	refuse(path+": damaged run file", a)
+	refuse(exitKept, path+": damaged run file", a)
 	flipped := bytes.Clone(data)
 	flipped[100] ^= 1
 	mustWrite(t, path, string(flipped))
-	refuse(path+": damaged run file", a)
+	refuse(exitKept, path+": damaged run file", a)
 }
 
 func TestMapReports(t *testing.T) {
@@ -325,7 +330,7 @@ func TestMapReports(t *testing.T) {
 	mustWrite(t, paths[1], string(data[:len(data)-3]))
 	out := filepath.Join(t.TempDir(), "runs")
 	r := runWith(nil, "map", "--out", out, dir)
-	if r.code != exitPartial || !strings.Contains(r.stderr, "cut short") {
+	if r.code != exitDamaged || !strings.Contains(r.stderr, "cut short") {
 		t.Errorf("map: code %d, %q", r.code, r.stderr)
 	}
 	merged, plain := runWith(nil, "merge", out), runWith(nil, "extract", dir)
@@ -341,18 +346,18 @@ func TestMapReports(t *testing.T) {
 		mustWrite(t, filepath.Join(dir, name), text)
 	}
 	r = runWith(nil, "map", "--out", out, dir)
-	if r.code != exitPartial || strings.Count(r.stderr, "\n") != 4 {
+	if r.code != exitDamaged || strings.Count(r.stderr, "\n") != 4 {
 		t.Errorf("map of what is no capture: code %d, %q", r.code, r.stderr)
 	}
 	merged, plain = runWith(nil, "merge", out), runWith(nil, "extract", dir)
-	if merged.code != exitPartial || merged.stdout != plain.stdout || sortedLines(merged.stderr) != sortedLines(plain.stderr) {
+	if merged.code != exitDamaged || merged.stdout != plain.stdout || sortedLines(merged.stderr) != sortedLines(plain.stderr) {
 		t.Errorf("merge: code %d, %q; extract: %d, %q", merged.code, merged.stderr, plain.code, plain.stderr)
 	}
 
 	// A capture without a run file cannot be taken for one that is damaged.
 	for _, strict := range []bool{false, true} {
 		r = runWith(nil, "map", "--strict="+fmt.Sprint(strict), "--out", out, paths[0], filepath.Join(dir, "none"))
-		if r.code != exitOutput || !strings.Contains(r.stderr, "none") || !strict && !strings.Contains(r.stderr, "1 capture without a run file") {
+		if r.code != exitInput || !strings.Contains(r.stderr, "none") || !strict && !strings.Contains(r.stderr, "1 capture without a run file") {
 			t.Errorf("map of what is missing, strict %t: code %d, %q", strict, r.code, r.stderr)
 		}
 	}
@@ -375,7 +380,7 @@ func TestReusedUnderAnotherName(t *testing.T) {
 	state, summary := filepath.Join(t.TempDir(), "state"), filepath.Join(t.TempDir(), "s.json")
 	for _, path := range []string{paths[0], dir + "/./" + filepath.Base(paths[0])} {
 		r := runWith(nil, "extract", "--state", state, "--summary", summary, path)
-		if s := readSummary(t, summary); r.code != exitPartial || len(s.Damage) != 1 || s.Damage[0].Path != path || s.Captures[0].Path != path {
+		if s := readSummary(t, summary); r.code != exitDamaged || len(s.Damage) != 1 || s.Damage[0].Path != path || s.Captures[0].Path != path {
 			t.Errorf("%s: code %d, %+v, %+v", path, r.code, s.Damage, s.Captures)
 		}
 	}

@@ -32,14 +32,14 @@ func versionLine() string {
 	return fmt.Sprintf("batch %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
-func newVersion(std *streams) *cobra.Command {
+func newVersion(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		GroupID: "about",
 		Short:   "Print the version, that of Go, and the platform",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(std.out, versionLine())
+			_, err := io.WriteString(e.out, versionLine())
 			return printed(err)
 		},
 	}

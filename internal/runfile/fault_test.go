@@ -76,6 +76,7 @@ func TestReadBackFails(t *testing.T) {
 // A merge of more files than may be kept open opens them for each block.
 func TestParkedInputs(t *testing.T) {
 	list := events(2, 30_000, 3000)
+	files := &Files{FS: durable.OS}
 	var inputs []Input
 	for _, piece := range cut(rand.New(rand.NewPCG(1, 2)), list, 5) {
 		table := tableOf(piece)
@@ -90,7 +91,7 @@ func TestParkedInputs(t *testing.T) {
 		if err := w.Commit(&Meta{Kind: Sessions, Capture: &capture.Identity{}, Report: []byte("{}")}); err != nil {
 			t.Fatal(err)
 		}
-		run, err := Open(durable.OS, path)
+		run, err := files.Open(path)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -98,11 +99,11 @@ func TestParkedInputs(t *testing.T) {
 	}
 	want := rowsOf(tableOf(list))
 	for _, kept := range []int32{0, 3, 5} {
-		keptOpen.Store(maxKeptOpen - kept)
+		files.kept.Store(maxKeptOpen - kept)
 		if got := collect(t, [][]Input{inputs}, 1, 0); got != want {
 			t.Errorf("%d of %d files kept open: %s", kept, len(inputs), firstDifference(got, want))
 		}
-		if n := keptOpen.Swap(0); n != maxKeptOpen-kept {
+		if n := files.kept.Load(); n != maxKeptOpen-kept {
 			t.Errorf("%d files are taken for open, want %d", n, maxKeptOpen-kept)
 		}
 	}

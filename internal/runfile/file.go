@@ -154,7 +154,7 @@ type Run struct {
 	Meta
 	Path string
 
-	fs     durable.FS
+	files  *Files
 	file   durable.File // nil: opened by Path when it is read
 	remove func() error // the temporary name of a detached file
 }
@@ -163,13 +163,13 @@ type Run struct {
 func (r *Run) Detached() bool { return r.file != nil }
 
 // Open reads the footer of the file at path.
-func Open(fs durable.FS, path string) (*Run, error) {
-	f, err := fs.Open(path)
+func (files *Files) Open(path string) (*Run, error) {
+	f, err := files.FS.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	r := &Run{Path: path, fs: fs}
+	r := &Run{Path: path, files: files}
 	if err := r.readFooter(f); err != nil {
 		return nil, err
 	}
@@ -192,7 +192,7 @@ func (r *Run) readFooter(f durable.File) error {
 		return damaged(r.Path, 0, "not a run file")
 	}
 	if v := binary.LittleEndian.Uint32(header[8:]); v == 0 || v > FormatVersion {
-		return fmt.Errorf("%s: run file of version %d; this program knows versions up to %d", r.Path, v, FormatVersion)
+		return fmt.Errorf("%s: run file of version %d: %w: this program knows versions up to %d", r.Path, v, ErrVersion, FormatVersion)
 	}
 	at := size - fileTrailer
 	if _, err := f.ReadAt(trailer, at); err != nil {
@@ -220,7 +220,7 @@ func (r *Run) readFooter(f durable.File) error {
 func (r *Run) check(end int64) error {
 	switch {
 	case r.Codec < 1 || r.Codec > agg.CodecVersion:
-		return fmt.Errorf("%s: sessions are encoded in version %d; this program knows versions up to %d", r.Path, r.Codec, agg.CodecVersion)
+		return fmt.Errorf("%s: sessions are encoded in version %d: %w: this program knows versions up to %d", r.Path, r.Codec, ErrVersion, agg.CodecVersion)
 	case r.Kind == Sessions && r.Capture == nil, r.Kind == Rows && (r.Part == nil || len(r.Index) != 1),
 		r.Kind != Sessions && r.Kind != Rows, len(r.Index) < 1 || len(r.Index) > MaxPartitions:
 		return damaged(r.Path, end, "footer contradicts itself")
@@ -242,7 +242,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section to be merged: a partition of a run of sessions, or
 // with partition 0 the rows.
 func (r *Run) Input(partition int) Input {
-	in := Input{path: r.Path, fs: r.fs, section: r.Index[partition], order: rowOrder, only: -1}
+	in := Input{path: r.Path, files: r.files, section: r.Index[partition], order: rowOrder, only: -1}
 	if r.file != nil {
 		in.file = r.file
 	}
@@ -252,11 +252,11 @@ func (r *Run) Input(partition int) Input {
 	return in
 }
 
-// Units returns the inputs for the merge of runs of sessions, which are in
-// capture order: one unit per partition. Runs that are not cut into the same
-// number of partitions are merged as a whole. partitions is what the inputs
-// are sorted by.
-func Units(runs []*Run) (units [][]Input, partitions int) {
+// Groups returns the inputs for the merge of run files, which are in capture
+// order, one group for each partition: no two groups share a key. Files that are
+// not cut into the same number of partitions are one group. partitions is what
+// the inputs are sorted by.
+func Groups(runs []*Run) (groups [][]Input, partitions int) {
 	for _, r := range runs {
 		if partitions == 0 {
 			partitions = len(r.Index)
@@ -265,15 +265,15 @@ func Units(runs []*Run) (units [][]Input, partitions int) {
 			return [][]Input{wholes(runs)}, 1
 		}
 	}
-	units = make([][]Input, partitions)
+	groups = make([][]Input, partitions)
 	for _, r := range runs {
 		for p := range r.Index {
 			if r.Index[p].Entries > 0 {
-				units[p] = append(units[p], r.Input(p))
+				groups[p] = append(groups[p], r.Input(p))
 			}
 		}
 	}
-	return units, partitions
+	return groups, partitions
 }
 
 // wholes are the inputs of all partitions, sorted by key alone.
@@ -290,7 +290,7 @@ func wholes(runs []*Run) (list []Input) {
 
 // Verify reads all blocks and checks their sums.
 func (r *Run) Verify() error {
-	f, err := r.fs.Open(r.Path)
+	f, err := r.files.FS.Open(r.Path)
 	if err != nil {
 		return err
 	}

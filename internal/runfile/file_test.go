@@ -18,7 +18,7 @@ import (
 
 // readAll reads every entry of a run, as a merge does.
 func readAll(path string) error {
-	r, err := Open(durable.OS, path)
+	r, err := (&Files{FS: durable.OS}).Open(path)
 	if err != nil {
 		return err
 	}
@@ -76,7 +76,7 @@ func TestVersionsBeyondAreRefused(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(durable.OS, path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2") {
+	if _, err := (&Files{FS: durable.OS}).Open(path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2") {
 		t.Error(err)
 	}
 }
@@ -186,16 +186,6 @@ func TestDetachedRun(t *testing.T) {
 	}
 	if names, _ := os.ReadDir(dir); len(names) != 0 {
 		t.Errorf("after Close there is %v", names)
-	}
-}
-
-func TestOptionsDifferences(t *testing.T) {
-	a, b := Options{"key": "", "direction": "x"}, Options{"key": "vlan", "direction": "x"}
-	if d := a.Differences(b); len(d) != 1 || d[0] != `--key is "" and "vlan"` {
-		t.Error(d)
-	}
-	if d := a.Differences(a); len(d) != 0 {
-		t.Error(d)
 	}
 }
 

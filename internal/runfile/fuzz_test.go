@@ -30,10 +30,10 @@ func readRun(t *testing.T, r *Run) error {
 	if r.Kind == Rows {
 		return CopyParts(context.Background(), []*Run{r}, temp, io.Discard)
 	}
-	units, partitions := Units([]*Run{r})
+	groups, partitions := Groups([]*Run{r})
 	c := NewCollector(options, 0, temp)
 	defer c.Close()
-	for _, in := range units {
+	for _, in := range groups {
 		if err := c.Merge(context.Background(), in, partitions); err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func checkHostile(t *testing.T, makes func(path string) error) {
 	}
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
-	r, err := Open(durable.OS, path)
+	r, err := (&Files{FS: durable.OS}).Open(path)
 	if err == nil {
 		err = readRun(t, r)
 	}
@@ -120,7 +120,7 @@ func FuzzEntries(f *testing.F) {
 			if err := w.next(); err != nil {
 				return err
 			}
-			m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: "c", Size: 1}, Options: Options{}, Report: []byte("{}")}
+			m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: "c", Size: 1}, Options: []byte("{}"), Report: []byte("{}")}
 			if rows {
 				m.Kind, m.Capture, m.Part = Rows, nil, &Part{Partitions: 1}
 			}

@@ -146,7 +146,7 @@ func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int)
 	if _, err := w.WriteSessions(context.Background(), []Input{TableInput(table, partitions)}, partitions, options); err != nil {
 		t.Fatal(err)
 	}
-	m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: name, Size: 1}, Options: Options{"direction": "bidirectional"}, Report: []byte("{}")}
+	m := &Meta{Kind: Sessions, Capture: &capture.Identity{Path: name, Size: 1}, Options: []byte(`{"direction":"bidirectional"}`), Report: []byte("{}")}
 	if err := w.Commit(m); err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,7 @@ func writeRun(t testing.TB, dir, name string, list []flow.Event, partitions int)
 
 func open(t *testing.T, path string) *Run {
 	t.Helper()
-	r, err := Open(durable.OS, path)
+	r, err := (&Files{FS: durable.OS}).Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/heap"
 )
 
 // MaxInputs is how many inputs are merged at once: 32 MiB of blocks.
@@ -22,7 +23,7 @@ const MaxInputs = 128
 type Input struct {
 	path    string
 	file    io.ReaderAt // nil: path is opened for the time of the merge
-	fs      durable.FS
+	files   *Files
 	section Section
 	order   order
 	fast    bool // packed as newFastWriter does
@@ -87,12 +88,17 @@ func (e *Entry) damaged(err error) error {
 	return fmt.Errorf("%s: %w: %w", e.in.path, ErrDamaged, err)
 }
 
-// maxKeptOpen is how many files all merges of the process together keep open:
-// far below any usual limit, whatever the number of workers. What is more is
-// opened for each read, two a block.
+// maxKeptOpen is how many files all merges of a job together keep open: far
+// below any usual limit, whatever the number of workers. What is more is opened
+// for each read, two a block.
 const maxKeptOpen = 128
 
-var keptOpen atomic.Int32
+// Files opens the run files and parts of one job, whose merges share a limit of
+// open files. Only FS is set by the caller; any number of goroutines may use it.
+type Files struct {
+	FS   durable.FS
+	kept atomic.Int32 // files that merges keep open
+}
 
 // parked is a file that is opened whenever it is read.
 type parked struct {
@@ -132,19 +138,19 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 		return c, nil
 	}
 	at := in.file
-	if at == nil && keptOpen.Add(1) <= maxKeptOpen {
-		f, err := in.fs.Open(in.path)
+	if at == nil && in.files.kept.Add(1) <= maxKeptOpen {
+		f, err := in.files.FS.Open(in.path)
 		if err != nil {
-			keptOpen.Add(-1)
+			in.files.kept.Add(-1)
 			return nil, err
 		}
 		at, c.close = f, func() error {
-			keptOpen.Add(-1)
+			in.files.kept.Add(-1)
 			return f.Close()
 		}
 	} else if at == nil {
-		keptOpen.Add(-1)
-		at = parked{in.fs, in.path}
+		in.files.kept.Add(-1)
+		at = parked{in.files.FS, in.path}
 	}
 	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}
 	return c, nil
@@ -206,9 +212,9 @@ func (c *cursor) bad(format string, args ...any) error {
 func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err error) {
 	decoder := newDecoder()
 	defer decoder.Close()
-	var heads cursors
+	heads := heap.New(before)
 	defer func() {
-		for _, c := range heads {
+		for _, c := range heads.Items() {
 			err = c.shut(err)
 		}
 	}()
@@ -217,23 +223,37 @@ func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err 
 		if err != nil {
 			return err
 		}
-		heads = append(heads, c)
-		if heads, err = heads.advance(len(heads) - 1); err != nil {
-			return err
+		switch err := c.next(); err {
+		case nil:
+			heads.Push(c)
+		case io.EOF:
+			err = c.shut(nil)
+			if err != nil {
+				return err
+			}
+		default:
+			return c.shut(err)
 		}
 	}
-	heads.init()
-	for n := 0; len(heads) > 0; n++ {
+	for n := 0; heads.Len() > 0; n++ {
 		if n%4096 == 0 && ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		if err := take(&heads[0].Entry); err != nil {
+		c := *heads.Front()
+		if err := take(&c.Entry); err != nil {
 			return err
 		}
-		if heads, err = heads.advance(0); err != nil {
+		switch err := c.next(); err {
+		case nil:
+			heads.FixFront()
+		case io.EOF:
+			heads.PopFront()
+			if err := c.shut(nil); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
-		heads.down(0)
 	}
 	return nil
 }
@@ -250,49 +270,10 @@ func (c *cursor) shut(err error) error {
 	return err
 }
 
-// cursors is a heap with the first entry at its root.
-type cursors []*cursor
-
-// advance moves cursor i to its next entry, and takes it out at its end.
-func (h cursors) advance(i int) (cursors, error) {
-	err := h[i].next()
-	if err != io.EOF {
-		return h, err
-	}
-	err = h[i].shut(nil)
-	last := len(h) - 1
-	h[i] = h[last]
-	h[last] = nil
-	return h[:last], err
-}
-
-func (h cursors) less(i, j int) bool {
-	if c := bytes.Compare(h[i].key, h[j].key); c != 0 {
+// before orders cursors by their entries, equal ones by their inputs.
+func before(a, b **cursor) bool {
+	if c := bytes.Compare((*a).key, (*b).key); c != 0 {
 		return c < 0
 	}
-	return h[i].number < h[j].number
-}
-
-func (h cursors) init() {
-	for i := len(h)/2 - 1; i >= 0; i-- {
-		h.down(i)
-	}
-}
-
-// down moves cursor i to its place. Requires: the heap holds below it.
-func (h cursors) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
-		if child+1 < len(h) && h.less(child+1, child) {
-			child++
-		}
-		if !h.less(child, i) {
-			return
-		}
-		h[i], h[child] = h[child], h[i]
-		i = child
-	}
+	return (*a).number < (*b).number
 }

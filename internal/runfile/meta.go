@@ -4,9 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"path/filepath"
-	"slices"
 
 	"pcapbatch/internal/capture"
 )
@@ -30,36 +28,18 @@ const (
 
 // Meta is the footer of a file.
 type Meta struct {
-	Version int               `json:"version"`
-	Kind    Kind              `json:"kind"`
-	Codec   int               `json:"codec"` // agg.CodecVersion
-	Options Options           `json:"options"`
+	Version int  `json:"version"`
+	Kind    Kind `json:"kind"`
+	Codec   int  `json:"codec"` // agg.CodecVersion
+	// Options are those that shape the numbers, as JSON. Only the caller knows
+	// what they mean.
+	Options json.RawMessage   `json:"options"`
 	Capture *capture.Identity `json:"capture,omitempty"` // of sessions
 	Part    *Part             `json:"part,omitempty"`    // of rows
 	Index   []Section         `json:"index"`
 	// Report is what the command has to say about the captures behind the
 	// file; nothing here looks into it.
 	Report json.RawMessage `json:"report"`
-}
-
-// Options are the options that shape the numbers, by name.
-type Options map[string]string
-
-// Differences lists, as text, where o and other differ; empty where they
-// agree.
-func (o Options) Differences(other Options) (list []string) {
-	for name, value := range o {
-		if v, ok := other[name]; !ok || v != value {
-			list = append(list, fmt.Sprintf("--%s is %q and %q", name, value, v))
-		}
-	}
-	for name, v := range other {
-		if _, ok := o[name]; !ok {
-			list = append(list, fmt.Sprintf("--%s is %q and %q", name, "", v))
-		}
-	}
-	slices.Sort(list)
-	return list
 }
 
 // Part says which rows a file has.

@@ -34,7 +34,7 @@ func TestVersion1(t *testing.T) {
 	if got != string(want) {
 		t.Error(firstDifference(got, string(want)))
 	}
-	if run.Version != 1 || run.Capture.Path != "version-1" || run.Options["direction"] != "bidirectional" || len(run.Index) != 2 {
+	if run.Version != 1 || run.Capture.Path != "version-1" || string(run.Options) != `{"direction":"bidirectional"}` || len(run.Index) != 2 {
 		t.Errorf("%+v", run.Meta)
 	}
 }

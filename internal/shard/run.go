@@ -32,11 +32,11 @@ type Block interface {
 }
 
 // A Stretch is a list of captures that are read one after the other.
-type Stretch interface {
+type Stretch[B Block] interface {
 	// Read fills b, which Config.NewBlock made, with the next records. It
 	// returns io.EOF after the last; any other error ends the run. ctx is
 	// done when the run ends early, and with it what Read may wait for.
-	Read(ctx context.Context, b Block) error
+	Read(ctx context.Context, b B) error
 	// Decoded says that all blocks are decoded and resolved: what that needs
 	// can be given up. It is not called where the run ends early.
 	Decoded()
@@ -45,20 +45,23 @@ type Stretch interface {
 }
 
 // Config says what to run.
-type Config struct {
+type Config[B Block] struct {
 	// Workers is the number of tables, and of goroutines that update them;
 	// as many decode. 1 to MaxWorkers.
 	Workers int
 	// NewBlock makes an empty block; several goroutines call it at once.
-	NewBlock func() Block
+	NewBlock func() B
 	// Stretches are merged in this order. As many as there are workers are
 	// read side by side.
-	Stretches []Stretch
+	Stretches []Stretch[B]
 	Sessions  agg.Options
 
 	// Share is how many bytes of sessions a worker holds before it gives some
 	// to Keeper; 0: no limit.
 	Share int64
+	// LeastSpill is the size up to which a table stays in memory: LeastSpill
+	// but for tests.
+	LeastSpill int64
 	// Separate keeps the stretches apart: Keeper gets each, none is merged.
 	Separate bool
 	Keeper   Keeper
@@ -70,9 +73,10 @@ type Config struct {
 const blocksPerWorker = 7
 
 // A job is a block on its way, or the end of a stretch.
-type job struct {
-	Block
-	stretch *stretchRun
+type job[B Block] struct {
+	block   B
+	made    bool // there is a block
+	stretch *stretchRun[B]
 	end     bool
 	number  uint64 // of the block in its stretch
 	decoded sync.WaitGroup
@@ -84,27 +88,27 @@ type job struct {
 }
 
 // stretchRun is a stretch while it runs.
-type stretchRun struct {
-	Stretch
+type stretchRun[B Block] struct {
+	Stretch[B]
 	index   int
 	turn    turnstile
 	pending atomic.Int32 // workers that have not merged it
 	tables  []*agg.Table // one per worker, with Config.Separate
 }
 
-type run struct {
-	Config
-	free    chan *job
-	decode  chan *job
-	queues  []chan *job
+type run[B Block] struct {
+	Config[B]
+	free    chan *job[B]
+	decode  chan *job[B]
+	queues  []chan *job[B]
 	window  chan struct{} // stretches begun and not merged
-	workers []*worker
+	workers []*worker[B]
 	keeping sync.WaitGroup
 	cancel  context.CancelCauseFunc
 }
 
 // check ends the run if err is not nil.
-func (r *run) check(err error) {
+func (r *run[B]) check(err error) {
 	if err != nil {
 		r.cancel(err)
 	}
@@ -113,7 +117,7 @@ func (r *run) check(err error) {
 // Run reads all stretches and returns the tables, one per worker, with the
 // sessions that Config.Keeper did not get. The caller releases them. When ctx
 // is cancelled it stops soon and returns the cause.
-func Run(ctx context.Context, c Config) ([]*agg.Table, error) {
+func Run[B Block](ctx context.Context, c Config[B]) ([]*agg.Table, error) {
 	r := newRun(c)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -151,27 +155,27 @@ func Run(ctx context.Context, c Config) ([]*agg.Table, error) {
 	return tables, nil
 }
 
-func newRun(c Config) *run {
+func newRun[B Block](c Config[B]) *run[B] {
 	blocks := c.Workers * blocksPerWorker
-	r := &run{
+	r := &run[B]{
 		Config: c,
-		free:   make(chan *job, blocks),
-		decode: make(chan *job, blocks),
+		free:   make(chan *job[B], blocks),
+		decode: make(chan *job[B], blocks),
 		window: make(chan struct{}, 2*c.Workers),
 	}
 	for range blocks {
-		r.free <- &job{first: make([]int, c.Workers+1)}
+		r.free <- &job[B]{first: make([]int, c.Workers+1)}
 	}
 	for i := range c.Workers {
-		r.queues = append(r.queues, make(chan *job, blocks))
-		r.workers = append(r.workers, &worker{index: i, options: c.Sessions, open: map[int]*agg.Table{}})
+		r.queues = append(r.queues, make(chan *job[B], blocks))
+		r.workers = append(r.workers, &worker[B]{index: i, options: c.Sessions, open: map[int]*agg.Table{}})
 	}
 	return r
 }
 
 // readStretches reads Workers stretches at a time, and keeps at most twice as
 // many from being begun before they are merged.
-func (r *run) readStretches(ctx context.Context) error {
+func (r *run[B]) readStretches(ctx context.Context) error {
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(r.Workers)
 	for i, s := range r.Stretches {
@@ -181,7 +185,7 @@ func (r *run) readStretches(ctx context.Context) error {
 			s.Close()
 			continue
 		}
-		g.Go(func() error { return r.read(reading, &stretchRun{Stretch: s, index: i}) })
+		g.Go(func() error { return r.read(reading, &stretchRun[B]{Stretch: s, index: i}) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -190,23 +194,23 @@ func (r *run) readStretches(ctx context.Context) error {
 }
 
 // read sends the blocks of one stretch to the decoders and to all workers.
-func (r *run) read(ctx context.Context, s *stretchRun) (err error) {
+func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	s.pending.Store(int32(r.Workers))
 	if r.Separate {
 		s.tables = make([]*agg.Table, r.Workers)
 	}
 	for number := uint64(0); ; number++ {
-		var j *job
+		var j *job[B]
 		select {
 		case j = <-r.free:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if j.Block == nil {
-			j.Block = r.NewBlock()
+		if !j.made {
+			j.block, j.made = r.NewBlock(), true
 		}
-		err := s.Read(ctx, j.Block)
+		err := s.Read(ctx, j.block)
 		if err != nil && err != io.EOF {
 			return err
 		}
@@ -227,13 +231,13 @@ func (r *run) read(ctx context.Context, s *stretchRun) (err error) {
 }
 
 // decodeBlocks is a decoder.
-func (r *run) decodeBlocks() {
+func (r *run[B]) decodeBlocks() {
 	for j := range r.decode {
-		j.Decode()
+		j.block.Decode()
 		turn := &j.stretch.turn
-		if j.Ordered() {
+		if j.block.Ordered() {
 			turn.wait(j.number)
-			j.Resolve()
+			j.block.Resolve()
 		}
 		turn.pass(j.number)
 		j.partition()
@@ -242,8 +246,8 @@ func (r *run) decodeBlocks() {
 }
 
 // partition sorts the numbers of the events by worker, by counting.
-func (j *job) partition() {
-	events := j.Events()
+func (j *job[B]) partition() {
+	events := j.block.Events()
 	if cap(j.order) < len(events) {
 		j.order = make([]uint16, len(events))
 	}

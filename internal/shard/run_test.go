@@ -8,6 +8,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 
@@ -60,8 +61,8 @@ type fakeStretch struct {
 	resolved int // orders at the last
 }
 
-func (s *fakeStretch) Read(_ context.Context, b Block) error {
-	fb := b.(*fakeBlock)
+func (s *fakeStretch) Read(_ context.Context, b *fakeBlock) error {
+	fb := b
 	if s.onRead != nil {
 		s.onRead()
 	}
@@ -98,21 +99,14 @@ func testEvents(n int, seed uint64) []flow.Event {
 	return events
 }
 
-type textFormatter struct{ z agg.Summarizer }
-
-func (f *textFormatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
-	var s agg.Summary
-	f.z.Summarize(t, i, &s)
-	return fmt.Appendf(dst, "%+v\n", s)
-}
-
 // rowsOf runs the events in the given stretches and returns the rows.
 func rowsOf(t *testing.T, workers int, cut ...[]flow.Event) string {
 	t.Helper()
-	c := Config{
-		Workers:  workers,
-		NewBlock: func() Block { return &fakeBlock{workers: workers} },
-		Sessions: agg.Options{IdleThreshold: agg.DefaultIdleThreshold, Seed: 7},
+	c := Config[*fakeBlock]{
+		Workers:    workers,
+		LeastSpill: LeastSpill,
+		NewBlock:   func() *fakeBlock { return &fakeBlock{workers: workers} },
+		Sessions:   agg.Options{IdleThreshold: agg.DefaultIdleThreshold, Seed: 7},
 	}
 	var list []*fakeStretch
 	for _, events := range cut {
@@ -141,14 +135,34 @@ func rowsOf(t *testing.T, workers int, cut ...[]flow.Event) string {
 			t.Errorf("stretch %d was said to be decoded %d times, with %d of %d blocks resolved", i, s.decoded, s.resolved, len(s.orders))
 		}
 	}
-	var out bytes.Buffer
-	if err := WriteRows(context.Background(), tables, workers, func() Formatter { return &textFormatter{} }, &out); err != nil {
-		t.Fatal(err)
+	return textOf(tables)
+}
+
+// textOf is a line for each session of the tables, in the order of the output.
+// It releases the tables.
+func textOf(tables []*agg.Table) string {
+	type row struct {
+		table *agg.Table
+		agg.Row
+	}
+	var list []row
+	for _, table := range tables {
+		for _, r := range table.Rows() {
+			list = append(list, row{table, r})
+		}
+	}
+	slices.SortFunc(list, func(a, b row) int { return agg.CompareRows(a.table, a.Row, b.table, b.Row) })
+	var z agg.Summarizer
+	var s agg.Summary
+	var text []byte
+	for _, r := range list {
+		z.Summarize(r.table, r.Index, &s)
+		text = fmt.Appendf(text, "%+v\n", s)
 	}
 	for _, table := range tables {
 		table.Release()
 	}
-	return out.String()
+	return string(text)
 }
 
 // Every number of workers gives the same rows, though blocks overtake each
@@ -208,7 +222,7 @@ func TestRunError(t *testing.T) {
 	want := errors.New("disk on fire")
 	events := testEvents(5000, 5)
 	var list []*fakeStretch
-	c := Config{Workers: 3, NewBlock: func() Block { return &fakeBlock{workers: 3} }, Sessions: agg.Options{Seed: 7}}
+	c := Config[*fakeBlock]{Workers: 3, NewBlock: func() *fakeBlock { return &fakeBlock{workers: 3} }, Sessions: agg.Options{Seed: 7}}
 	for i := range 6 {
 		s := &fakeStretch{events: events}
 		if i == 2 {
@@ -239,7 +253,7 @@ func TestRunCancelled(t *testing.T) {
 			cancel(want)
 		}
 	}
-	c := Config{Workers: 2, NewBlock: func() Block { return &fakeBlock{workers: 2} }, Stretches: []Stretch{s}}
+	c := Config[*fakeBlock]{Workers: 2, NewBlock: func() *fakeBlock { return &fakeBlock{workers: 2} }, Stretches: []Stretch[*fakeBlock]{s}}
 	if _, err := Run(ctx, c); !errors.Is(err, want) {
 		t.Fatalf("error is %v, want %v", err, want)
 	}
@@ -247,42 +261,6 @@ func TestRunCancelled(t *testing.T) {
 		t.Errorf("the stretch was closed: %t, after %d of %d events", s.closed, s.next, len(s.events))
 	}
 	waitForGoroutines(t, before)
-}
-
-// A failing writer ends WriteRows with its error.
-func TestWriteRowsError(t *testing.T) {
-	before := runtime.NumGoroutine()
-	table := agg.NewTable(agg.Options{Seed: 7})
-	defer table.Release()
-	var events []flow.Event
-	for i := range 50_000 {
-		k := flow.Key{Version: 4, Protocol: 17, SrcPort: uint16(i), DstPort: uint16(i >> 16)}
-		events = append(events, flow.Event{Time: int64(i), Key: k, Hash: uint32(k.Hash(7))})
-	}
-	order := []uint16{}
-	for i := range events {
-		order = append(order, uint16(i))
-	}
-	table.Update(events, order)
-	want := errors.New("disk full")
-	w := &failingWriter{left: 100_000, err: want}
-	err := WriteRows(context.Background(), []*agg.Table{table}, 2, func() Formatter { return &textFormatter{} }, w)
-	if !errors.Is(err, want) {
-		t.Fatalf("error is %v, want %v", err, want)
-	}
-	waitForGoroutines(t, before)
-}
-
-type failingWriter struct {
-	left int
-	err  error
-}
-
-func (w *failingWriter) Write(p []byte) (int, error) {
-	if w.left -= len(p); w.left < 0 {
-		return 0, w.err
-	}
-	return len(p), nil
 }
 
 func waitForGoroutines(t *testing.T, want int) {

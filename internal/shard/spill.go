@@ -2,9 +2,6 @@ package shard
 
 import (
 	"context"
-	"sync/atomic"
-
-	"golang.org/x/sync/errgroup"
 
 	"pcapbatch/internal/agg"
 )
@@ -22,12 +19,12 @@ type Keeper interface {
 	Keep(ctx context.Context, stretch int, tables []*agg.Table) error
 }
 
-// smallTable is the size up to which spilling a table would gain nothing: its
-// memory is mostly asked for and not used.
-const smallTable = 6 << 20
+// LeastSpill is the size in bytes up to which spilling a table would gain
+// nothing: its memory is mostly asked for and not used.
+const LeastSpill = 6 << 20
 
 // bytes is the memory of all tables of the worker.
-func (w *worker) bytes() int64 {
+func (w *worker[B]) bytes() int64 {
 	n := w.handed.Load()
 	if w.merged != nil {
 		n += w.merged.Bytes()
@@ -46,8 +43,8 @@ const merged = -1
 
 // largest returns the largest table and the stretch that it is of. It returns
 // nil where spilling would gain nothing.
-func (w *worker) largest() (stretch int, t *agg.Table) {
-	most := int64(smallTable)
+func (w *worker[B]) largest(least int64) (stretch int, t *agg.Table) {
+	most := least
 	for i, o := range w.open {
 		if b := o.Bytes(); b > most || b == most && t != nil && i < stretch {
 			stretch, t, most = i, o, b
@@ -64,7 +61,7 @@ func (w *worker) largest() (stretch int, t *agg.Table) {
 // From half of the share on, sessions that have ended leave the largest table,
 // if there is an idle time-out (agg.Table.Evict). Where that is not enough, the
 // largest table is spilled whole: sessions that go on are cut in parts then.
-func (w *worker) makeRoom(ctx context.Context, r *run) error {
+func (w *worker[B]) makeRoom(ctx context.Context, r *run[B]) error {
 	if r.Share == 0 || w.bytes() <= r.Share/2 {
 		return nil
 	}
@@ -78,7 +75,7 @@ func (w *worker) makeRoom(ctx context.Context, r *run) error {
 		t.Release()
 	}
 	w.spare = nil
-	stretch, t := w.largest()
+	stretch, t := w.largest(r.LeastSpill)
 	switch {
 	case t == nil || w.bytes() <= r.Share:
 		return nil
@@ -90,8 +87,8 @@ func (w *worker) makeRoom(ctx context.Context, r *run) error {
 }
 
 // evict puts the sessions of the largest table away that have ended.
-func (w *worker) evict(ctx context.Context, r *run) error {
-	stretch, t := w.largest()
+func (w *worker[B]) evict(ctx context.Context, r *run[B]) error {
+	stretch, t := w.largest(r.LeastSpill)
 	if t == nil {
 		return nil
 	}
@@ -99,7 +96,7 @@ func (w *worker) evict(ctx context.Context, r *run) error {
 }
 
 // put gives the keeper sessions of a table.
-func (w *worker) put(ctx context.Context, r *run, stretch int, t *agg.Table) error {
+func (w *worker[B]) put(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
 	w.spilled = true
 	if stretch == merged {
 		return r.Keeper.Spill(ctx, w.index, w.from, t)
@@ -109,7 +106,7 @@ func (w *worker) put(ctx context.Context, r *run, stretch int, t *agg.Table) err
 }
 
 // spill puts a whole table away.
-func (w *worker) spill(ctx context.Context, r *run, stretch int, t *agg.Table) error {
+func (w *worker[B]) spill(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
 	err := w.put(ctx, r, stretch, t)
 	t.Release()
 	return err
@@ -117,7 +114,7 @@ func (w *worker) spill(ctx context.Context, r *run, stretch int, t *agg.Table) e
 
 // spillMerged puts the merged table away. Stretches that are merged after it
 // make a new one.
-func (w *worker) spillMerged(ctx context.Context, r *run) error {
+func (w *worker[B]) spillMerged(ctx context.Context, r *run[B]) error {
 	t := w.merged
 	if t == nil {
 		return nil
@@ -129,7 +126,7 @@ func (w *worker) spillMerged(ctx context.Context, r *run) error {
 // mergeSpilled is merge for a stretch of which parts were spilled: its rest
 // goes the same way, behind all that was merged before, so that the parts stay
 // in order.
-func (w *worker) mergeSpilled(ctx context.Context, r *run, i int, t *agg.Table) error {
+func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.Table) error {
 	if err := w.spillMerged(ctx, r); err != nil {
 		t.Release()
 		return err
@@ -140,7 +137,7 @@ func (w *worker) mergeSpilled(ctx context.Context, r *run, i int, t *agg.Table) 
 }
 
 // keep hands the table of a stretch over. The last worker to do so has it kept.
-func (w *worker) keep(ctx context.Context, s *stretchRun, r *run) {
+func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	if t := w.open[s.index]; t != nil {
 		w.handed.Add(t.Bytes())
 		s.tables[w.index] = t
@@ -161,26 +158,4 @@ func (w *worker) keep(ctx context.Context, s *stretchRun, r *run) {
 		r.check(err)
 		<-r.window
 	})
-}
-
-// Each calls f for the numbers from 0 to n-1, on workers goroutines side by
-// side; worker tells them apart. After an error it calls no more, and returns
-// the first.
-func Each(ctx context.Context, workers, n int, f func(ctx context.Context, worker, i int) error) error {
-	g, ctx := errgroup.WithContext(ctx)
-	var next atomic.Int64
-	for w := range workers {
-		g.Go(func() error {
-			for i := int(next.Add(1) - 1); i < n; i = int(next.Add(1) - 1) {
-				if ctx.Err() != nil {
-					return context.Cause(ctx)
-				}
-				if err := f(ctx, w, i); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-	}
-	return g.Wait()
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -105,11 +104,12 @@ func unlimited(t *testing.T, cut ...[]flow.Event) string {
 }
 
 // config is that of a run over the events in the given stretches.
-func config(workers int, cut ...[]flow.Event) Config {
-	c := Config{
-		Workers:  workers,
-		NewBlock: func() Block { return &fakeBlock{workers: workers} },
-		Sessions: agg.Options{IdleThreshold: agg.DefaultIdleThreshold, Seed: 7},
+func config(workers int, cut ...[]flow.Event) Config[*fakeBlock] {
+	c := Config[*fakeBlock]{
+		Workers:    workers,
+		LeastSpill: LeastSpill,
+		NewBlock:   func() *fakeBlock { return &fakeBlock{workers: workers} },
+		Sessions:   agg.Options{IdleThreshold: agg.DefaultIdleThreshold, Seed: 7},
 	}
 	for _, events := range cut {
 		c.Stretches = append(c.Stretches, &fakeStretch{events: events})
@@ -117,7 +117,7 @@ func config(workers int, cut ...[]flow.Event) Config {
 	return c
 }
 
-// wideEvents are packets of so many sessions that a table outgrows smallTable.
+// wideEvents are packets of so many sessions that a table outgrows LeastSpill.
 func wideEvents(n int) []flow.Event {
 	list := testEvents(n, 3)
 	for i := range list {
@@ -134,7 +134,7 @@ func TestSpillKeepsOrder(t *testing.T) {
 		want := unlimited(t, cut...)
 		k := newMemoryKeeper()
 		c := config(1, cut...)
-		c.Share, c.Keeper = smallTable+1<<20, k
+		c.Share, c.Keeper = LeastSpill+1<<20, k
 		tables, err := Run(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
@@ -250,7 +250,7 @@ func TestKeeperError(t *testing.T) {
 		k := newMemoryKeeper()
 		k.fail = broken
 		c := config(1, wideEvents(70_000))
-		c.Share, c.Separate, c.Keeper = smallTable+1<<20, separate, k
+		c.Share, c.Separate, c.Keeper = LeastSpill+1<<20, separate, k
 		if _, err := Run(context.Background(), c); !errors.Is(err, broken) {
 			t.Errorf("separate %v: %v", separate, err)
 		}
@@ -260,7 +260,7 @@ func TestKeeperError(t *testing.T) {
 // silentStretch waits for records that never come, as of a pipe.
 type silentStretch struct{ fakeStretch }
 
-func (s *silentStretch) Read(ctx context.Context, _ Block) error {
+func (s *silentStretch) Read(ctx context.Context, _ *fakeBlock) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
 }
@@ -271,34 +271,10 @@ func TestKeeperErrorEndsWait(t *testing.T) {
 	k.fail = errors.New("broken")
 	c := config(2, wideEvents(200_000))
 	c.Stretches = append(c.Stretches, &silentStretch{})
-	c.Share, c.Keeper = smallTable+1<<20, k
+	c.Share, c.Keeper = LeastSpill+1<<20, k
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if _, err := Run(ctx, c); !errors.Is(err, k.fail) {
 		t.Error(err)
-	}
-}
-
-func TestEach(t *testing.T) {
-	var sum, busy atomic.Int64
-	err := Each(context.Background(), 3, 100, func(_ context.Context, worker, i int) error {
-		sum.Add(int64(i))
-		busy.Or(1 << worker)
-		return nil
-	})
-	if err != nil || sum.Load() != 4950 || busy.Load()&^7 != 0 {
-		t.Errorf("sum %d, workers %b, %v", sum.Load(), busy.Load(), err)
-	}
-	broken := errors.New("broken")
-	calls := atomic.Int64{}
-	err = Each(context.Background(), 2, 1000, func(_ context.Context, _, i int) error {
-		calls.Add(1)
-		if i == 10 {
-			return broken
-		}
-		return nil
-	})
-	if err != broken || calls.Load() < 11 {
-		t.Errorf("%v after %d calls", err, calls.Load())
 	}
 }

@@ -9,13 +9,13 @@ import (
 
 // A worker owns the sessions of one shard: one table for what is merged, and
 // one for each stretch that is being read.
-type worker struct {
+type worker[B Block] struct {
 	index   int
 	options agg.Options
 	merged  *agg.Table
 	next    int // stretches before it are merged
 	open    map[int]*agg.Table
-	ended   []*stretchRun // waiting for an earlier one
+	ended   []*stretchRun[B] // waiting for an earlier one
 	spare   []*agg.Table
 
 	// See spill.go.
@@ -27,7 +27,7 @@ type worker struct {
 
 // consume takes blocks until the queue is closed. Once ctx is cancelled it
 // only gives them back.
-func (w *worker) consume(ctx context.Context, r *run) {
+func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 	w.parts = map[int]int{}
 	for j := range r.queues[w.index] {
 		j.decoded.Wait()
@@ -51,7 +51,7 @@ func (w *worker) consume(ctx context.Context, r *run) {
 	}
 }
 
-func (w *worker) update(j *job) {
+func (w *worker[B]) update(j *job[B]) {
 	order := j.order[j.first[w.index]:j.first[w.index+1]]
 	if len(order) == 0 {
 		return
@@ -62,11 +62,11 @@ func (w *worker) update(j *job) {
 		t = w.table()
 		w.open[i] = t
 	}
-	t.Update(j.Events(), order)
+	t.Update(j.block.Events(), order)
 }
 
 // end merges the stretch, and those that waited for it.
-func (w *worker) end(ctx context.Context, s *stretchRun, r *run) {
+func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	if r.Separate {
 		w.keep(ctx, s, r)
 		return
@@ -88,7 +88,7 @@ func (w *worker) end(ctx context.Context, s *stretchRun, r *run) {
 	}
 }
 
-func (w *worker) merge(ctx context.Context, r *run, i int) error {
+func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 	t := w.open[i]
 	delete(w.open, i)
 	switch {
@@ -106,7 +106,7 @@ func (w *worker) merge(ctx context.Context, r *run, i int) error {
 	return nil
 }
 
-func (w *worker) table() *agg.Table {
+func (w *worker[B]) table() *agg.Table {
 	if n := len(w.spare); n > 0 {
 		t := w.spare[n-1]
 		w.spare = w.spare[:n-1]
@@ -116,7 +116,7 @@ func (w *worker) table() *agg.Table {
 }
 
 // finish returns the merged table and releases all others.
-func (w *worker) finish() *agg.Table {
+func (w *worker[B]) finish() *agg.Table {
 	for _, t := range w.open {
 		t.Release()
 	}

@@ -1,4 +1,4 @@
-package shard
+package rows
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/heap"
 )
 
 // A Formatter makes the text of rows. Each goroutine has one of its own.
@@ -81,10 +82,10 @@ func (q *chunks) put(c *chunk) {
 	q.ordered <- c
 }
 
-// WriteRows writes the rows of all sessions of the tables, in order, to w.
+// WriteTables writes the rows of all sessions of the tables, in order, to w.
 // Tables are sorted and rows formatted by workers goroutines side by side,
 // and written in order by another.
-func WriteRows(ctx context.Context, tables []*agg.Table, workers int, newFormatter func() Formatter, w io.Writer) error {
+func WriteTables(ctx context.Context, tables []*agg.Table, workers int, newFormatter func() Formatter, w io.Writer) error {
 	return writeChunks(ctx, agg.Options{}, workers, newFormatter, w, func(q *chunks) error { return mergeRows(q, tables) })
 }
 
@@ -161,26 +162,25 @@ func mergeRows(q *chunks, tables []*agg.Table) error {
 	if err != nil {
 		return err
 	}
-	var heads heap
+	heads := heap.New(before)
 	for i, rows := range lists {
 		if len(rows) > 0 {
-			heads = append(heads, cursor{tables[i], rows})
+			heads.Push(cursor{tables[i], rows})
 		}
 	}
-	heads.init()
-	for len(heads) > 0 {
+	for heads.Len() > 0 {
 		c, err := q.get()
 		if err != nil {
 			return err
 		}
-		for len(c.rows) < rowsPerChunk && len(heads) > 0 {
-			h := &heads[0]
+		for len(c.rows) < rowsPerChunk && heads.Len() > 0 {
+			h := heads.Front()
 			c.rows = append(c.rows, place{h.table, h.rows[0].Index})
 			if h.rows = h.rows[1:]; len(h.rows) == 0 {
-				heads[0] = heads[len(heads)-1]
-				heads = heads[:len(heads)-1]
+				heads.PopFront()
+			} else {
+				heads.FixFront()
 			}
-			heads.down(0)
 		}
 		q.put(c)
 	}
@@ -208,34 +208,7 @@ type cursor struct {
 	rows  []agg.Row
 }
 
-// A heap has the cursor with the first row at its root. It is written out
-// because container/heap would make two interface calls per row and level.
-type heap []cursor
-
-func (h heap) less(i, j int) bool {
-	return agg.CompareRows(h[i].table, h[i].rows[0], h[j].table, h[j].rows[0]) < 0
-}
-
-func (h heap) init() {
-	for i := len(h)/2 - 1; i >= 0; i-- {
-		h.down(i)
-	}
-}
-
-// down moves cursor i to its place. Requires: the heap holds below it.
-func (h heap) down(i int) {
-	for {
-		child := 2*i + 1
-		if child >= len(h) {
-			return
-		}
-		if child+1 < len(h) && h.less(child+1, child) {
-			child++
-		}
-		if !h.less(child, i) {
-			return
-		}
-		h[i], h[child] = h[child], h[i]
-		i = child
-	}
+// before orders cursors by their next rows.
+func before(a, b *cursor) bool {
+	return agg.CompareRows(a.table, a.rows[0], b.table, b.rows[0]) < 0
 }

@@ -1,4 +1,4 @@
-package main
+package ingest
 
 import (
 	"context"
@@ -6,9 +6,8 @@ import (
 	"math"
 
 	"pcapbatch/internal/capture"
-	"pcapbatch/internal/decode"
+	"pcapbatch/internal/heap"
 	"pcapbatch/internal/reader"
-	"pcapbatch/internal/shard"
 )
 
 // An interleave merges captures by time while it reads them: a shard.Stretch,
@@ -24,18 +23,25 @@ import (
 // its decompressor keeps, and a file only while it is among the last read
 // (openFiles).
 type interleave struct {
-	*pipeline
-	inputs    []*input
-	next      int     // of inputs, to take part
-	queue     []*lane // a heap: the lane whose record is due is at 0
-	files     openFiles
-	spare     []reader.Block // of captures that ended
-	fragments decode.Fragments
+	*Pipeline
+	*shared
+	inputs []*Input
+	next   int              // index of the next input to take part
+	queue  heap.Heap[*lane] // the lane whose record is due is in front
+	files  openFiles
+	blocks []reader.Block // of captures that ended, to be used again
+}
+
+// Interleave returns the only stretch of a run that merges captures by time.
+func (p *Pipeline) Interleave(list []*Input) Stretch {
+	m := &interleave{Pipeline: p, shared: &shared{}, inputs: list, queue: heap.New(earlier)}
+	p.stretches = append(p.stretches, m.shared)
+	return m
 }
 
 // A lane is a capture that takes part. Its next record is block.Records[at].
 type lane struct {
-	in      *input
+	in      *Input
 	capture *reader.Capture
 	file    *parkedFile // nil where the capture has its file to itself
 	block   reader.Block
@@ -43,25 +49,25 @@ type lane struct {
 	clock   int64 // ns: latest time of the records up to the next, that included
 }
 
-// before tells which of two lanes has the earlier record.
-func (l *lane) before(o *lane) bool {
+// earlier tells which of two lanes has the record that is due first.
+func earlier(a, b **lane) bool {
+	l, o := *a, *b
 	return l.clock < o.clock || l.clock == o.clock && l.in.number < o.in.number
 }
 
-// Read is shard.Stretch's.
-func (m *interleave) Read(ctx context.Context, sb shard.Block) error {
-	b := sb.(*block)
+// Read implements shard.Stretch.
+func (m *interleave) Read(ctx context.Context, b *Block) error {
 	b.empty()
-	b.fragments = &m.fragments
+	b.shared = m.shared
 	for {
 		if err := m.admit(ctx); err != nil {
 			return err
 		}
-		if len(m.queue) == 0 && len(b.Records) == 0 {
+		if m.queue.Len() == 0 && len(b.Records) == 0 {
 			return io.EOF
 		}
-		if len(m.queue) == 0 || !b.add(m.queue[0]) {
-			m.progress.advance(len(b.Records))
+		if m.queue.Len() == 0 || !b.add(*m.queue.Front()) {
+			m.Observer.Records(len(b.Records))
 			return nil
 		}
 		if err := m.advance(ctx); err != nil {
@@ -76,7 +82,7 @@ const mergedRecords = reader.BlockBytes / 16
 
 // empty makes room for merged records. A buffer that one huge record made grow
 // is dropped.
-func (b *block) empty() {
+func (b *Block) empty() {
 	if c := cap(b.Data); c < reader.BlockBytes || c > 2*reader.BlockBytes {
 		b.Data = make([]byte, 0, reader.BlockBytes)
 	}
@@ -85,7 +91,7 @@ func (b *block) empty() {
 
 // add copies the next record of a lane. It reports false if the block is full;
 // an empty one takes any record.
-func (b *block) add(l *lane) bool {
+func (b *Block) add(l *lane) bool {
 	r := l.block.Records[l.at]
 	n := len(b.Records)
 	if n > 0 && (n == mergedRecords || len(b.Data)+int(r.CapLen) > reader.BlockBytes) {
@@ -103,7 +109,7 @@ func (b *block) add(l *lane) bool {
 func (m *interleave) admit(ctx context.Context) error {
 	for m.next < len(m.inputs) {
 		in := m.inputs[m.next]
-		if len(m.queue) > 0 && (!in.timed || in.first >= m.queue[0].clock) {
+		if m.queue.Len() > 0 && (!in.Timed || in.First >= (*m.queue.Front()).clock) {
 			return nil
 		}
 		m.next++
@@ -120,31 +126,27 @@ func (m *interleave) admit(ctx context.Context) error {
 
 // begin reads the first records of a lane and puts it into the queue.
 func (m *interleave) begin(ctx context.Context, l *lane) error {
-	m.progress.begin(l.capture)
-	if n := len(m.spare); n > 0 {
-		l.block, m.spare = m.spare[n-1], m.spare[:n-1]
+	m.Observer.Begin(l.capture)
+	if n := len(m.blocks); n > 0 {
+		l.block, m.blocks = m.blocks[n-1], m.blocks[:n-1]
 	}
 	more, err := m.load(ctx, l)
 	if more {
-		m.queue = append(m.queue, l)
-		m.rise(len(m.queue) - 1)
+		m.queue.Push(l)
 	}
 	return err
 }
 
 // advance steps over the record that was due.
 func (m *interleave) advance(ctx context.Context) error {
-	l := m.queue[0]
+	l := *m.queue.Front()
 	if l.at++; l.at < len(l.block.Records) {
 		l.clock = max(l.clock, l.block.Records[l.at].Time)
 	} else if more, err := m.load(ctx, l); !more {
-		last := len(m.queue) - 1
-		m.queue[0], m.queue[last] = m.queue[last], nil
-		m.queue = m.queue[:last]
-		m.sink()
+		m.queue.PopFront()
 		return err
 	}
-	m.sink()
+	m.queue.FixFront()
 	return nil
 }
 
@@ -152,7 +154,7 @@ func (m *interleave) advance(ctx context.Context) error {
 // capture, if there are none.
 func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
 	err = l.in.next(ctx, l.capture, &l.block)
-	if l.in.live && ctx.Err() != nil {
+	if l.in.Live && ctx.Err() != nil {
 		return false, context.Cause(ctx) // still in use by the read that goes on waiting
 	}
 	if err == nil {
@@ -163,36 +165,9 @@ func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
 	if l.file != nil {
 		l.file.Close()
 	}
-	m.spare = append(m.spare, l.block)
+	m.blocks = append(m.blocks, l.block)
 	l.in.reached(l.clock)
 	return false, m.finish(l.in, l.capture, err)
-}
-
-// rise and sink restore the heap after a change at the end and in front.
-func (m *interleave) rise(i int) {
-	q := m.queue
-	for up := (i - 1) / 2; i > 0 && q[i].before(q[up]); up = (i - 1) / 2 {
-		q[i], q[up] = q[up], q[i]
-		i = up
-	}
-}
-
-func (m *interleave) sink() {
-	q := m.queue
-	for i := 0; ; {
-		down := 2*i + 1
-		if down >= len(q) {
-			return
-		}
-		if r := down + 1; r < len(q) && q[r].before(q[down]) {
-			down = r
-		}
-		if !q[down].before(q[i]) {
-			return
-		}
-		q[i], q[down] = q[down], q[i]
-		i = down
-	}
 }
 
 // fewCaptures is how many captures keep their files to themselves, whatever
@@ -200,25 +175,25 @@ func (m *interleave) sink() {
 const fewCaptures = 16
 
 // open opens a capture. A nil lane without an error: damage, which is reported.
-func (m *interleave) open(ctx context.Context, in *input) (*lane, error) {
-	l := &lane{in: in, capture: in.capture, clock: math.MinInt64}
+func (m *interleave) open(ctx context.Context, in *Input) (*lane, error) {
+	l := &lane{in: in, capture: in.open, clock: math.MinInt64}
 	var err error
-	o := reader.Options{Workers: 1, Size: in.size, Spare: m.pipeline.spare, BlockBytes: m.blockBytes(in)}
+	o := reader.Options{Workers: 1, Size: in.Size, Spare: m.Pipeline.spare, BlockBytes: m.blockBytes(in)}
 	switch {
 	case l.capture != nil:
-	case len(m.inputs) <= fewCaptures || in.live || in.path == capture.StdinName:
-		o.Workers = max(1, m.decoding.Shards/len(m.inputs))
-		l.capture, err = in.open(ctx, m.stdin, o)
+	case len(m.inputs) <= fewCaptures || in.Live || in.Path == capture.StdinName:
+		o.Workers = max(1, m.Workers/len(m.inputs))
+		l.capture, err = in.openCapture(ctx, m.Stdin, o)
 	default:
-		l.file = &parkedFile{path: in.path, files: &m.files}
-		if l.capture, err = reader.New(in.path, l.file, o); err != nil {
+		l.file = &parkedFile{path: in.Path, files: &m.files}
+		if l.capture, err = reader.New(in.Path, l.file, o); err != nil {
 			l.file.Close()
 		}
 	}
 	if err != nil {
-		m.progress.skip()
-		return nil, m.damage(err)
+		return nil, m.unopened(ctx, in, err)
 	}
+	in.open = nil
 	return l, nil
 }
 
@@ -233,26 +208,26 @@ const (
 
 // blockBytes is the size of the block of the next lane. A small file takes no
 // more than it needs.
-func (m *interleave) blockBytes(in *input) int {
-	share := max(laneBytes/(len(m.queue)+1), minLaneBytes)
-	if !in.compressed && in.size > 0 && in.size < int64(share) {
-		share = int(in.size) + 1 // one more, to see the end with the last record
+func (m *interleave) blockBytes(in *Input) int {
+	share := max(laneBytes/(m.queue.Len()+1), minLaneBytes)
+	if !in.compressed && in.Size > 0 && in.Size < int64(share) {
+		share = int(in.Size) + 1 // one more, to see the end with the last record
 	}
 	return min(share, reader.BlockBytes)
 }
 
-// Decoded is shard.Stretch's.
+// Decoded implements shard.Stretch.
 func (m *interleave) Decoded() { m.fragments.Forget() }
 
-// Close is shard.Stretch's.
+// Close implements shard.Stretch.
 func (m *interleave) Close() error {
-	for _, l := range m.queue {
+	for _, l := range m.queue.Items() {
 		l.capture.Close()
 		if l.file != nil {
 			l.file.Close()
 		}
 	}
-	closeInputs(m.inputs[m.next:])
-	m.queue, m.next = nil, len(m.inputs)
+	Close(m.inputs[m.next:])
+	m.queue, m.next = heap.New(earlier), len(m.inputs)
 	return nil
 }

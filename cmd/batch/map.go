@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pcapbatch/internal/job"
+)
+
+// mapCommand is batch map.
+type mapCommand struct {
+	captures   captureFlags
+	sessions   sessionFlags
+	outcome    outcomeFlags
+	resources  resourceFlags
+	strict     bool
+	dir        string
+	partitions int
+}
+
+func newMap(e *env) *cobra.Command {
+	m := &mapCommand{}
+	cmd := &cobra.Command{
+		Use:     "map [flags] --out DIR CAPTURE...",
+		GroupID: "scale",
+		Short:   "Make one run file of each capture",
+		Long: `Reads captures and puts the sessions of each into a run file in DIR, for
+'batch merge' or 'batch reduce'. The name of a run file follows from the path of
+its capture, and it gets it only when it is complete: making one twice, even at
+the same time, does no harm.
+
+What is no capture at all gets a run file that says so. What is missing or
+could not be read has none, and the exit status is 4.
+
+` + exitHelp,
+		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m.outcome.begin(cmd)
+			return m.run(cmd.Context(), e, args)
+		},
+	}
+	groups := flagGroups{cmd: cmd}
+	in := groups.add("Input")
+	m.captures.register(in)
+	registerStrict(in, &m.strict)
+	s := groups.add("Sessions")
+	m.sessions.register(s)
+	m.sessions.registerThreshold(s)
+	out := groups.add("Output")
+	registerDir(out, &m.dir, "run files")
+	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, for as many 'batch reduce'")
+	m.outcome.registerSummary(out)
+	m.outcome.registerProgress(out)
+	m.outcome.registerNotices(out)
+	m.resources.register(groups.add("Resources"))
+	groups.done()
+	return cmd
+}
+
+func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
+	t := m.outcome.terminal(e)
+	c := e.config(t)
+	c.Strict = m.strict
+	m.sessions.set(&c)
+	if err := m.resources.set(&c); err != nil {
+		return err
+	}
+	if m.dir == "" {
+		return errNoDir
+	}
+	found, err := m.captures.find(ctx, args, e)
+	if err != nil {
+		return err
+	}
+	if err := protect(append(found.Paths, m.captures.filesFrom), map[string]string{"summary": m.outcome.summary}, e); err != nil {
+		return err
+	}
+	r, err := job.Map(ctx, c, m.dir, m.partitions, found)
+	t.close()
+	lost := errors.Is(err, job.ErrNoRunFile) // but all others were made
+	if err != nil && !lost {
+		return err
+	}
+	m.outcome.output = m.dir
+	if failed := m.outcome.summarise(ctx, e, &c, r); failed != nil {
+		return failed
+	}
+	if lost {
+		return err
+	}
+	return reportStatus(r)
+}
+
+var errNoDir = usageError("--out is needed: the directory for what is made")
+
+func registerStrict(set *pflag.FlagSet, strict *bool) {
+	set.BoolVar(strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
+}
+
+func registerDuplicates(set *pflag.FlagSet, duplicates *bool) {
+	set.BoolVar(duplicates, "allow-duplicates", false, "count a capture that is in two run files twice")
+}
+
+func registerDir(set *pflag.FlagSet, dir *string, what string) {
+	set.StringVar(dir, "out", "", "put "+what+" into `DIR`, which is made if there is none")
+}

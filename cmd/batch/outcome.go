@@ -1,0 +1,129 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
+)
+
+// outcomeFlags say where rows go, and what is said about a run, and how.
+type outcomeFlags struct {
+	output   string
+	summary  string
+	progress *choice // nil: there is no progress to show
+	quiet    bool
+	verbose  bool
+
+	begun time.Time
+	given map[string]string
+}
+
+func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
+	set.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
+}
+
+func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {
+	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
+}
+
+func (f *outcomeFlags) registerProgress(set *pflag.FlagSet) {
+	f.progress = one(set, "progress", "show a progress bar `WHEN`: auto (on a terminal), always, never", "auto", "always", "never")
+}
+
+func (f *outcomeFlags) registerNotices(set *pflag.FlagSet) {
+	set.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, summary or notes; damage is still reported")
+	set.BoolVarP(&f.verbose, "verbose", "v", false, "summary and notes even without a terminal")
+}
+
+// begin notes when the run began and how it was called.
+func (f *outcomeFlags) begin(cmd *cobra.Command) {
+	f.begun, f.given = time.Now(), changedFlags(cmd.Flags())
+}
+
+// terminal returns what shows the progress of the run and its notices.
+func (f *outcomeFlags) terminal(e *env) *terminal {
+	t := &terminal{w: e.err, quiet: f.quiet}
+	if f.progress != nil {
+		t.bar = f.progress.value == "always" || f.progress.value == "auto" && !f.quiet && isTerminal(e.err)
+	}
+	return t
+}
+
+// files are the files that the run writes, by flag.
+func (f *outcomeFlags) files() map[string]string {
+	return map[string]string{"output": f.output, "summary": f.summary}
+}
+
+// write runs a job whose rows go to the output. The output gets its name if the
+// job succeeds.
+func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
+	out, err := createOutput(ctx, e.fs, f.output, e.out)
+	if err != nil {
+		return report.New(), err
+	}
+	r, err := work(out)
+	if err != nil {
+		out.abort()
+		return r, err
+	}
+	return r, out.commit()
+}
+
+// conclude writes the summaries of a run that ended with err, and returns what
+// makes the exit status.
+func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *report.Run, err error) error {
+	if err != nil && !errors.Is(err, job.ErrNothingRead) {
+		return err
+	}
+	if err := f.summarise(ctx, e, c, r); err != nil {
+		return err
+	}
+	if r.Sessions == 0 {
+		fmt.Fprintf(e.err, "batch: %s\n", r.Nothing())
+		return cmp.Or(reportStatus(r), error(exitStatus(exitDamaged)))
+	}
+	return reportStatus(r)
+}
+
+// summarise writes the summaries of a run.
+func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *report.Run) error {
+	r.Invocation = report.Invocation{Version: version(), Flags: f.given, Workers: c.Workers, Output: f.output}
+	r.Seconds = time.Since(f.begun).Seconds()
+	if f.summary != "" {
+		if err := writeSummary(ctx, e, f.summary, r); err != nil {
+			return err
+		}
+	}
+	if !f.quiet && (f.verbose || isTerminal(e.err)) {
+		r.WriteSummary(e.err)
+		for _, n := range r.Notes() {
+			fmt.Fprintf(e.err, "note: %s\n", n)
+		}
+	}
+	return nil
+}
+
+// writeSummary writes the report to a file, or to standard output for "-".
+func writeSummary(ctx context.Context, e *env, path string, r *report.Run) error {
+	out, err := createOutput(ctx, e.fs, path, e.out)
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(out)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(r); err != nil {
+		out.abort()
+		return outputError(err)
+	}
+	return out.commit()
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"pcapbatch/internal/job"
+)
+
+// reduceCommand is batch reduce.
+type reduceCommand struct {
+	columns    columnFlags
+	resources  resourceFlags
+	duplicates bool
+	dir        string
+	partition  int
+}
+
+func newReduce(e *env) *cobra.Command {
+	d := &reduceCommand{resources: resourceFlags{workers: 1}}
+	cmd := &cobra.Command{
+		Use:     "reduce [flags] --partition N --out DIR RUN...",
+		GroupID: "scale",
+		Short:   "Make the sorted rows of one partition of all run files",
+		Long: `Merges partition N of all run files into a part file in DIR, for
+'batch merge --parts'. All must have been made with the same options and number
+of partitions. The part gets its name only when it is complete: making one
+twice, even at the same time, does no harm.
+
+` + exitHelp,
+		Example: `  batch reduce --partition 0 --out parts/ runs/`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return d.run(cmd.Context(), e, args)
+		},
+	}
+	groups := flagGroups{cmd: cmd}
+	in := groups.add("Input")
+	in.IntVar(&d.partition, "partition", -1, "merge partition `N`, counted from 0")
+	registerDuplicates(in, &d.duplicates)
+	d.columns.register(groups.add("Columns"))
+	registerDir(groups.add("Output"), &d.dir, "the part")
+	d.resources.registerMemory(groups.add("Resources"))
+	groups.done()
+	return cmd
+}
+
+func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
+	c := e.config(job.Silent{}) // each part would report the same damage: merge does
+	c.Duplicates = d.duplicates
+	if err := d.resources.set(&c); err != nil {
+		return err
+	}
+	if err := d.columns.set(&c); err != nil {
+		return err
+	}
+	paths, err := job.RunFiles(args)
+	if err != nil {
+		return err
+	}
+	if d.dir == "" {
+		return errNoDir
+	}
+	_, err = job.Reduce(ctx, c, paths, d.partition, d.dir)
+	return err
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+
+	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
+)
+
+// Exit statuses. A signal ends the run with 128 and its number. Of several that
+// apply it is the first of exitOutput, exitKept, exitInput, exitDamaged.
+const (
+	exitOK      = 0
+	exitDamaged = 1 // finished, but something was damaged or left out
+	exitUsage   = 2
+	exitOutput  = 3 // output could not be written, or memory or temporary disk ran out
+	exitInput   = 4 // an input is missing or failed to read: a second try may help
+	exitKept    = 5 // a run file, part or state directory is damaged or does not fit
+)
+
+// exitHelp is the table of exit statuses, for the help of commands.
+const exitHelp = `Exit status: 0 all well; 1 finished, but something was damaged or left out;
+2 wrong usage; 3 the output could not be written, or memory or temporary disk
+ran out; 4 an input is missing or failed to read, so that a second try may help
+(the rows of the others are written); 5 a run file, part or state directory is
+damaged or does not fit; 130 or 143 interrupted.`
+
+const seeHelp = "batch: see 'batch help'"
+
+// exitStatus is an error that ends the program with a status and no message:
+// everything was said already.
+type exitStatus int
+
+func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
+
+func usageError(format string, args ...any) error {
+	return &job.Error{Category: job.Usage, Err: fmt.Errorf(format, args...)}
+}
+
+func outputError(err error) error {
+	return &job.Error{Category: job.Output, Err: fmt.Errorf("write output: %w", err)}
+}
+
+// signalError is the cause of a context that a signal ended.
+type signalError struct{ sig syscall.Signal }
+
+func (e signalError) Error() string { return e.sig.String() }
+
+// reportStatus is the exit status of a run that ended without an error.
+func reportStatus(r *report.Run) error {
+	switch {
+	case r.Failed():
+		return exitStatus(exitInput)
+	case r.Damaged():
+		return exitStatus(exitDamaged)
+	}
+	return nil
+}
+
+// exitCode says what is left to say about err and returns the exit status.
+func exitCode(err error, stderr io.Writer) int {
+	if err == nil {
+		return exitOK
+	}
+	if s, ok := errors.AsType[signalError](err); ok {
+		fmt.Fprintf(stderr, "batch: %v\n", err)
+		return 128 + int(s.sig)
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return exitOK // the reader has seen enough, as with "| head"
+	}
+	if status, ok := errors.AsType[exitStatus](err); ok {
+		return int(status)
+	}
+	status := exitUsage
+	text := report.Printable(err.Error())
+	switch job.CategoryOf(err) {
+	case job.Unknown: // of cobra: an unknown command or flag, in a text that may have lines
+		text = strings.TrimSpace(err.Error())
+	case job.Output:
+		status = exitOutput
+	case job.Kept:
+		status = exitKept
+	case job.Input:
+		status = exitInput
+	case job.Damaged:
+		status = exitDamaged
+	}
+	fmt.Fprintf(stderr, "batch: %s\n", text)
+	if status == exitUsage {
+		fmt.Fprintln(stderr, seeHelp)
+	}
+	return status
+}

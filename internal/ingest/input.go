@@ -1,0 +1,203 @@
+package ingest
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+	"sync/atomic"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/reader"
+	"pcapbatch/internal/report"
+)
+
+// An Input is one capture of a run.
+type Input struct {
+	// Identity has the path, the time of the first record, and the size on
+	// disk, 0 where nobody knows. The rest of it is for Identify.
+	capture.Identity
+	// Live says that the capture is no file but a pipe or a terminal, which
+	// can be read once and may wait for ever.
+	Live bool
+
+	compressed bool
+	number     int // place in capture order
+	open       *reader.Capture
+	// open is set where the capture is open already, because it cannot be
+	// opened again (standard input, a FIFO) or is the only one.
+	latest atomic.Int64 // latest time of a record that was decoded, ns; valid if Timed
+
+	found  *report.Capture // nil until it was read
+	damage *report.Damage  // nil: none
+}
+
+// newInput describes what stands under path, which need not exist.
+func newInput(path string, stdin io.Reader) *Input {
+	in := &Input{Identity: capture.Identity{Path: path}, Live: true}
+	if info, err := capture.Stat(path, stdin); err == nil && info.Mode().IsRegular() {
+		in.Size, in.Live = info.Size(), false
+	}
+	return in
+}
+
+// again reports whether the capture can be read again.
+func (in *Input) again() bool { return !in.Live && in.Path != capture.StdinName }
+
+// Identify completes the identity of the input. It returns an error if the
+// capture cannot be read a second time.
+func (in *Input) Identify() (*capture.Identity, error) {
+	if !in.again() {
+		return nil, ErrReadOnce
+	}
+	id, err := capture.Identify(in.Path)
+	if err != nil {
+		return nil, err
+	}
+	id.First, id.Timed = in.First, in.Timed
+	return id, nil
+}
+
+// ErrReadOnce says that a capture, such as standard input, can only be read
+// once, so that nothing can be kept of it.
+var ErrReadOnce = errors.New("this is no file that can be read again")
+
+// reached records that records up to the given time were decoded. Several
+// goroutines call it.
+func (in *Input) reached(time int64) {
+	for {
+		latest := in.latest.Load()
+		if time <= latest || in.latest.CompareAndSwap(latest, time) {
+			return
+		}
+	}
+}
+
+// Report returns what there is to say of the capture: nil for a part that there
+// is nothing to say of. Requires: the capture was read and its blocks decoded.
+func (in *Input) Report() (*report.Capture, *report.Damage) {
+	if in.found != nil && in.Timed {
+		first, last := in.First, max(in.First, in.latest.Load())
+		in.found.First, in.found.Last = &first, &last
+	}
+	return in.found, in.damage
+}
+
+// openCapture opens the capture. The end of ctx ends the wait for whoever
+// writes to a pipe.
+func (in *Input) openCapture(ctx context.Context, stdin io.Reader, o reader.Options) (*reader.Capture, error) {
+	open := func() (*reader.Capture, error) { return reader.Open(in.Path, o) }
+	if in.Path == capture.StdinName {
+		open = func() (*reader.Capture, error) { return reader.New("standard input", stdin, o) }
+	}
+	if in.Live {
+		return Await(ctx, open)
+	}
+	return open()
+}
+
+// next is c.Next. The end of ctx ends the wait for a pipe; c must not be used
+// any more then, not even be closed.
+func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) error {
+	if !in.Live {
+		return c.Next(b)
+	}
+	_, err := Await(ctx, func() (struct{}, error) { return struct{}{}, c.Next(b) })
+	return err
+}
+
+// peek looks at the head of the capture. It stays open if it is the only one
+// or cannot be opened twice; only then its decompressor may use the workers.
+func (in *Input) peek(ctx context.Context, stdin io.Reader, only bool, workers int, spare *reader.Spare) error {
+	o := reader.Options{Size: in.Size, Spare: spare}
+	if only {
+		o.Workers = workers
+	}
+	c, err := in.openCapture(ctx, stdin, o)
+	if err != nil {
+		return err
+	}
+	in.First, in.Timed = c.FirstTime()
+	in.latest.Store(in.First)
+	in.compressed = c.Info().Compression != ""
+	if !only && in.again() {
+		return c.Close()
+	}
+	in.open = c
+	return nil
+}
+
+// Open looks at the head of each capture and returns them in capture order.
+// fail gets the captures that cannot be opened. The error is the cause of ctx.
+// The caller closes the inputs that it does not give to a run.
+func Open(ctx context.Context, paths []string, stdin io.Reader, workers int, fail func(report.Damage)) ([]*Input, error) {
+	var list []*Input
+	spare := reader.NewSpare(1)
+	for _, path := range paths {
+		in := newInput(path, stdin)
+		err := in.peek(ctx, stdin, len(paths) == 1, workers, spare)
+		if cause := context.Cause(ctx); cause != nil {
+			Close(list)
+			return nil, cause
+		}
+		if err != nil {
+			fail(damageOf(path, err))
+			continue
+		}
+		list = append(list, in)
+	}
+	slices.SortFunc(list, func(a, b *Input) int { return a.Compare(&b.Identity) })
+	for i, in := range list {
+		in.number = i
+	}
+	return list, nil
+}
+
+// Close closes the inputs that are open.
+func Close(list []*Input) {
+	for _, in := range list {
+		if in.open != nil {
+			in.open.Close()
+			in.open = nil
+		}
+	}
+}
+
+// TotalBytes is the size of all captures on disk, -1 where one has none.
+func TotalBytes(list []*Input) (n int64) {
+	for _, in := range list {
+		if in.Size == 0 {
+			return -1
+		}
+		n += in.Size
+	}
+	return n
+}
+
+// damageOf describes why a capture could not be read.
+func damageOf(path string, err error) report.Damage {
+	if e, ok := errors.AsType[*reader.Error](err); ok {
+		return report.Damage{Path: e.Path, Kind: e.Kind.String(), Record: e.Record, Offset: e.Offset, Reason: e.Err.Error()}
+	}
+	return report.Damage{Path: path, Kind: report.KindIO, Reason: err.Error()}
+}
+
+// Missing is the damage of a name under which no capture could be found.
+func Missing(f capture.Failure) report.Damage {
+	return report.Damage{Path: f.Path, Kind: report.KindIO, Reason: f.Err.Error()}
+}
+
+// describe records what there was in a capture, which was read as far as err,
+// nil at its end.
+func (in *Input) describe(c *reader.Capture, err error) {
+	info := c.Info()
+	in.found = &report.Capture{
+		Path: in.Path, Format: info.Format, Compression: info.Compression,
+		Records: info.Records, Bytes: c.BytesRead(),
+		NoTime: info.NoTime, ClampedTime: info.ClampedTime,
+		Complete: err == nil, Warnings: info.Warnings,
+	}
+	for _, l := range info.Links {
+		in.found.LinkTypes.Count(l.Link, l.Records)
+	}
+}

@@ -1,0 +1,243 @@
+package ingest
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"pcapbatch/internal/decode"
+	"pcapbatch/internal/reader"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/shard"
+)
+
+// A Stretch is what shard.Run reads, with the blocks of this package.
+type Stretch = shard.Stretch[*Block]
+
+// Options say how the captures of a run are read.
+type Options struct {
+	Stdin    io.Reader
+	Decoding decode.Options
+	Workers  int
+	// Strict ends the run at the first capture that is damaged or cannot be
+	// read, with a DamageError.
+	Strict   bool
+	Observer Observer
+}
+
+// A DamageError ends a strict run.
+type DamageError struct{ report.Damage }
+
+func (e *DamageError) Error() string { return e.String() }
+
+// A Pipeline is what the stretches and blocks of one run have in common.
+type Pipeline struct {
+	Options
+	spare *reader.Spare
+
+	mu     sync.Mutex
+	blocks []*Block // all there are, for their counts
+
+	stretches []*shared
+}
+
+// NewPipeline returns the pipeline of one run.
+func NewPipeline(o Options) *Pipeline {
+	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers)}
+}
+
+// NewBlock makes an empty block. Several goroutines may call it at once.
+func (p *Pipeline) NewBlock() *Block {
+	b := &Block{decoder: decode.New(p.Decoding)}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.blocks = append(p.blocks, b)
+	return b
+}
+
+// AddCounts adds to r what was decoded, but for stretches that Separate made.
+// Requires: the run has ended.
+func (p *Pipeline) AddCounts(r *report.Run) {
+	var sum decode.Counts
+	for _, b := range p.blocks {
+		sum.Add(b.decoder.Counts())
+	}
+	addCounts(r, &sum)
+	for _, s := range p.stretches {
+		r.Unmatched += s.fragments.Unmatched
+	}
+}
+
+// StretchBytes is how many compressed bytes make a stretch. Decompressing is
+// ten times the work of everything else, so stretches are read side by side;
+// this many bytes are some seconds of work, against which merging the sessions
+// of a stretch is nothing. Plain captures do not end a stretch: one of them
+// keeps all cores busy.
+const StretchBytes = 32 << 20
+
+// Stretches cuts the captures into stretches of limit compressed bytes, which is
+// StretchBytes but for tests. The cuts depend on the captures alone, so that
+// the result does not depend on the number of workers.
+func (p *Pipeline) Stretches(list []*Input, limit int64) (all []Stretch) {
+	cuts := cut(list, limit)
+	for _, part := range cuts {
+		s := &stretch{Pipeline: p, inputs: part, workers: max(1, p.Workers/len(cuts)), shared: &shared{}}
+		p.stretches = append(p.stretches, s.shared)
+		all = append(all, s)
+	}
+	return all
+}
+
+func cut(list []*Input, limit int64) (all [][]*Input) {
+	size := int64(0)
+	start := 0
+	for i, in := range list {
+		if in.compressed {
+			size += in.Size
+		}
+		if size >= limit {
+			all = append(all, list[start:i+1])
+			start, size = i+1, 0
+		}
+	}
+	if start < len(list) {
+		all = append(all, list[start:])
+	}
+	return all
+}
+
+// Separate makes a stretch of each capture, with counts of its own: those of
+// capture i are what count(i) adds to a report, once its blocks are decoded.
+func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *report.Run)) {
+	var each []*shared
+	for _, in := range list {
+		s := &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/len(list)), shared: &shared{counts: &counts{}}}
+		each = append(each, s.shared)
+		all = append(all, s)
+	}
+	return all, func(i int, r *report.Run) {
+		addCounts(r, &each[i].counts.sum)
+		r.Unmatched += each[i].fragments.Unmatched
+	}
+}
+
+// shared is what the blocks of one stretch share.
+type shared struct {
+	fragments decode.Fragments
+	counts    *counts // nil where only the sum of all blocks is asked for
+}
+
+// A stretch reads captures one after the other: a Stretch. A capture that is
+// damaged is reported and the next one goes on.
+type stretch struct {
+	*Pipeline
+	*shared
+	inputs  []*Input
+	next    int // index of the next input to open
+	current *reader.Capture
+	workers int // goroutines that a decompressor may use
+}
+
+// Read implements shard.Stretch.
+func (s *stretch) Read(ctx context.Context, b *Block) error {
+	for {
+		if s.current == nil {
+			if s.next == len(s.inputs) {
+				return io.EOF
+			}
+			if err := s.open(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		in := s.inputs[s.next-1]
+		err := in.next(ctx, s.current, &b.Block)
+		if in.Live && ctx.Err() != nil {
+			s.current = nil // still in use by the read that goes on waiting
+			return context.Cause(ctx)
+		}
+		s.Observer.Records(len(b.Records))
+		if err == nil {
+			b.input, b.shared = in, s.shared
+			return nil
+		}
+		c := s.current
+		s.current = nil
+		if err := s.finish(in, c, err); err != nil {
+			return err
+		}
+	}
+}
+
+// open opens the next capture. It leaves current nil if that fails.
+func (s *stretch) open(ctx context.Context) error {
+	in := s.inputs[s.next]
+	s.next++
+	c := in.open
+	if c == nil {
+		var err error
+		if c, err = in.openCapture(ctx, s.Stdin, reader.Options{Workers: s.workers, Size: in.Size, Spare: s.spare}); err != nil {
+			return s.unopened(ctx, in, err)
+		}
+	}
+	in.open = nil
+	s.current = c
+	s.Observer.Begin(c)
+	return nil
+}
+
+// unopened records that a capture which could be opened once could not be
+// opened again.
+func (p *Pipeline) unopened(ctx context.Context, in *Input, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	p.Observer.Skip()
+	return p.damaged(in, err)
+}
+
+// finish records what there was in a capture, which ended with err, and closes
+// it.
+func (p *Pipeline) finish(in *Input, c *reader.Capture, err error) error {
+	if err == io.EOF {
+		err = nil
+	}
+	in.describe(c, err)
+	for _, w := range in.found.Warnings {
+		p.Observer.Notice(in.Path + ": " + w)
+	}
+	p.Observer.End(c)
+	closed := c.Close()
+	if err == nil {
+		err = closed
+	}
+	if err != nil {
+		return p.damaged(in, err)
+	}
+	return nil
+}
+
+// damaged reports that a capture was not read to its end; a strict run ends.
+func (p *Pipeline) damaged(in *Input, err error) error {
+	d := damageOf(in.Path, err)
+	in.damage = &d
+	if p.Strict {
+		return &DamageError{d}
+	}
+	p.Observer.Notice(d.String())
+	return nil
+}
+
+// Decoded implements shard.Stretch.
+func (s *stretch) Decoded() { s.fragments.Forget() }
+
+// Close implements shard.Stretch.
+func (s *stretch) Close() error {
+	Close(s.inputs[s.next:])
+	if s.current == nil {
+		return nil
+	}
+	c := s.current
+	s.current = nil
+	return c.Close()
+}

@@ -1,0 +1,212 @@
+package job
+
+import (
+	"context"
+	"io"
+	"math/rand/v2"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/rows"
+	"pcapbatch/internal/runfile"
+	"pcapbatch/internal/shard"
+	"pcapbatch/internal/writer"
+)
+
+// A Config says how a job is done. New returns one with the defaults.
+type Config struct {
+	// Sessions shape the numbers. Jobs on run files and parts take them from
+	// there instead.
+	Sessions Sessions
+	// Columns choose what a row has. JoinParts takes them from the parts.
+	Columns writer.Options
+	// Workers is the number of goroutines that decode, and of tables; the
+	// rows do not depend on it. 1 to MaxWorkers.
+	Workers int
+	// Memory bounds what the process uses, in bytes: at least LeastMemory, 0
+	// for no limit. Sessions that do not fit go to temporary files.
+	Memory int64
+	// TempDir is the directory for temporary files; "" is the system's.
+	TempDir string
+	// FS is what the job writes to, temporary files included.
+	FS durable.FS
+	// Stdin is read for capture.StdinName.
+	Stdin io.Reader
+	// Strict ends the job at the first capture that is damaged or missing.
+	Strict bool
+	// Interleave merges captures by time, as if they were one.
+	Interleave bool
+	// Duplicates allows a capture that is in two run files, and counts it
+	// twice.
+	Duplicates bool
+	// Observer is told of progress and damage.
+	Observer Observer
+
+	// The others are for tests of what large captures need: the sizes at which
+	// captures are cut into stretches and sessions are put on disk, in bytes.
+
+	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
+	StretchBytes int64
+	// Share is the memory of a worker for sessions, in place of what follows
+	// from Memory.
+	Share int64
+	// LeastSpill is the size of a table below which it stays in memory; see
+	// shard.Config.
+	LeastSpill int64
+}
+
+// An Observer is told what happens in a job, as an ingest.Observer is, and how
+// much there is to read.
+type Observer interface {
+	ingest.Observer
+	// Start says how many captures are to be read, and their size on disk in
+	// bytes, -1 where one has none.
+	Start(captures int, bytes int64)
+	// Note has a line that explains, but reports no damage.
+	Note(line string)
+}
+
+// Silent is an Observer that ignores what it is told.
+type Silent struct{ ingest.Silent }
+
+// Start implements Observer.
+func (Silent) Start(int, int64) {}
+
+// Note implements Observer.
+func (Silent) Note(string) {}
+
+// MaxWorkers is the largest number of workers.
+const MaxWorkers = shard.MaxWorkers
+
+// New returns a Config with the defaults: one worker, no limit of memory, the
+// system's files, and nobody who watches.
+func New() Config {
+	return Config{
+		Sessions: DefaultSessions(), Workers: 1,
+		FS: durable.OS, Observer: Silent{},
+		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill,
+	}
+}
+
+// A run is a job that has begun.
+type run struct {
+	Config
+	layout *writer.Layout
+	share  int64 // bytes of sessions for each worker
+	seed   uint64
+	files  *runfile.Files
+	report *report.Run
+}
+
+// begin checks the Config.
+func (c Config) begin() (*run, error) {
+	r := &run{Config: c, seed: rand.Uint64(), files: &runfile.Files{FS: c.FS}, report: report.New()}
+	if c.Workers < 1 || c.Workers > MaxWorkers {
+		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
+	}
+	if c.Memory > 0 && c.Memory < LeastMemory(c.Workers) {
+		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
+	}
+	r.share = c.share()
+	return r, c.Sessions.check()
+}
+
+// takeSessions makes the options those of what is merged.
+func (r *run) takeSessions(s Sessions) {
+	r.Sessions = s
+	r.report.Decapsulated = s.Decapsulate
+}
+
+// lay chooses the columns. Requires: Sessions are known.
+func (r *run) lay() (err error) {
+	o := r.Columns
+	o.VLAN = r.Sessions.VLAN
+	if r.layout, err = writer.NewLayout(o); err != nil {
+		return failure(Usage, "--features: %w", err)
+	}
+	r.report.Decapsulated = r.Sessions.Decapsulate
+	return nil
+}
+
+// encoding says how rows become bytes.
+func (r *run) encoding() rows.Encoding {
+	return rows.Encoding{Header: r.layout.Header(), NewFormatter: func() rows.Formatter { return r.layout.NewFormatter() }}
+}
+
+// newTemp makes a temporary file, which takes no space until it is written.
+func (r *run) newTemp() *runfile.Temp { return runfile.NewTemp(r.FS, r.TempDir) }
+
+// open looks at the captures that were found and puts them in order. It reports
+// those that cannot be opened, and returns an error if there is none that can.
+func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, error) {
+	r.report.NamedTwice = found.Twice
+	var lost []report.Damage
+	missing := func(d report.Damage) {
+		lost = append(lost, d)
+		if !r.Strict {
+			r.Observer.Notice(d.String())
+		}
+	}
+	for _, f := range found.Failures {
+		missing(ingest.Missing(f))
+	}
+	var inputs []*ingest.Input
+	var err error
+	if !r.Strict || len(lost) == 0 {
+		inputs, err = ingest.Open(ctx, found.Paths, r.Stdin, r.Workers, missing)
+	}
+	r.report.Damage = append(r.report.Damage, lost...)
+	switch {
+	case err != nil:
+		return nil, err
+	case r.Strict && len(lost) > 0:
+		ingest.Close(inputs)
+		return nil, &ingest.DamageError{Damage: lost[0]}
+	}
+	return inputs, nil
+}
+
+// pipeline returns what all stretches of the run have in common, and what
+// shard.Run needs besides them.
+func (r *run) pipeline() (*ingest.Pipeline, shard.Config[*ingest.Block]) {
+	p := ingest.NewPipeline(ingest.Options{
+		Stdin: r.Stdin, Decoding: r.Sessions.decoding(r.seed, r.Workers),
+		Workers: r.Workers, Strict: r.Strict, Observer: r.Observer,
+	})
+	return p, shard.Config[*ingest.Block]{
+		Workers: r.Workers, NewBlock: p.NewBlock, Sessions: r.Sessions.tables(r.seed),
+		Share: r.share, LeastSpill: r.LeastSpill,
+	}
+}
+
+// take adds to the report what there is to say of the captures that were read.
+func (r *run) take(inputs []*ingest.Input) {
+	for _, in := range inputs {
+		found, damage := in.Report()
+		if found != nil {
+			r.report.AddCapture(found)
+		}
+		if damage != nil {
+			r.report.Damage = append(r.report.Damage, *damage)
+		}
+	}
+}
+
+// joiner makes rows of tables and of what Merge is given.
+func (r *run) joiner(partitions int, tables []*agg.Table) *rows.Joiner {
+	return rows.NewJoiner(rows.Options{
+		Workers: r.Workers, Sessions: r.Sessions.tables(r.seed), Share: r.share, Partitions: partitions, NewTemp: r.newTemp,
+	}, tables)
+}
+
+// count adds to the report what the sessions say.
+func (r *run) count(j *rows.Joiner) rows.Counts {
+	n := j.Counts()
+	r.report.Sessions += n.Sessions
+	r.report.Reordered += n.Reordered
+	r.report.InexactGaps += n.InexactGaps
+	return n
+}

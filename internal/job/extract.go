@@ -1,0 +1,65 @@
+package job
+
+import (
+	"context"
+	"io"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/shard"
+)
+
+// Extract reads the captures and writes a row for each session to w. Captures
+// that are damaged or missing are in the report; where not one of them could be
+// opened nothing is written and the error is ErrNothingRead.
+//
+// The report is valid even with an error, as far as the job came.
+func Extract(ctx context.Context, c Config, found *capture.Found, w io.Writer) (*report.Run, error) {
+	r, err := c.begin()
+	if err == nil {
+		err = r.lay()
+	}
+	if err != nil {
+		return report.New(), err
+	}
+	return r.report, categorised(ctx, r.extract(ctx, found, w))
+}
+
+func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) error {
+	inputs, err := r.open(ctx, found)
+	if err != nil {
+		return err
+	}
+	if len(inputs) == 0 {
+		return ErrNothingRead
+	}
+	p, c := r.pipeline()
+	if r.Interleave {
+		c.Stretches = []ingest.Stretch{p.Interleave(inputs)}
+	} else {
+		c.Stretches = p.Stretches(inputs, r.StretchBytes)
+	}
+	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
+	spilled := newSpillStore(r, 1)
+	defer spilled.close()
+	c.Keeper = spilled
+	tables, err := shard.Run(ctx, c)
+	if err != nil {
+		return err
+	}
+	p.AddCounts(r.report)
+	r.take(inputs)
+	j := r.joiner(1, tables)
+	defer j.Close()
+	if err := r.report.Balance(); err != nil {
+		return err
+	}
+	if err := j.Merge(ctx, spilled.groups()); err != nil {
+		return err
+	}
+	r.report.Reordered += spilled.reordered()
+	r.count(j)
+	r.report.Finish(r.Interleave)
+	return j.Write(ctx, r.encoding(), outputWriter{w})
+}

@@ -1,0 +1,160 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"slices"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
+	"pcapbatch/internal/shard"
+)
+
+// DefaultPartitions is the number of partitions of a run file: enough for as
+// many machines or cores to merge side by side, and few enough that those of a
+// small capture cost nothing.
+const DefaultPartitions = 16
+
+// A keeper writes the sessions of each capture to a run file of its own as soon
+// as the capture has ended: a shard.Keeper.
+type keeper struct {
+	*spillStore
+	run    *run
+	dir    string
+	inputs []*ingest.Input
+	ids    []*capture.Identity
+	runs   []*runfile.Run // nil until it is kept
+	count  func(i int, r *report.Run)
+}
+
+// keep reads inputs, whose identities are ids, and returns their run files, in
+// order. What is to be reported of them is in the run files. A run file that has
+// no name goes when it is closed.
+func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int) ([]*runfile.Run, error) {
+	p, c := r.pipeline()
+	spilled := newSpillStore(r, partitions)
+	defer spilled.close()
+	k := &keeper{spillStore: spilled, run: r, dir: dir, inputs: inputs, ids: ids, runs: make([]*runfile.Run, len(inputs))}
+	c.Stretches, k.count = p.Separate(inputs)
+	c.Keeper, c.Separate = k, true
+	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
+	if _, err := shard.Run(ctx, c); err != nil {
+		closeRuns(k.runs)
+		return nil, err
+	}
+	return k.runs, nil
+}
+
+func closeRuns(list []*runfile.Run) {
+	for _, r := range list {
+		if r != nil {
+			r.Close()
+		}
+	}
+}
+
+// Keep implements shard.Keeper.
+func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err error) {
+	inputs, reordered := k.taken(i, tables)
+	sessions := k.run.Sessions.tables(k.run.seed)
+	temp := k.run.newTemp()
+	defer temp.Close()
+	inputs, more, err := temp.Narrow(ctx, inputs, k.partitions, sessions)
+	if err != nil {
+		return err
+	}
+	reordered += more
+	path := filepath.Join(k.dir, runfile.RunName(k.ids[i].Path))
+	w, err := runfile.Create(k.run.FS, path)
+	if err != nil {
+		return err
+	}
+	more, err = w.WriteSessions(ctx, inputs, k.partitions, sessions)
+	if err != nil {
+		w.Abort()
+		return err
+	}
+	if k.runs[i], err = k.commit(w, path, i, reordered+more); err != nil {
+		return err
+	}
+	return k.dropped(i)
+}
+
+// commit completes the run file. What the system failed to read is not kept, as
+// it may be there next time.
+func (k *keeper) commit(w *runfile.Writer, path string, i int, reordered uint64) (*runfile.Run, error) {
+	found := &report.Run{Reordered: reordered}
+	k.count(i, found)
+	about, damage := k.inputs[i].Report()
+	if about != nil {
+		found.AddCapture(about)
+	}
+	if damage != nil {
+		found.Damage = []report.Damage{*damage}
+	}
+	m, err := k.run.meta(k.ids[i], found)
+	if err != nil {
+		w.Abort()
+		return nil, err
+	}
+	if found.Failed() {
+		return w.Detach(m)
+	}
+	if err := w.Commit(m); err != nil {
+		return nil, err
+	}
+	return k.run.files.Open(path)
+}
+
+// meta makes the footer of a run file.
+func (r *run) meta(id *capture.Identity, found *report.Run) (*runfile.Meta, error) {
+	m := &runfile.Meta{Kind: runfile.Sessions, Capture: id}
+	var err error
+	if m.Options, err = json.Marshal(r.Sessions); err != nil {
+		return nil, err
+	}
+	m.Report, err = json.Marshal(found)
+	return m, err
+}
+
+// taken returns the sessions of a stretch: what was spilled of it, and what is
+// in the tables.
+func (k *keeper) taken(stretch int, tables []*agg.Table) (inputs []runfile.Input, reordered uint64) {
+	for i := range k.workers {
+		w := &k.workers[i]
+		w.mu.Lock()
+		for _, t := range w.tables {
+			if t.stretch == stretch {
+				inputs = append(inputs, t.input)
+				reordered += t.reordered
+			}
+		}
+		w.mu.Unlock()
+		if t := tables[i]; t != nil {
+			inputs = append(inputs, runfile.TableInput(t, k.partitions))
+			reordered += t.Reordered()
+		}
+	}
+	return inputs, reordered
+}
+
+// dropped says that what was spilled of a stretch is not needed any more. Its
+// disk space comes back once that holds for all of the file: see Temp.Drop.
+func (k *keeper) dropped(stretch int) (err error) {
+	for i := range k.workers {
+		w := &k.workers[i]
+		w.mu.Lock()
+		before := len(w.tables)
+		w.tables = slices.DeleteFunc(w.tables, func(t spilledTable) bool { return t.stretch == stretch })
+		if n := before - len(w.tables); n > 0 {
+			err = cmp.Or(err, w.temp.Drop(n))
+		}
+		w.mu.Unlock()
+	}
+	return err
+}

@@ -1,0 +1,209 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
+)
+
+// A keptRun is a run file with what its footer says.
+type keptRun struct {
+	*runfile.Run
+	sessions Sessions
+	report   report.Run
+}
+
+// read decodes what the footer says.
+func read(run *runfile.Run) (*keptRun, error) {
+	k := &keptRun{Run: run, sessions: DefaultSessions()}
+	if len(run.Options) > 0 {
+		if err := json.Unmarshal(run.Options, &k.sessions); err != nil {
+			return nil, failure(Kept, "%s: %w", run.Path, err)
+		}
+	}
+	if err := json.Unmarshal(run.Report, &k.report); err != nil {
+		return nil, failure(Kept, "%s: %w: report: %w", run.Path, runfile.ErrDamaged, err)
+	}
+	return k, nil
+}
+
+// named gives what is reported of the capture the path that it has now.
+func (k *keptRun) named(path string) *report.Run {
+	for i := range k.report.Captures {
+		c := &k.report.Captures[i]
+		c.Path = path
+		if c.First == nil && k.Capture.Timed { // made by an earlier version
+			first := k.Capture.First
+			c.First = &first
+		}
+	}
+	for i := range k.report.Damage {
+		k.report.Damage[i].Path = path
+	}
+	return &k.report
+}
+
+// tell reports damage that was found when the captures were read.
+func (r *run) tell(found *report.Run) {
+	for i := range found.Damage {
+		r.Observer.Notice(found.Damage[i].String())
+	}
+}
+
+// RunFiles lists the run files that names name: files, and the files *.run of
+// directories, each once.
+func RunFiles(names []string) ([]string, error) { return keptFiles(names, runfile.RunSuffix) }
+
+// Parts lists the parts that names name: files, and the files *.part of
+// directories, each once.
+func Parts(names []string) ([]string, error) { return keptFiles(names, runfile.PartSuffix) }
+
+func keptFiles(names []string, suffix string) (list []string, err error) {
+	if len(names) == 0 {
+		return nil, failure(Usage, "no run files named")
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		paths := []string{name}
+		if info, err := os.Stat(name); err == nil && info.IsDir() {
+			if paths, err = filesIn(name, suffix); err != nil {
+				return nil, err
+			}
+		} else if err == nil && !info.Mode().IsRegular() {
+			return nil, failure(Usage, "%s: a run file is read at many places at once, and this is no regular file", name)
+		}
+		for _, path := range paths {
+			abs, err := filepath.Abs(path)
+			if err != nil || seen[abs] {
+				continue
+			}
+			seen[abs] = true
+			list = append(list, path)
+		}
+	}
+	return list, nil
+}
+
+func filesIn(dir, suffix string) (paths []string, err error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, &Error{Input, err}
+	}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && e.Type()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 {
+			paths = append(paths, filepath.Join(dir, e.Name()))
+		}
+	}
+	if len(paths) == 0 {
+		return nil, failure(Input, "%s: no files *%s in this directory", dir, suffix)
+	}
+	return paths, nil
+}
+
+// openKept opens files of one kind.
+func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err error) {
+	for _, path := range paths {
+		run, err := r.files.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		if run.Kind != kind {
+			return nil, wrongKind(run)
+		}
+		k, err := read(run)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	}
+	return list, nil
+}
+
+func wrongKind(run *runfile.Run) error {
+	if run.Kind == runfile.Rows {
+		return failure(Kept, "%s is a part, not a run file", run.Path)
+	}
+	return failure(Kept, "%s is a run file, not a part", run.Path)
+}
+
+// prepare puts run files in capture order, refuses those that do not go
+// together, takes over their options, and reports what they say of their
+// captures. With quiet damage is not told: each of many parts would repeat it.
+func (r *run) prepare(runs []*keptRun, quiet bool) error {
+	for _, k := range runs {
+		if d := runs[0].sessions.Differences(k.sessions); len(d) > 0 {
+			return failure(Kept, "%s and %s were made with other options: %s", runs[0].Path, k.Path, strings.Join(d, ", "))
+		}
+	}
+	r.takeSessions(runs[0].sessions)
+	slices.SortStableFunc(runs, func(a, b *keptRun) int { return a.Capture.Compare(b.Capture) })
+	if err := sameCapture(runs); err != nil && !r.Duplicates {
+		return err
+	}
+	for _, k := range runs {
+		found := k.named(k.Capture.Path)
+		r.report.Add(found)
+		if !quiet {
+			r.tell(found)
+		}
+	}
+	return r.report.Balance()
+}
+
+// sameCapture returns an error if two run files hold one capture, under whatever
+// name. Captures without records are alike and do no harm.
+func sameCapture(runs []*keptRun) error {
+	type content struct {
+		digest string
+		size   int64
+	}
+	seen := map[content]*keptRun{}
+	for _, k := range runs {
+		c := content{k.Capture.Digest, k.Capture.Size}
+		if first := seen[c]; first != nil && k.Capture.Timed {
+			return failure(Kept, "%s and %s hold the same capture (%s and %s); --allow-duplicates counts it twice",
+				first.Path, k.Path, first.Capture.Path, k.Capture.Path)
+		}
+		seen[c] = k
+	}
+	return nil
+}
+
+// join merges run files, which are in capture order, and writes the rows.
+func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error {
+	groups, partitions := runfile.Groups(runs)
+	j := r.joiner(partitions, nil)
+	defer j.Close()
+	if err := j.Merge(ctx, groups); err != nil {
+		return err
+	}
+	r.count(j)
+	r.report.Finish(false)
+	return j.Write(ctx, r.encoding(), outputWriter{w})
+}
+
+func runsOf(list []*keptRun) (runs []*runfile.Run) {
+	for _, k := range list {
+		runs = append(runs, k.Run)
+	}
+	return runs
+}
+
+// makeDir makes a directory for run files or parts, and removes what writers
+// that were killed left there.
+func makeDir(dir string) error {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return &Error{Output, err}
+	}
+	durable.Sweep(dir, runfile.RunSuffix, runfile.PartSuffix)
+	return nil
+}

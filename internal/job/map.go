@@ -1,0 +1,126 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
+)
+
+// Map reads the captures and puts the sessions of each into a run file in dir,
+// which is made if there is none, in so many partitions. The name of a run file
+// follows from the path of its capture, and it gets it only when it is complete.
+//
+// What is no capture at all gets a run file that says so. What is missing, or
+// could not be read, has none: the error wraps ErrNoRunFile then, and all other
+// run files are there.
+func Map(ctx context.Context, c Config, dir string, partitions int, found *capture.Found) (*report.Run, error) {
+	r, err := c.begin()
+	if err != nil {
+		return report.New(), err
+	}
+	if partitions < 1 || partitions > runfile.MaxPartitions {
+		return r.report, failure(Usage, "--partitions %d: must be 1 to %d", partitions, runfile.MaxPartitions)
+	}
+	r.report.Decapsulated = r.Sessions.Decapsulate
+	err = categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
+	if r.Strict && CategoryOf(err) == Damaged {
+		err = &Error{Output, err} // there is a capture without a run file
+	}
+	return r.report, err
+}
+
+func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *capture.Found) error {
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	inputs, err := r.open(ctx, found)
+	if err != nil {
+		return err
+	}
+	ids, err := identify(inputs)
+	if err != nil {
+		ingest.Close(inputs)
+		return err
+	}
+	lost, err := r.keepLost(ctx, dir, partitions)
+	if err != nil {
+		ingest.Close(inputs)
+		return err
+	}
+	runs, err := r.keep(ctx, inputs, ids, dir, partitions)
+	if err != nil {
+		return err
+	}
+	defer closeRuns(runs)
+	for _, run := range runs {
+		k, err := read(run)
+		if err != nil {
+			return err
+		}
+		r.report.Add(&k.report)
+		for _, s := range run.Index {
+			r.report.Sessions += s.Entries
+		}
+		if run.Detached() {
+			lost++
+		}
+	}
+	if err := r.report.Balance(); err != nil {
+		return err
+	}
+	r.report.Finish(false)
+	if lost > 0 {
+		return failure(Input, "%s %w in %s", report.Plural(lost, "capture"), ErrNoRunFile, dir)
+	}
+	return nil
+}
+
+// identify returns the identities of inputs, which must be captures that can be
+// read again.
+func identify(inputs []*ingest.Input) (ids []*capture.Identity, err error) {
+	for _, in := range inputs {
+		id, err := in.Identify()
+		if errors.Is(err, ingest.ErrReadOnce) {
+			return nil, failure(Usage, "%s: %w", in.Path, err)
+		}
+		if err != nil {
+			return nil, &Error{Input, err}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
+
+// keepLost makes run files of what could not be opened because it is no capture:
+// all there is to say of it is the damage, and whoever merges has to know that
+// it was there. It returns the number of captures that have no run file.
+func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost uint64, err error) {
+	for _, d := range r.report.Damage {
+		id, err := capture.Identify(d.Path)
+		if err != nil || d.Kind == report.KindIO {
+			lost++
+			continue
+		}
+		w, err := runfile.Create(r.FS, filepath.Join(dir, runfile.RunName(d.Path)))
+		if err != nil {
+			return 0, err
+		}
+		m, err := r.meta(id, &report.Run{Damage: []report.Damage{d}})
+		if err == nil {
+			_, err = w.WriteSessions(ctx, nil, partitions, r.Sessions.tables(r.seed))
+		}
+		if err != nil {
+			w.Abort()
+			return 0, err
+		}
+		if err := w.Commit(m); err != nil {
+			return 0, err
+		}
+	}
+	return lost, nil
+}

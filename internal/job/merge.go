@@ -1,0 +1,105 @@
+package job
+
+import (
+	"context"
+	"io"
+
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/rows"
+	"pcapbatch/internal/runfile"
+)
+
+// Merge writes to w the rows that one run over all captures of the run files
+// would have written. The paths are those of RunFiles.
+func Merge(ctx context.Context, c Config, paths []string, w io.Writer) (*report.Run, error) {
+	r, err := c.begin()
+	if err != nil {
+		return report.New(), err
+	}
+	return r.report, categorised(ctx, r.merge(ctx, paths, w))
+}
+
+func (r *run) merge(ctx context.Context, paths []string, w io.Writer) error {
+	runs, err := r.openKept(paths, runfile.Sessions)
+	if err == nil {
+		err = r.prepare(runs, false)
+	}
+	if err == nil {
+		err = r.lay()
+	}
+	if err != nil {
+		return err
+	}
+	return r.join(ctx, runsOf(runs), w)
+}
+
+// JoinParts writes the rows of parts that Reduce made, of all partitions of the
+// same run files, to w. The paths are those of Parts.
+func JoinParts(ctx context.Context, c Config, paths []string, w io.Writer) (*report.Run, error) {
+	r, err := c.begin()
+	if err != nil {
+		return report.New(), err
+	}
+	return r.report, categorised(ctx, r.joinParts(ctx, paths, w))
+}
+
+func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) error {
+	parts, err := r.openKept(paths, runfile.Rows)
+	if err == nil {
+		err = checkParts(parts)
+	}
+	if err != nil {
+		return err
+	}
+	r.takeSessions(parts[0].sessions)
+	for i, p := range parts {
+		r.addPart(&p.report, i == 0)
+	}
+	r.report.Finish(false)
+	temp := r.newTemp()
+	defer temp.Close()
+	return rows.WithHeader(outputWriter{w}, parts[0].Part.Header, func(w io.Writer) error {
+		return runfile.CopyParts(ctx, runsOf(parts), temp, w)
+	})
+}
+
+// addPart takes over what a part says: of the captures, which are the same in
+// all parts, and of its own sessions. Reordered packets are of the captures as
+// far as they are in the first part, and of joining in every one.
+func (r *run) addPart(p *report.Run, first bool) {
+	r.report.Sessions += p.Sessions
+	r.report.InexactGaps += p.InexactGaps
+	r.report.Reordered += p.Joined
+	if first {
+		p.Reordered -= p.Joined
+		r.report.Add(p)
+		r.tell(p)
+	}
+}
+
+// checkParts refuses parts that are not all of one whole.
+func checkParts(parts []*keptRun) error {
+	byNumber := map[int]*keptRun{}
+	first := parts[0].Part
+	for _, p := range parts {
+		switch {
+		case p.Part.Captures != first.Captures || p.Part.Partitions != first.Partitions || len(p.sessions.Differences(parts[0].sessions)) > 0:
+			return failure(Kept, "%s and %s are parts of different captures", parts[0].Path, p.Path)
+		case p.Part.Header != first.Header || p.Part.Columns != first.Columns:
+			return failure(Kept, "%s and %s have different columns", parts[0].Path, p.Path)
+		}
+		if other := byNumber[p.Part.Partition]; other != nil {
+			return failure(Kept, "%s and %s are both part %d", other.Path, p.Path, p.Part.Partition)
+		}
+		byNumber[p.Part.Partition] = p
+	}
+	for i := range first.Partitions {
+		if byNumber[i] == nil {
+			return failure(Kept, "part %d of %d is missing", i, first.Partitions)
+		}
+	}
+	if len(byNumber) != first.Partitions {
+		return failure(Kept, "%s: %w: partition beyond the last", parts[0].Path, runfile.ErrDamaged)
+	}
+	return nil
+}

@@ -1,0 +1,208 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
+)
+
+// Resume is Extract with a state directory, which is made if there is none: what
+// was read of each capture is kept there as a run file, and only captures that
+// are new or have changed are read.
+func Resume(ctx context.Context, c Config, dir string, found *capture.Found, w io.Writer) (*report.Run, error) {
+	r, err := c.begin()
+	if err == nil && c.Interleave {
+		err = failure(Usage, "--state keeps captures one by one, --interleave mixes them: use one or the other")
+	}
+	if err == nil {
+		err = r.lay()
+	}
+	if err != nil {
+		return report.New(), err
+	}
+	return r.report, categorised(ctx, r.resume(ctx, dir, found, w))
+}
+
+func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io.Writer) error {
+	inputs, err := r.open(ctx, found)
+	if err != nil {
+		return err
+	}
+	if len(inputs) == 0 {
+		return ErrNothingRead
+	}
+	runs, err := r.current(ctx, dir, inputs)
+	if err != nil {
+		return err
+	}
+	defer closeRuns(runs)
+	for _, run := range runs {
+		k, err := read(run)
+		if err != nil {
+			return err
+		}
+		r.report.Add(k.named(run.Capture.Path))
+	}
+	if err := r.report.Balance(); err != nil {
+		return err
+	}
+	return r.join(ctx, runs, w)
+}
+
+// current returns a run file for each input, in capture order: those that were
+// kept before, and those of the captures that it reads.
+func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) ([]*runfile.Run, error) {
+	ids, err := identify(inputs)
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, err
+	}
+	s, err := r.openState(dir)
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, err
+	}
+	defer s.lock.Close()
+	var runs []*runfile.Run
+	var missing []*ingest.Input
+	var missingIDs []*capture.Identity
+	for i, in := range inputs {
+		k := s.reuse(ids[i])
+		if k == nil {
+			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
+			continue
+		}
+		ingest.Close([]*ingest.Input{in})
+		k.Capture = ids[i]
+		runs = append(runs, k.Run)
+		found := k.named(ids[i].Path)
+		if r.Strict && found.Damaged() {
+			ingest.Close(inputs)
+			return nil, &ingest.DamageError{Damage: found.Damage[0]}
+		}
+		r.tell(found)
+	}
+	if len(missing) > 0 {
+		more, err := r.keep(ctx, missing, missingIDs, dir, DefaultPartitions)
+		if err != nil {
+			return nil, err
+		}
+		runs = append(runs, more...)
+	}
+	slices.SortStableFunc(runs, func(a, b *runfile.Run) int { return a.Capture.Compare(b.Capture) })
+	return runs, nil
+}
+
+// optionsName is the file in a state directory that says what its run files were
+// made with.
+const optionsName = "options.json"
+
+// A state is a directory with the run files of captures that were read before.
+type state struct {
+	*run
+	dir  string
+	lock *durable.Lock
+}
+
+// openState takes a state directory, made if there is none, for this process.
+func (r *run) openState(dir string) (*state, error) {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, failure(Output, "state directory: %w", err)
+	}
+	lock, err := durable.LockDir(dir)
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, failure(Input, "--state %s: another run uses this directory", dir)
+	}
+	if err != nil {
+		return nil, &Error{Output, err}
+	}
+	s := &state{run: r, dir: dir, lock: lock}
+	durable.Sweep(dir, runfile.RunSuffix)
+	if err := s.checkOptions(); err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// checkOptions refuses options that differ from those of the run files in the
+// directory.
+func (s *state) checkOptions() error {
+	path := filepath.Join(s.dir, optionsName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if text, err = json.MarshalIndent(s.Sessions, "", "  "); err == nil {
+			err = durable.Replace(s.FS, path, append(text, '\n'))
+		}
+		if err != nil {
+			return failure(Output, "state directory: write %s: %w", path, err)
+		}
+		return nil
+	}
+	var kept Sessions
+	if err == nil {
+		err = json.Unmarshal(text, &kept)
+	}
+	if err != nil {
+		return failure(Kept, "--state: %s: %w", path, err)
+	}
+	if d := kept.Differences(s.Sessions); len(d) > 0 {
+		return failure(Kept, "--state %s was made with other options: %s (there and here)", s.dir, strings.Join(d, ", "))
+	}
+	return nil
+}
+
+// reuse returns the run file of a capture, nil where there is none that can be
+// used. If there is one, it notes why.
+func (s *state) reuse(id *capture.Identity) *keptRun {
+	k, err := s.openCurrent(id)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case errors.Is(err, errChanged):
+		s.Observer.Note(fmt.Sprintf("%s: %v, reading it again", id.Path, err))
+		return nil
+	case err != nil:
+		s.Observer.Note(fmt.Sprintf("%s: what was kept of it cannot be used, reading it again: %v", id.Path, err))
+		return nil
+	}
+	return k
+}
+
+var errChanged = errors.New("changed since it was read")
+
+// openCurrent opens the run file of a capture and checks that it is whole and
+// the capture unchanged.
+func (s *state) openCurrent(id *capture.Identity) (*keptRun, error) {
+	run, err := s.files.Open(filepath.Join(s.dir, runfile.RunName(id.Path)))
+	if err != nil {
+		return nil, err
+	}
+	if run.Kind != runfile.Sessions {
+		return nil, wrongKind(run)
+	}
+	k, err := read(run)
+	if err != nil {
+		return nil, err
+	}
+	if len(k.sessions.Differences(s.Sessions)) > 0 {
+		return nil, errors.New("made with other options")
+	}
+	if !run.Capture.Unchanged(id) {
+		return nil, errChanged
+	}
+	return k, run.Verify()
+}

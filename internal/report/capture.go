@@ -1,0 +1,114 @@
+package report
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// A Capture is what there is to say of one capture that could be opened.
+type Capture struct {
+	Path        string    `json:"path"`
+	Format      string    `json:"format"`
+	Compression string    `json:"compression,omitempty"`
+	LinkTypes   LinkTypes `json:"link_types"`
+	Records     uint64    `json:"records"`
+	Bytes       int64     `json:"bytes"`
+	NoTime      uint64    `json:"records_without_timestamp,omitempty"`
+	ClampedTime uint64    `json:"records_with_clamped_timestamp,omitempty"`
+	First       *int64    `json:"first_ns,omitempty"` // time of the first record, ns since the epoch; nil where there is none
+	Last        *int64    `json:"last_ns,omitempty"`  // latest time of a record
+	Complete    bool      `json:"complete"`
+	Warnings    []string  `json:"warnings,omitempty"`
+}
+
+// LinkTypes counts records by link type. In JSON it is an object. A capture has
+// one or two link types, so a list takes less memory than a map.
+type LinkTypes []LinkTypeCount
+
+// LinkTypeCount is the number of records of a link type.
+type LinkTypeCount struct {
+	Link    uint16
+	Records uint64
+}
+
+// Count adds records of a link type.
+func (l *LinkTypes) Count(link uint16, records uint64) {
+	for i := range *l {
+		if (*l)[i].Link == link {
+			(*l)[i].Records += records
+			return
+		}
+	}
+	*l = append(*l, LinkTypeCount{link, records})
+}
+
+func (l LinkTypes) MarshalJSON() ([]byte, error) {
+	m := make(map[uint16]uint64, len(l))
+	for _, c := range l {
+		m[c.Link] = c.Records
+	}
+	return json.Marshal(m)
+}
+
+func (l *LinkTypes) UnmarshalJSON(data []byte) error {
+	var m map[uint16]uint64
+	if err := json.Unmarshal(data, &m); err != nil {
+		return err
+	}
+	*l = nil
+	for link, records := range m {
+		*l = append(*l, LinkTypeCount{link, records})
+	}
+	return nil
+}
+
+// KindIO is the kind of damage where a capture is missing or the operating
+// system failed to read it. The other kinds are those of reader.Kind.
+const KindIO = "io"
+
+// Damage is one capture that could not be read, or not to its end.
+type Damage struct {
+	Path   string `json:"path"`
+	Kind   string `json:"kind"`
+	Record uint64 `json:"record"` // that could not be read, from 1; 0 if the capture could not be opened
+	Offset int64  `json:"offset"` // in the uncompressed stream
+	Reason string `json:"reason"`
+}
+
+// String is the line that reports the damage to a person.
+func (d *Damage) String() string {
+	switch {
+	case d.Path == "":
+		return d.Reason
+	case d.Record == 0:
+		return fmt.Sprintf("%s: %s", d.Path, d.Reason)
+	}
+	return d.Path + ": record " + strconv.FormatUint(d.Record, 10) + " at offset " + strconv.FormatInt(d.Offset, 10) + ": " + d.Reason
+}
+
+// An Overlap is a capture that begins before an earlier one has ended.
+type Overlap struct {
+	Path    string `json:"path"`
+	Earlier string `json:"earlier"` // of the captures before it, the one that ends last
+}
+
+// overlaps lists the captures that overlap an earlier one in time.
+// Requires: list is in capture order.
+func overlaps(list []Capture) []Overlap {
+	found := []Overlap{}
+	var longest *Capture
+	for i := range list {
+		c := &list[i]
+		if c.First == nil || c.Last == nil {
+			continue
+		}
+		if longest != nil && *c.First < *longest.Last {
+			found = append(found, Overlap{c.Path, longest.Path})
+		}
+		if longest == nil || *c.Last > *longest.Last {
+			longest = c
+		}
+	}
+	return found
+}

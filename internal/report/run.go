@@ -1,0 +1,133 @@
+package report
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// A Run is what there is to say of one run, or of the captures behind a run
+// file or a part.
+type Run struct {
+	// Invocation is what the user asked for; it is empty in what run files
+	// and parts keep.
+	Invocation
+	Seconds  float64 `json:"elapsed_s"`
+	Bytes    int64   `json:"bytes"` // of the captures as they lie on disk
+	Records  uint64  `json:"records"`
+	Packets  uint64  `json:"packets"` // in sessions
+	Sessions uint64  `json:"sessions"`
+
+	NonIP       uint64            `json:"non_ip"`
+	NonIPKinds  map[string]uint64 `json:"non_ip_kinds"`
+	Undecodable map[string]uint64 `json:"undecodable"`
+	Unsupported map[uint16]uint64 `json:"unsupported_link_type"`
+
+	Reordered   uint64 `json:"reordered_packets"`
+	Joined      uint64 `json:"reordered_when_merged,omitempty"` // of Reordered, those that merging run files found
+	NoTime      uint64 `json:"records_without_timestamp"`
+	ClampedTime uint64 `json:"records_with_clamped_timestamp"`
+	Fragments   uint64 `json:"fragments"`
+	Unmatched   uint64 `json:"fragments_without_first"`
+	Tunnelled   uint64 `json:"tunnelled_packets"`
+	InexactGaps uint64 `json:"sessions_with_inexact_gaps"` // see agg.Table.InexactGaps
+	NamedTwice  int    `json:"captures_named_twice"`
+
+	Captures []Capture `json:"captures"` // in capture order
+	Damage   []Damage  `json:"damage"`   // by path
+	Overlaps []Overlap `json:"overlapping_captures"`
+
+	// Decapsulated says that sessions are those inside of tunnels.
+	Decapsulated bool `json:"-"`
+}
+
+// An Invocation is how a run was called.
+type Invocation struct {
+	Version string            `json:"version"`
+	Flags   map[string]string `json:"flags"` // those that were given
+	Workers int               `json:"workers"`
+	Output  string            `json:"output"`
+}
+
+// New returns the report of a run that has found nothing yet.
+func New() *Run {
+	return &Run{Captures: []Capture{}, Damage: []Damage{}, Overlaps: []Overlap{}}
+}
+
+// Add takes over what another report says of its captures and their records,
+// but not its sessions: those may be joined with others.
+func (r *Run) Add(o *Run) {
+	r.Captures = append(r.Captures, o.Captures...)
+	r.Damage = append(r.Damage, o.Damage...)
+	r.Records += o.Records
+	r.Bytes += o.Bytes
+	r.NoTime += o.NoTime
+	r.ClampedTime += o.ClampedTime
+	r.Packets += o.Packets
+	r.NonIP += o.NonIP
+	r.Reordered += o.Reordered
+	r.Fragments += o.Fragments
+	r.Unmatched += o.Unmatched
+	r.Tunnelled += o.Tunnelled
+	r.NonIPKinds = sum(r.NonIPKinds, o.NonIPKinds)
+	r.Undecodable = sum(r.Undecodable, o.Undecodable)
+	r.Unsupported = sum(r.Unsupported, o.Unsupported)
+}
+
+// AddCapture takes over what there is to say of one capture.
+func (r *Run) AddCapture(c *Capture) {
+	r.Captures = append(r.Captures, *c)
+	r.Records += c.Records
+	r.Bytes += c.Bytes
+	r.NoTime += c.NoTime
+	r.ClampedTime += c.ClampedTime
+}
+
+func sum[K comparable](total, m map[K]uint64) map[K]uint64 {
+	if total == nil {
+		total = map[K]uint64{}
+	}
+	for k, n := range m {
+		total[k] += n
+	}
+	return total
+}
+
+// Balance returns an error unless every record is in exactly one count. A
+// failure is a defect of the program, never of the captures.
+func (r *Run) Balance() error {
+	total := r.Packets + r.NonIP
+	for n := range maps.Values(r.Undecodable) {
+		total += n
+	}
+	for n := range maps.Values(r.Unsupported) {
+		total += n
+	}
+	if total != r.Records {
+		return fmt.Errorf("internal error: %d records were read, %d are accounted for", r.Records, total)
+	}
+	return nil
+}
+
+// Finish brings the report into its final form: damage is sorted by path and,
+// unless the captures were merged by time, those that overlap are listed.
+// Requires: Captures are in capture order.
+func (r *Run) Finish(merged bool) {
+	slices.SortStableFunc(r.Damage, func(a, b Damage) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Record, b.Record))
+	})
+	if !merged {
+		r.Overlaps = overlaps(r.Captures)
+	}
+}
+
+// Damaged reports whether a capture was damaged or left out.
+func (r *Run) Damaged() bool { return len(r.Damage) > 0 }
+
+// Failed reports whether a capture is missing or the system failed to read it,
+// so that a second try may succeed.
+func (r *Run) Failed() bool {
+	return slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == KindIO })
+}
