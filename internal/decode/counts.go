@@ -65,20 +65,24 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Counts says what became of the records. Every record is in exactly one of
-// Events, NonIP, Undecodable and UnsupportedLink.
+// Counts says what became of the records. Every record, and every further
+// packet of an aggregated record, is in exactly one of Events, NonIP,
+// Undecodable and UnsupportedLink.
 type Counts struct {
-	// Events is the number of records that belong to a session.
+	// Events is the number of packets that belong to a session.
 	Events uint64
-	// NonIP is the number of records without an IP packet; Kinds splits it.
+	// NonIP is the number of packets that are not IP; Kinds splits it.
 	NonIP uint64
 	Kinds [NumKinds]uint64
-	// Undecodable counts by reason the records that are too damaged, too
+	// Undecodable counts by reason the packets that are too damaged, too
 	// short or too well kept to have a key.
 	Undecodable [NumReasons]uint64
 	// UnsupportedLink counts records by the link type that has no decoder;
 	// nil while there are none.
 	UnsupportedLink map[uint16]uint64
+	// FurtherPackets is the number of packets behind the first one of their
+	// record: see Decoder.More.
+	FurtherPackets uint64
 
 	// Tunnelled and Fragments are among Events: packets that have an IP
 	// packet inside a tunnel which Options.Decapsulate opens (whether it is
@@ -100,13 +104,15 @@ func (c *Counts) Add(o *Counts) {
 	for link, n := range o.UnsupportedLink {
 		c.addUnsupported(link, n)
 	}
+	c.FurtherPackets += o.FurtherPackets
 	c.Tunnelled += o.Tunnelled
 	c.Fragments += o.Fragments
 }
 
-// Records is the number of records counted: the sum over what became of them.
+// Records is the number of records counted: the sum over what became of their
+// packets, less the further packets of aggregated records.
 func (c *Counts) Records() uint64 {
-	n := c.Events + c.NonIP
+	n := c.Events + c.NonIP - c.FurtherPackets
 	for _, u := range c.Undecodable {
 		n += u
 	}
@@ -135,7 +141,7 @@ func (c *Counts) event(p *packet) {
 	}
 }
 
-// leftOut counts a record without a session. Where the walk ended because the
+// leftOut counts a packet without a session. Where the walk ended because the
 // bytes ran out, the layer that got none of them tells the reason.
 func (c *Counts) leftOut(p *packet) {
 	switch {

@@ -88,12 +88,13 @@ func (d *Decoder) HasFragments() bool { return len(d.packet.fragments) > 0 }
 func (d *Decoder) Counts() *Counts { return &d.counts }
 
 // Decode turns one record into ev and reports whether it belongs to a session.
-// If it does, every field of ev is overwritten; if not, the record is counted
-// by reason and ev holds nothing of use.
+// If it does, every field of ev is overwritten, and More must be called until
+// it returns false; if not, the record is counted by reason and ev holds
+// nothing of use.
 //
 // link is the link type of the capture or interface, data the captured bytes,
 // wireLen the wire length in bytes and time nanoseconds since the epoch. Data
-// is not kept. Any bytes are allowed.
+// is not kept beyond the last More. Any bytes are allowed.
 func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint32, time int64) bool {
 	if link != d.link || d.parser == nil {
 		first := firstLayer(link)
@@ -108,6 +109,22 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 	// Layers never fail: they stop the walk and leave the reason in p.
 	_ = d.parser.DecodeLayers(data, &d.walked)
 	p.rest = nil // data is not ours to keep
+	if p.aggregated {
+		return d.first(ev, len(data), wireLen, time)
+	}
+	return d.finish(ev, len(data), wireLen, time)
+}
+
+// More turns the next packet of the record that Decode was given last into ev,
+// as Decode does, and reports whether there was one: an aggregated 802.11 frame
+// (A-MSDU) holds several. A record gives at most MaxPackets events. Packets
+// without a session are counted by reason and left out.
+func (d *Decoder) More(ev *flow.Event) bool { return d.packet.aggregated && d.further(ev) }
+
+// finish counts a packet whose walk has ended and fills ev if it belongs to a
+// session. captured is its capture length.
+func (d *Decoder) finish(ev *flow.Event, captured int, wireLen uint32, time int64) bool {
+	p := &d.packet
 	if !p.found {
 		d.counts.leftOut(p)
 		return false
@@ -119,7 +136,7 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 	ev.WireBytes = wireLen
 	ev.PayloadBytes = uint32(min(max(p.payload-p.header, 0), maxPayload))
 	ev.Flags = p.flags
-	if uint64(len(data)) < uint64(wireLen) {
+	if uint64(captured) < uint64(wireLen) {
 		ev.Flags |= flow.Truncated
 	}
 	if !d.opts.Unidirectional && ev.Key.Canonical() {

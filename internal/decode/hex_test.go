@@ -33,6 +33,9 @@ func describe(t *testing.T, o Options, link uint16, data []byte, wireLen int) st
 	d := New(o)
 	ev := flow.Event{Hash: 0xdeadbeef, Flags: 0xff, Shard: 0xff} // recycled
 	ok := d.Decode(&ev, link, data, uint32(wireLen), 7)
+	if further, _ := drain(d, &ev); further > 0 {
+		t.Errorf("%d further packets", further)
+	}
 	c := d.Counts()
 	if c.Records() != 1 || (c.Events == 1) != ok {
 		t.Errorf("counts of one record, event %v: %+v", ok, c)

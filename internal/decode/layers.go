@@ -13,6 +13,7 @@ const (
 	layerPPPHDLC
 	layerCHDLC
 	layerWLAN
+	layerMSDU
 	layerFrameRelay
 	layerENC
 	layerSLL
@@ -91,6 +92,7 @@ func newLayers(p *packet) gopacket.DecodingLayerSparse {
 		layerPPPHDLC:           (*packet).pppHDLC,
 		layerCHDLC:             (*packet).cHDLC,
 		layerWLAN:              (*packet).wlan,
+		layerMSDU:              (*packet).msdu,
 		layerFrameRelay:        (*packet).frameRelay,
 		layerENC:               (*packet).enc,
 		layerSLL:               (*packet).sll,

@@ -32,6 +32,7 @@ type packet struct {
 	opts      Options
 	event     int // number of the next event in the block
 	fragments []fragment
+	aggregate aggregate // of the record, if findings.aggregated
 }
 
 // findings is what was learned of one record so far.
@@ -55,6 +56,8 @@ type findings struct {
 	tunnelled            bool  // an IP header inside the first one was reached
 	fragmented           bool  // an IP header taken is that of a fragment
 	wlanPadded           bool  // the 802.11 header is padded to four bytes
+	mesh                 bool  // a mesh control field may stand in front of LLC
+	aggregated           bool  // the record is an A-MSDU: see packet.aggregate
 	tagged               bool  // a VLAN tag was seen
 	vlanOuter, vlanInner uint16
 }

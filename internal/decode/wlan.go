@@ -11,9 +11,10 @@ const (
 	wlanProtected = 0x40
 	wlanOrder     = 0x80 // in QoS data: an HT control field follows
 	qosAggregate  = 0x80 // A-MSDU
+	qosMesh       = 0x01 // second byte, in a mesh network: a mesh control field follows
 )
 
-// wlan decodes an 802.11 frame. Of an aggregate only the first packet counts.
+// wlan decodes an 802.11 frame.
 func (p *packet) wlan(data []byte) {
 	if len(data) < 2 {
 		p.fail(LinkHeaderCut)
@@ -35,6 +36,7 @@ func (p *packet) wlan(data []byte) {
 			return
 		}
 		aggregate = data[n]&qosAggregate != 0
+		p.mesh = data[n+1]&qosMesh != 0 && flags&wlanFromDS != 0
 		n += 2
 		if flags&wlanOrder != 0 {
 			n += 4
@@ -48,9 +50,10 @@ func (p *packet) wlan(data []byte) {
 		n = (n + 3) &^ 3
 	}
 	if aggregate {
-		n += 14 // destination, source and length of the first packet
+		p.amsdu(data, n)
+		return
 	}
-	p.skip(layerLLC, data, n)
+	p.skip(layerMSDU, data, n)
 }
 
 // radiotap steps over a radiotap header (radiotap.org) to the 802.11 frame.
