@@ -79,8 +79,8 @@ func conserve(t *testing.T, args ...string) {
 	for _, n := range s.Unsupported {
 		sum += n
 	}
-	if sum != s.Records {
-		t.Errorf("%d records read, %d accounted for", s.Records, sum)
+	if packets := s.Records + s.Further; sum != packets {
+		t.Errorf("%d packets read, %d accounted for", packets, sum)
 	}
 	var kinds, perCapture, inRows uint64
 	for _, n := range s.NonIPKinds {
