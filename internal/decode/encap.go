@@ -3,9 +3,7 @@ package decode
 // Encapsulations below IP: what may stand between Ethernet and the session's
 // IP header besides VLAN tags.
 
-// mpls steps over the label stack (RFC 3032). No field says what is behind
-// it: IP is recognised by its version (RFC 4928), anything else is taken for
-// an Ethernet pseudowire.
+// mpls steps over the label stack (RFC 3032). No field says what is behind it.
 func (p *packet) mpls(data []byte) {
 	for n := 4; n <= len(data); n += 4 {
 		if data[n-2]&1 != 0 {
@@ -16,46 +14,26 @@ func (p *packet) mpls(data []byte) {
 	p.fail(LinkHeaderCut)
 }
 
-// belowLabels goes on behind the last of n bytes of labels.
+// belowLabels goes on behind the last of n bytes of labels: with IP, or with
+// an Ethernet pseudowire (RFC 4448). Whether that has a control word, whose
+// first four bits are 0, was agreed when it was set up.
 func (p *packet) belowLabels(data []byte, n int) {
-	if n == len(data) {
+	below := data[n:]
+	if len(below) == 0 {
 		p.fail(LinkHeaderCut)
 		return
 	}
-	switch data[n] >> 4 {
-	case 4:
-		p.to(layerIPv4, data, n)
-	case 6:
-		p.to(layerIPv6, data, n)
-	case 1: // associated channel of a pseudowire (RFC 5586)
+	next := guess(below, p.end-p.off-int64(n))
+	switch {
+	case next != layerNone:
+		p.to(next, data, n)
+	case below[0]>>4 == 0:
+		p.skip(layerEthernet, data, n+4)
+	case below[0] == 0x10 && len(below) > 1 && below[1] == 0: // associated channel (RFC 5586)
 		p.notIP(Control)
 	default:
-		p.pseudowire(data, n)
-	}
-}
-
-// pseudowire decodes an Ethernet pseudowire (RFC 4448). Whether it has a
-// control word is agreed when it is set up, so an EtherType in its place
-// decides, and where there is none the first four bits, which are 0 in a
-// control word.
-func (p *packet) pseudowire(data []byte, n int) {
-	w := data[n:]
-	switch {
-	case len(w) < etherHeaderSize:
-		p.fail(LinkHeaderCut)
-	case knownEtherType(be.Uint16(w[12:])) || w[0]>>4 != 0:
 		p.to(layerEthernet, data, n)
-	default:
-		p.skip(layerEthernet, data, n+4)
 	}
-}
-
-func knownEtherType(t uint16) bool {
-	switch t {
-	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherQinQOld, etherMPLS, etherPPPoE:
-		return true
-	}
-	return false
 }
 
 // pppoe decodes the header of a PPPoE session (RFC 2516).
@@ -142,7 +120,13 @@ func (p *packet) nsh(data []byte) {
 		p.fail(LinkHeaderBad)
 		return
 	}
-	switch data[3] {
+	p.nextProtocol(data[3], data, n)
+}
+
+// nextProtocol goes on with a next protocol of NSH and VXLAN-GPE behind n
+// bytes.
+func (p *packet) nextProtocol(t uint8, data []byte, n int) {
+	switch t {
 	case 1:
 		p.skip(layerIPv4, data, n)
 	case 2:

@@ -11,6 +11,9 @@ var encapsulations = []decodeCase{
 	{name: "802.1q", hex: `8100 0064 0800`},
 	{name: "802.1ad", hex: `88a8 0065 8100 0064 0800`},
 	{name: "9100, three tags", hex: `9100 0066 88a8 0065 8100 0064 0800`},
+	{name: "9200", hex: `9200 0066 8100 0064 0800`},
+	{name: "9300", hex: `8100 0064 9300 0066 0800`},
+	{name: "8200", hex: `8200 0066 0800`},
 	{name: "vlan and llc", hex: `8100 0064 0034 aaaa03 000000 0800`},
 	{name: "mpls", hex: `8847 0001 0140`},
 	{name: "mpls, two labels", hex: `8847 0001 0040 0002 0140`},
@@ -20,6 +23,7 @@ var encapsulations = []decodeCase{
 	{name: "ethernet pseudowire with control word", hex: `8847 0001 0140 00000000` + macs + `0800`},
 	{name: "ethernet pseudowire with control word and 802.3", hex: `8847 0001 0140 00000000` + macs + `0034 aaaa03 000000 0800`},
 	{name: "ethernet pseudowire with 802.3", hex: `8847 0001 0140 20000000 0002 20000000 0001 0034 aaaa03 000000 0800`},
+	{name: "ethernet pseudowire with control word and sequence number", hex: `8847 0001 0140 00000007` + macs + `0800`},
 	{name: "pppoe", hex: `8864 1100 0001 002e 0021`},
 	{name: "vlan and pppoe", hex: `8100 0064 8864 1100 0001 002e 0021`},
 	{name: "macsec without encryption", hex: `88e5 00 00 00000001 0800`},
@@ -35,6 +39,29 @@ var encapsulations = []decodeCase{
 	{name: "nsh", hex: `894f 0fc2 02 01 00000100`},
 	{name: "nsh with ethernet and context", hex: `894f 0fc6 01 03 00000100` + zeros(16) + macs + `0800`},
 	{name: "nsh in nsh with mpls", hex: `894f 0fc2 02 04 00000100 0fc2 02 05 00000100 0001 0140`},
+}
+
+// pseudowires have no control word, and an Ethernet header that looks like the
+// beginning of something else.
+var pseudowires = []decodeCase{
+	{name: "ethernet pseudowire to a mac address that begins with 4", hex: `8847 0001 0140 450000200002 020000000001 0800`},
+	{name: "ethernet pseudowire to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 0800`},
+	{name: "ethernet pseudowire to a mac address that begins with 1", hex: `8847 0001 0140 100000000002 020000000001 0800`},
+	{name: "ethernet pseudowire to a mac address that begins with 0", hex: `8847 0001 0140 001122334455 020000000001 0800`},
+	{name: "ethernet pseudowire with vlan to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 9200 0064 0800`},
+	{name: "ethernet pseudowire with 802.3 to a mac address that begins with 4", hex: `8847 0001 0140 450000200002 020000000001 0034 aaaa03 000000 0800`},
+	{name: "ethernet pseudowire with pppoe to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 8864 1100 0001 002e 0021`},
+}
+
+// TestPseudowires: what a MAC address looks like is not what it is.
+func TestPseudowires(t *testing.T) {
+	cases := slices.Clone(pseudowires)
+	for i := range cases {
+		cases[i].link = 1
+		cases[i].hex = macs + cases[i].hex + ipv4TCP
+		cases[i].want = ipv4TCPText
+	}
+	runCases(t, cases)
 }
 
 // TestEncapsulations has an IPv4 packet behind each of them.
@@ -72,6 +99,14 @@ func TestEncapsulationEnds(t *testing.T) {
 		{name: "nothing behind the labels", hex: `8847 0001 0140`, want: "undecodable: link header cut off"},
 		{name: "mpls associated channel", hex: `8847 0001 0140 1000 0021`, want: "non-ip: link control"},
 		{name: "pseudowire too short for ethernet", hex: `8847 0001 0140 0000`, want: "undecodable: link header cut off"},
+		{name: "mpls with an ipv4 header of a wrong checksum", hex: `8847 0001 0140` + ipv4(6, `c350 0050 00000001 00000002 5018 2000 00000000`), want: "192.0.2.1 50000 > 192.0.2.2 80 / 6 payload 0"},
+		{name: "mpls with an ipv4 packet beyond the frame, checksum right", hex: `8847 0001 0140 45 00 0100 0001 4000 40 06 25f5 0a000001 0a000002 c350 0050`, want: "10.0.0.1 50000 > 10.0.0.2 80 / 6 payload 216"},
+		{name: "mpls with ipv6 and a trailer", hex: `8847 0001 0140` + ipv6UDP + `01020304`, want: ipv6UDPText},
+		{name: "mpls with ipv6 from an address like an ethertype", hex: `8847 0001 0140 60000000 000c 11 40 20010db8 0800 4500 0000000000000002 20010db8000000000000000000000001 14e9 14ea 000c 0000 61626364`, want: "2001:db8:800:4500::2 5353 > 2001:db8::1 5354 / 17 payload 4"},
+		{name: "arp behind a control word", hex: `8847 0001 0140 00000000` + macs + `0806 0001`, want: "non-ip: arp"},
+		{name: "arp in a pseudowire to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 0806 0001`, want: "non-ip: arp"},
+		{name: "lldp in a pseudowire to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 88cc` + zeros(40), want: "non-ip: link control"},
+		{name: "unknown ethertype in a pseudowire to a mac address that begins with 4", hex: `8847 0001 0140 454545454545 020000000001 8892` + zeros(40), want: "non-ip: other"},
 		{name: "arp in a pseudowire", hex: `8847 0001 0140` + macs + `0806 0001`, want: "non-ip: arp"},
 		{name: "pppoe discovery", hex: `8863 1109 0000 0000`, want: "non-ip: link control"},
 		{name: "pppoe with a discovery code", hex: `8864 1109 0000 0000`, want: "non-ip: link control"},

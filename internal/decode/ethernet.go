@@ -16,7 +16,11 @@ const (
 	etherQinQ       = 0x88a8 // 802.1ad
 	etherLLDP       = 0x88cc
 	etherLoopback   = 0x9000
-	etherQinQOld    = 0x9100 // stacked tags before 802.1ad
+	etherQinQ91     = 0x9100 // tags of vendors, before 802.1ad and beside it
+	etherQinQ92     = 0x9200
+	etherQinQ93     = 0x9300
+	etherQinQ82     = 0x8200
+	etherCFM        = 0x8902 // 802.1ag
 	etherMACsec     = 0x88e5
 	etherBackbone   = 0x88e7 // 802.1ah
 	etherTransEther = 0x6558 // transparent Ethernet bridging
@@ -47,7 +51,7 @@ func (p *packet) etherType(t uint16, data []byte, n int) {
 		p.to(layerIPv4, data, n)
 	case etherIPv6:
 		p.to(layerIPv6, data, n)
-	case etherVLAN, etherQinQ, etherQinQOld:
+	case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92, etherQinQ93, etherQinQ82:
 		p.to(layerVLAN, data, n)
 	case etherMPLS, etherMPLSMulti:
 		p.to(layerMPLS, data, n)
@@ -55,7 +59,7 @@ func (p *packet) etherType(t uint16, data []byte, n int) {
 		p.to(layerPPPoE, data, n)
 	case etherARP, etherRARP:
 		p.notIP(ARP)
-	case etherPPPoEDisc, etherEAPOL, etherSlow, etherLLDP, etherLoopback:
+	case etherPPPoEDisc, etherEAPOL, etherSlow, etherLLDP, etherLoopback, etherCFM:
 		p.notIP(Control)
 	default:
 		p.rareType(t, data, n)
@@ -100,7 +104,7 @@ func (p *packet) vlan(data []byte) {
 	for n := 4; n <= len(data); n += 4 {
 		p.tag(be.Uint16(data[n-4:]))
 		switch t := be.Uint16(data[n-2:]); t {
-		case etherVLAN, etherQinQ, etherQinQOld:
+		case etherVLAN, etherQinQ, etherQinQ91, etherQinQ92, etherQinQ93, etherQinQ82:
 		default:
 			p.etherType(t, data, n)
 			return

@@ -112,7 +112,7 @@ const macs = `
 `
 
 const ipv4TCP = `
-	45 00 00 2c  00 01 40 00  40 06 00 00  # total length 44, TCP
+	45 00 00 2c  00 01 40 00  40 06 26 c9  # total length 44, TCP, checksum
 	0a 00 00 01  0a 00 00 02               # 10.0.0.1 > 10.0.0.2
 	c3 50 00 50  00 00 00 01  00 00 00 02  # port 50000 > 80
 	50 18 20 00  00 00 00 00               # data offset 5, PSH ACK
