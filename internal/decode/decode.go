@@ -34,6 +34,10 @@ type Options struct {
 	VLANKey bool
 	// Decapsulate takes the innermost IP header of tunnels as the session.
 	Decapsulate bool
+	// TunnelPorts are the UDP ports that announce a tunnel; nil stands for
+	// DefaultTunnelPorts. Of two entries for one port the last one holds. The
+	// slice must not be modified while a Decoder uses it.
+	TunnelPorts []TunnelPort
 	// Seed is for flow.Key.Hash.
 	Seed uint64
 	// Shards is the number of shards for flow.ShardOf, at most 256.
@@ -58,6 +62,10 @@ type Decoder struct {
 func New(o Options) *Decoder {
 	d := &Decoder{opts: o, walked: make([]gopacket.LayerType, 0, maxLayers+1)}
 	d.packet.opts = o
+	if o.TunnelPorts == nil {
+		o.TunnelPorts = DefaultTunnelPorts()
+	}
+	d.packet.tunnelPorts = newPortTable(o.TunnelPorts)
 	layers := newLayers(&d.packet)
 	for first := range d.parsers {
 		if layers[first] == nil {

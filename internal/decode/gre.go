@@ -16,6 +16,8 @@ const (
 	greERSPAN3 = 0x22eb
 	greWCCP    = 0x883e
 	greAruba   = 0x8200 // and the 15 above: 802.11 frames of Aruba access points
+	greEoIP    = 0x6400 // Ethernet over IP of MikroTik, in version 1
+	greFrames  = 0x6559 // Frame Relay (RFC 1701)
 )
 
 // gre decodes a GRE header with its optional fields.
@@ -42,6 +44,11 @@ func (p *packet) gre(data []byte) {
 			n += 4
 		}
 		p.skip(layerIPv4, data, n)
+	case t == greEoIP && flags&greVersion == 1 && n == 8: // its key is a length and a tunnel id
+		p.cutEnd(p.off+8, int64(be.Uint16(data[4:])))
+		p.to(layerEthernet, data, n)
+	case t == greFrames:
+		p.to(layerFrameRelay, data, n)
 	case t&^15 == greAruba:
 		p.to(layerWLAN, data, n)
 	default:

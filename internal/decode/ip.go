@@ -3,6 +3,8 @@ package decode
 import (
 	"encoding/binary"
 
+	"github.com/google/gopacket"
+
 	"pcapbatch/internal/flow"
 )
 
@@ -51,7 +53,7 @@ func (p *packet) ipv4(data []byte) {
 		p.fail(IPHeaderCut)
 		return
 	}
-	k := p.enter(4, data[9])
+	k := p.enter(4, data[9], total)
 	if k == nil {
 		return
 	}
@@ -74,16 +76,13 @@ func (p *packet) ipv4(data []byte) {
 }
 
 // enter takes a valid IP header as the session of the packet and returns the
-// key, zero but for what is given, for the addresses. If it is the header
-// inside a tunnel that is to stay closed, enter only notes that there is one,
-// ends the walk and returns nil.
-func (p *packet) enter(version, protocol uint8) *flow.Key {
-	if p.found {
-		p.tunnelled = true
-		if !p.opts.Decapsulate {
-			p.stop()
-			return nil
-		}
+// key, zero but for what is given, for the addresses. total is the length of
+// the IP packet in bytes. If this is a header inside a tunnel that is not to be
+// opened, the walk ends and enter returns nil.
+func (p *packet) enter(version, protocol uint8, total int64) *flow.Key {
+	if p.found && !p.open(total) {
+		p.stop()
+		return nil
 	}
 	p.found = true
 	p.header = 0
@@ -94,6 +93,17 @@ func (p *packet) enter(version, protocol uint8) *flow.Key {
 		k.VLANOuter, k.VLANInner = p.vlanOuter, p.vlanInner
 	}
 	return k
+}
+
+// open reports whether the tunnel around an IP packet of total bytes is to be
+// opened, and notes that there is one. It is none if the packet is longer than
+// the datagram that carries it.
+func (p *packet) open(total int64) bool {
+	if p.room != 0 && total > p.room-p.off {
+		return false
+	}
+	p.tunnelled = true
+	return p.opts.Decapsulate
 }
 
 // Protocol numbers (www.iana.org/assignments/protocol-numbers).
@@ -112,8 +122,11 @@ const (
 	protoICMPv6   = 58
 	protoNone     = 59
 	protoDestOpts = 60
+	protoEtherIP  = 97
 	protoSCTP     = 132
 	protoUDPLite  = 136
+	protoMPLS     = 137 // RFC 4023
+	protoEthernet = 143 // RFC 8986, section 10.1
 )
 
 // upper goes on with the upper-layer protocol in rest, behind n bytes of
@@ -140,11 +153,19 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 	case protoUDP:
 		p.header = 8
 		p.udp(rest)
-	case protoICMP, protoICMPv6, protoUDPLite:
+	default:
+		p.rareUpper(protocol, rest)
+	}
+}
+
+// rareUpper is upper for protocols that few packets have.
+func (p *packet) rareUpper(protocol uint8, rest []byte) {
+	switch protocol {
+	case protoICMP, protoICMPv6:
 		p.header = 8
-		if protocol == protoUDPLite {
-			p.ports(rest)
-		}
+	case protoUDPLite:
+		p.header = 8
+		p.ports(rest)
 	case protoSCTP:
 		p.header = 12
 		p.ports(rest)
@@ -152,10 +173,22 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 		p.header = 12
 		p.dccp(rest)
 	case protoIPv4:
-		p.to(layerIPv4, rest, 0)
+		p.inIP(layerIPv4, rest)
 	case protoIPv6:
-		p.to(layerIPv6, rest, 0)
+		p.inIP(layerIPv6, rest)
 	case protoGRE:
-		p.to(layerGRE, rest, 0)
+		p.inIP(layerGRE, rest)
+	case protoEtherIP:
+		p.inIP(layerEtherIP, rest)
+	case protoMPLS:
+		p.inIP(layerMPLS, rest)
+	case protoEthernet:
+		p.inIP(layerEthernet, rest)
 	}
+}
+
+// inIP goes on with a tunnel that is an IP protocol of its own.
+func (p *packet) inIP(next gopacket.LayerType, rest []byte) {
+	p.room = 0
+	p.to(next, rest, 0)
 }

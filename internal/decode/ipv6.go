@@ -14,16 +14,16 @@ func (p *packet) ipv6(data []byte) {
 		p.fail(IPVersionBad)
 		return
 	}
-	k := p.enter(6, data[6])
+	length := int64(be.Uint16(data[4:]))
+	if length == 0 && data[6] != protoNone {
+		length = max(p.end-p.off-40, 0)
+	}
+	k := p.enter(6, data[6], 40+length)
 	if k == nil {
 		return
 	}
 	k.Src = [16]byte(data[8:24])
 	k.Dst = [16]byte(data[24:40])
-	length := int64(be.Uint16(data[4:]))
-	if length == 0 && data[6] != protoNone {
-		length = max(p.end-p.off-40, 0)
-	}
 	p.cutEnd(p.off, 40+length)
 	w := walk6{next: data[6], rest: data[40:]}
 	w.rest = w.rest[:min(int64(len(w.rest)), length)]

@@ -51,10 +51,16 @@ const (
 	layerGRE
 	layerERSPAN3
 	layerVXLAN
+	layerVXLANGPE
 	layerGENEVE
 	layerGTP
+	layerGTPSource
 	layerTeredo
 	layerL2TP
+	layerTZSP
+	layerCAPWAP
+	layerCAPWAPFrame
+	layerEtherIP
 	numLayers
 )
 
@@ -130,10 +136,16 @@ func newLayers(p *packet) gopacket.DecodingLayerSparse {
 		layerGRE:               (*packet).gre,
 		layerERSPAN3:           (*packet).erspan3,
 		layerVXLAN:             (*packet).vxlan,
+		layerVXLANGPE:          (*packet).vxlanGPE,
 		layerGENEVE:            (*packet).geneve,
 		layerGTP:               (*packet).gtp,
+		layerGTPSource:         (*packet).gtpSource,
 		layerTeredo:            (*packet).teredo,
 		layerL2TP:              (*packet).l2tp,
+		layerTZSP:              (*packet).tzsp,
+		layerCAPWAP:            (*packet).capwap,
+		layerCAPWAPFrame:       (*packet).capwapFrame,
+		layerEtherIP:           (*packet).etherIP,
 	}
 	s := make(gopacket.DecodingLayerSparse, numLayers)
 	for typ, decode := range table {

@@ -28,11 +28,16 @@ type packet struct {
 	ev *flow.Event // the event being filled; its key is written in place
 	findings
 
+	// room is the offset at which the UDP datagram around a tunnel ends, 0 for
+	// a tunnel over IP. Valid inside a tunnel only.
+	room int64
+
 	// What lasts longer than one record.
-	opts      Options
-	event     int // number of the next event in the block
-	fragments []fragment
-	aggregate aggregate // of the record, if findings.aggregated
+	opts        Options
+	tunnelPorts *portTable
+	event       int // number of the next event in the block
+	fragments   []fragment
+	aggregate   aggregate // of the record, if findings.aggregated
 }
 
 // findings is what was learned of one record so far.

@@ -1,49 +1,36 @@
 package decode
 
-import "github.com/google/gopacket"
-
 // Tunnels: what may stand between two IP headers. They are walked whether or
 // not they are to be opened, so that the summary can say how many there are;
 // enter decides which header is the session's. A tunnel that ends in anything
 // but an IP header leaves the session as it was.
 
-// tunnelPort returns the layer that a UDP port stands for, layerNone for most.
-func tunnelPort(port uint16) gopacket.LayerType {
-	switch port {
-	case 1701:
-		return layerL2TP
-	case 2152:
-		return layerGTP
-	case 3544:
-		return layerTeredo
-	case 4789, 8472: // as assigned, and as Linux had it before
-		return layerVXLAN
-	case 6081:
-		return layerGENEVE
-	}
-	return layerNone
-}
-
 // udp reads ports, and goes on with a tunnel if a port says so.
 func (p *packet) udp(data []byte) {
 	p.ports(data)
+	carried := p.payload
 	// What IP carries behind the datagram is no payload (RFC 9868, section 4).
 	// A length that says more than IP has, or less than a header, says nothing:
 	// that of a first fragment, of offloaded segments, of a jumbogram.
 	if len(data) >= 6 {
-		if n := int64(be.Uint16(data[4:])); n >= 8 && n < p.payload {
-			p.payload = n
+		if n := int64(be.Uint16(data[4:])); n >= 8 && (n < carried || p.fragmented) {
+			carried = n
+			p.payload = min(p.payload, n)
 		}
+	}
+	if len(data) <= 8 {
+		return
 	}
 	k := &p.ev.Key
-	t := tunnelPort(k.DstPort)
-	if t == layerNone {
-		if t = tunnelPort(k.SrcPort); t == layerNone {
-			return
-		}
-	}
-	if len(data) > 8 {
-		p.to(t, data, 8)
+	next := p.tunnelPorts.layer(k.SrcPort, k.DstPort)
+	switch {
+	case next != layerNone:
+		p.room = p.off + carried
+		p.cutEnd(p.off, carried)
+		p.to(next, data, 8)
+	case data[8]>>4 == 6 && teredoFits(data[8:], carried-8) && teredoAddress(data[8:]):
+		p.room = p.off + carried
+		p.to(layerIPv6, data, 8)
 	}
 }
 
@@ -54,6 +41,17 @@ func (p *packet) vxlan(data []byte) {
 		return
 	}
 	p.to(layerEthernet, data, 8)
+}
+
+// vxlanGPE decodes a VXLAN-GPE header (draft-ietf-nvo3-vxlan-gpe, section 3).
+// Without the bit that announces a next protocol it is one of VXLAN.
+func (p *packet) vxlanGPE(data []byte) {
+	const nextProtocol = 0x04
+	if len(data) < 8 || data[0]&nextProtocol == 0 {
+		p.vxlan(data)
+		return
+	}
+	p.nextProtocol(data[3], data, 8)
 }
 
 // geneve decodes a GENEVE header and its options (RFC 8926).
@@ -71,7 +69,8 @@ func (p *packet) geneve(data []byte) {
 }
 
 // gtp decodes a GTP-U header with its extension headers (3GPP TS 29.281,
-// section 5); only messages of type 255 carry a packet.
+// section 5). Only messages of type 255 carry a packet; whether it is IP or
+// Ethernet was agreed when the tunnel was set up.
 func (p *packet) gtp(data []byte) {
 	const optional, extension = 7, 4
 	if len(data) < 8 || data[0]>>5 != 1 || data[0]&0x10 == 0 || data[1] != 255 {
@@ -98,11 +97,30 @@ func (p *packet) gtp(data []byte) {
 			next = data[n-1]
 		}
 	}
-	p.to(layerIP, data, n)
+	next := guess(data[n:], p.end-p.off-int64(n))
+	if next == layerIPv4 && p.gtpLength(data) && checksum4(data[n:]) {
+		p.room = 0 // beyond doubt, even if the packet was cut short before it entered the tunnel
+	}
+	p.to(next, data, n)
+}
+
+// gtpSource decodes a GTP-U header that only the source port announces.
+func (p *packet) gtpSource(data []byte) {
+	if !p.gtpLength(data) {
+		p.stop()
+		return
+	}
+	p.gtp(data)
+}
+
+// gtpLength reports whether the length in a GTP-U header is that of the
+// datagram.
+func (p *packet) gtpLength(data []byte) bool {
+	return len(data) >= 8 && 8+int64(be.Uint16(data[2:])) == p.room-p.off
 }
 
 // teredo steps over the authentication and origin headers of Teredo (RFC 4380,
-// section 5.1.1).
+// section 5.1.1) to an IPv6 packet, which must be as long as the datagram.
 func (p *packet) teredo(data []byte) {
 	n := 0
 	if len(data) >= 4 && be.Uint16(data) == 1 {
@@ -111,11 +129,34 @@ func (p *packet) teredo(data []byte) {
 	if len(data) >= n+2 && be.Uint16(data[n:]) == 0 {
 		n += 8
 	}
-	if len(data) < n {
+	if len(data) < n || !teredoFits(data[n:], p.room-p.off-int64(n)) {
 		p.stop()
 		return
 	}
 	p.to(layerIPv6, data, n)
+}
+
+// teredoFits reports whether data is an IPv6 packet of exactly size bytes on
+// the wire. Trailers may follow a bubble, a packet of no content, and must then
+// fill the rest (RFC 6081, section 4).
+func teredoFits(data []byte, size int64) bool {
+	if len(data) < 40 || data[0]>>4 != 6 {
+		return false
+	}
+	n := 40 + int64(be.Uint16(data[4:]))
+	if n == 40 && data[6] == protoNone {
+		for n+2 <= min(size, int64(len(data))) { // type and length
+			n += 2 + int64(data[n+1])
+		}
+	}
+	return n == size
+}
+
+// teredoAddress reports whether one end of an IPv6 packet has an address of
+// Teredo, in 2001::/32 (RFC 4380, section 2.6). Peers use any ports.
+func teredoAddress(data []byte) bool {
+	const prefix = 0x20010000
+	return be.Uint32(data[8:]) == prefix || be.Uint32(data[24:]) == prefix
 }
 
 // l2tp decodes the header of an L2TPv2 data message (RFC 2661, section 3.1).
@@ -146,4 +187,94 @@ func (p *packet) l2tp(data []byte) {
 		n += int(be.Uint16(data[n-2:]))
 	}
 	p.skip(layerPPP, data, n)
+}
+
+// tzsp decodes a TZSP header and its tagged fields, up to the one that ends
+// them. There is no standard; the numbers are those of the tools that write it.
+func (p *packet) tzsp(data []byte) {
+	const (
+		version = 1
+		sent    = 1 // type of a packet to be sent; 0 is one received, the others carry none
+		padding = 0
+		end     = 1
+	)
+	if len(data) < 4 || data[0] != version || data[1] > sent {
+		p.stop()
+		return
+	}
+	n := 4
+	for n < len(data) && data[n] != end {
+		switch {
+		case data[n] == padding:
+			n++
+		case len(data) < n+2:
+			n = len(data)
+		default:
+			n += 2 + int(data[n+1])
+		}
+	}
+	if n++; len(data) < n {
+		p.stop()
+		return
+	}
+	switch be.Uint16(data[2:]) {
+	case 1:
+		p.to(layerEthernet, data, n)
+	case 0x12:
+		p.to(layerWLAN, data, n)
+	case 0x77, 0x7f: // Prism, AVS
+		p.to(layerPrism, data, n)
+	default:
+		p.stop()
+	}
+}
+
+// capwap decodes the header of a CAPWAP data message (RFC 5415, section 4.3):
+// behind it is an Ethernet frame, or one of 802.11 (RFC 5416). A fragment that
+// is not the first is not the beginning of a frame.
+func (p *packet) capwap(data []byte) {
+	const (
+		wlanBinding = 1
+		native      = 0x0100 // the frame is that of the binding, not 802.3
+		fragment    = 0x0080
+		keepAlive   = 0x0008
+	)
+	if len(data) < 8 || data[0] != 0 { // version 0, not encrypted
+		p.stop()
+		return
+	}
+	n := int(data[1]>>3) * 4
+	flags := be.Uint16(data[2:])
+	if n < 8 || len(data) < n+2 || flags&keepAlive != 0 || flags&fragment != 0 && be.Uint16(data[6:])>>3 != 0 {
+		p.stop()
+		return
+	}
+	switch {
+	case flags&native == 0:
+		p.to(layerEthernet, data, n)
+	case flags>>9&31 == wlanBinding:
+		p.to(layerCAPWAPFrame, data, n)
+	default:
+		p.stop()
+	}
+}
+
+// capwapFrame decodes an 802.11 frame in CAPWAP. Some access points exchange
+// the two bytes of its frame control field.
+func (p *packet) capwapFrame(data []byte) {
+	if len(data) >= 2 && data[0]&wlanKindMask != wlanData && data[1]&wlanKindMask == wlanData {
+		p.wlanFrame(data[1], data[0], data)
+		return
+	}
+	p.wlan(data)
+}
+
+// etherIP decodes an EtherIP header (RFC 3378): version 3 and reserved bits.
+// Some systems write the version into the wrong half of the first byte.
+func (p *packet) etherIP(data []byte) {
+	if len(data) < 2 || data[0]>>4 != 3 && data[0]&15 != 3 {
+		p.stop()
+		return
+	}
+	p.to(layerEthernet, data, 2)
 }

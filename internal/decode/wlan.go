@@ -3,6 +3,7 @@ package decode
 // IEEE 802.11-2020, section 9: frame control, first and second byte.
 const (
 	wlanTypeMask  = 0x0c
+	wlanKindMask  = 0x0f // type and version
 	wlanData      = 0x08
 	wlanQoS       = 0x80 // subtypes of data with a QoS control field
 	wlanNull      = 0x40 // subtypes of data without data
@@ -20,7 +21,11 @@ func (p *packet) wlan(data []byte) {
 		p.fail(LinkHeaderCut)
 		return
 	}
-	control, flags := data[0], data[1]
+	p.wlanFrame(data[0], data[1], data)
+}
+
+// wlanFrame is wlan with the two bytes of the frame control field.
+func (p *packet) wlanFrame(control, flags uint8, data []byte) {
 	if control&wlanTypeMask != wlanData || control&wlanNull != 0 {
 		p.notIP(Control)
 		return
