@@ -22,6 +22,7 @@ import (
 	"github.com/google/gopacket"
 
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/linktype"
 )
 
 // Options says what a session key is made of. The zero value is usable.
@@ -111,6 +112,7 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 			return false
 		}
 		d.link, d.parser = link, d.parsers[first]
+		d.packet.padded = link == linktype.Ethernet || link == linktype.LinuxSLL
 	}
 	p := &d.packet
 	p.start(ev, wireLen)

@@ -126,6 +126,7 @@ const (
 	protoSCTP     = 132
 	protoUDPLite  = 136
 	protoMPLS     = 137 // RFC 4023
+	protoShim6    = 140
 	protoEthernet = 143 // RFC 8986, section 10.1
 )
 

@@ -2,9 +2,7 @@ package decode
 
 // ipv6 decodes an IPv6 header and walks its extension headers (RFC 8200,
 // section 4). The walk ends at the first upper-layer protocol, or where the
-// bytes end: then the header that is missing is the protocol. A payload length
-// of 0 where there is a next header means a jumbo payload (RFC 2675) or
-// segmentation offload: the wire length says how long the packet is.
+// bytes end: then the header that is missing is the protocol.
 func (p *packet) ipv6(data []byte) {
 	if len(data) < 40 {
 		p.fail(IPHeaderCut)
@@ -14,9 +12,9 @@ func (p *packet) ipv6(data []byte) {
 		p.fail(IPVersionBad)
 		return
 	}
-	length := int64(be.Uint16(data[4:]))
+	length, padding := int64(be.Uint16(data[4:])), false
 	if length == 0 && data[6] != protoNone {
-		length = max(p.end-p.off-40, 0)
+		length, padding = p.unsaid6(data)
 	}
 	k := p.enter(6, data[6], 40+length)
 	if k == nil {
@@ -30,12 +28,50 @@ func (p *packet) ipv6(data []byte) {
 	for w.step(p) {
 	}
 	p.payload = length - w.size
+	if padding {
+		p.payload = 0
+	}
 	if w.later {
 		k.Protocol = w.next
 		p.stop()
 		return
 	}
 	p.upper(w.next, w.rest, 40+w.size)
+}
+
+// unsaid6 returns the length of an IPv6 packet behind its header where the
+// payload length is 0 and there is a next header. A jumbogram has it in an
+// option. Otherwise segmentation offload left it out, and the wire length tells
+// it; but what fills a short Ethernet frame is padding, and no payload.
+func (p *packet) unsaid6(data []byte) (length int64, padding bool) {
+	const shortFrame = 64
+	if n, ok := jumbo(data); ok {
+		return n, false
+	}
+	return max(p.end-p.off-40, 0), p.padded && p.end <= shortFrame
+}
+
+// jumbo returns the length in the jumbo payload option of an IPv6 packet, in
+// its hop-by-hop options (RFC 2675, section 2; RFC 8200, section 4.2).
+func jumbo(data []byte) (length int64, ok bool) {
+	const pad1, jumboPayload = 0, 0xc2
+	if data[6] != protoHopByHop || len(data) < 48 {
+		return 0, false
+	}
+	options := data[42:min(len(data), 48+8*int(data[41]))]
+	for len(options) >= 2 {
+		n := 2 + int(options[1])
+		switch {
+		case options[0] == pad1:
+			n = 1
+		case n > len(options):
+			return 0, false
+		case options[0] == jumboPayload && n == 6:
+			return int64(be.Uint32(options[2:])), true
+		}
+		options = options[n:]
+	}
+	return 0, false
 }
 
 // walk6 is the walk over IPv6 extension headers.
@@ -54,6 +90,10 @@ func (w *walk6) step(p *packet) bool {
 	size := (int(w.rest[1]) + 1) * 8
 	switch w.next {
 	case protoHopByHop, protoRouting, protoDestOpts:
+	case protoShim6: // with a payload only if the first bit behind the length is set (RFC 5533, section 5.2)
+		if len(w.rest) < 3 || w.rest[2]&0x80 == 0 {
+			return false
+		}
 	case protoAH:
 		size = (int(w.rest[1]) + 2) * 4
 	case protoFragment:

@@ -34,6 +34,7 @@ type packet struct {
 
 	// What lasts longer than one record.
 	opts        Options
+	padded      bool // short frames of the link type are padded
 	tunnelPorts *portTable
 	event       int // number of the next event in the block
 	fragments   []fragment
