@@ -22,6 +22,10 @@ const (
 	TooDeep
 	// NumReasons is the number of reasons, counting none.
 	NumReasons
+
+	// linkUnsupported: the header in front of the packet names a link type
+	// that has no decoder. It is counted with the records of such link types.
+	linkUnsupported = NumReasons
 )
 
 // String returns the words for the run summary.
@@ -77,8 +81,9 @@ type Counts struct {
 	// Undecodable counts by reason the packets that are too damaged, too
 	// short or too well kept to have a key.
 	Undecodable [NumReasons]uint64
-	// UnsupportedLink counts records by the link type that has no decoder;
-	// nil while there are none.
+	// UnsupportedLink counts packets by the link type that has no decoder,
+	// their record's or the one that a header in front of them names; nil
+	// while there are none.
 	UnsupportedLink map[uint16]uint64
 	// FurtherPackets is the number of packets behind the first one of their
 	// record: see Decoder.More.
@@ -148,6 +153,8 @@ func (c *Counts) leftOut(p *packet) {
 	case p.kind != kindNone:
 		c.NonIP++
 		c.Kinds[p.kind]++
+	case p.reason == linkUnsupported:
+		c.unsupported(p.unsupported)
 	case p.reason != reasonNone:
 		c.Undecodable[p.reason]++
 	case p.next == layerIP || p.next == layerIPv4 || p.next == layerIPv6:

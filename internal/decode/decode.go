@@ -22,7 +22,6 @@ import (
 	"github.com/google/gopacket"
 
 	"pcapbatch/internal/flow"
-	"pcapbatch/internal/linktype"
 )
 
 // Options says what a session key is made of. The zero value is usable.
@@ -112,7 +111,7 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 			return false
 		}
 		d.link, d.parser = link, d.parsers[first]
-		d.packet.padded = link == linktype.Ethernet || link == linktype.LinuxSLL
+		d.packet.padded = padsShortFrames(link)
 	}
 	p := &d.packet
 	p.start(ev, wireLen)

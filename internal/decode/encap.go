@@ -86,11 +86,37 @@ func (p *packet) taggedType(data []byte, n int) {
 // ciscoMeta steps over Cisco metadata: version, length, option, group tag.
 func (p *packet) ciscoMeta(data []byte) { p.taggedType(data, 6) }
 
-// vnTag steps over an 802.1BR or VN tag.
+// vnTag steps over a VN tag.
 func (p *packet) vnTag(data []byte) { p.taggedType(data, 4) }
 
 // rTag steps over a redundancy tag (802.1CB).
 func (p *packet) rTag(data []byte) { p.taggedType(data, 4) }
+
+// hsr steps over a tag of High-availability Seamless Redundancy (IEC 62439-3).
+func (p *packet) hsr(data []byte) { p.taggedType(data, 4) }
+
+// eTag steps over an E-TAG (802.1BR).
+func (p *packet) eTag(data []byte) { p.taggedType(data, 6) }
+
+// arista steps over a time stamp of Arista switches: a subtype, a version that
+// tells 64 bits from 48, and the time.
+func (p *packet) arista(data []byte) {
+	if len(data) < 4 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	const timestamp = 1
+	switch size := data[3] >> 4; {
+	case be.Uint16(data) != timestamp:
+		p.notIP(Other)
+	case size == 1:
+		p.taggedType(data, 4+8)
+	case size == 2:
+		p.taggedType(data, 4+6)
+	default:
+		p.notIP(Other)
+	}
+}
 
 // backbone steps over the service tag of 802.1ah; behind it is the customer's
 // Ethernet header.

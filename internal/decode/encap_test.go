@@ -31,6 +31,22 @@ var encapsulations = []decodeCase{
 	{name: "cisco metadata", hex: `8909 01 01 0001 0005 0800`},
 	{name: "vn tag", hex: `8926 0000 0000 0800`},
 	{name: "redundancy tag", hex: `f1c1 0000 0001 0800`},
+	{name: "redundancy tag of hsr", hex: `89 2f 00 3a 00 01 08 00  # path and size, sequence number`},
+	{name: "e-tag", hex: `
+		89 3f
+		00 00 10 05 00 00  # priority, ingress and egress port
+		08 00`},
+	{name: "arista time stamp of 64 bits", hex: `
+		d2 8b
+		00 01 00 10              # time stamp, 64 bits, TAI
+		65 53 f1 25 00 00 00 05  # seconds, nanoseconds
+		08 00`},
+	{name: "arista time stamp of 48 bits, utc", hex: `d28b 0001 0120 f125 00000005 0800`},
+	{name: "marvell tag behind linux's ethertype", hex: `
+		da da 00 00
+		c0 01 00 00  # forward, port 0, no vlan
+		08 00`},
+	{name: "llc in a jumbo frame", hex: `88 70 aa aa 03 00 00 00 08 00`},
 	{name: "802.1ah", hex: `88a8 0001 88e7 00000001` + macs + `0800`},
 	{name: "fabricpath", hex: `8903 4020` + macs + `8100 0007 0800`},
 	{name: "trill", hex: `22f3 0000 0001 0002` + macs + `0800`},
@@ -111,6 +127,9 @@ func TestEncapsulationEnds(t *testing.T) {
 		{name: "pppoe discovery", hex: `8863 1109 0000 0000`, want: "non-ip: link control"},
 		{name: "pppoe with a discovery code", hex: `8864 1109 0000 0000`, want: "non-ip: link control"},
 		{name: "macsec with encryption", hex: `88e5 0c 00 00000001 0800` + ipv4TCP, want: "undecodable: encrypted link layer"},
+		{name: "arista frame of another subtype", hex: `d28b cafe 0001 0000` + zeros(20), want: "non-ip: other"},
+		{name: "arista time stamp of another version", hex: `d28b 0001 0030` + zeros(20), want: "non-ip: other"},
+		{name: "hsr supervision", hex: `88fb 0001 0001`, want: "non-ip: link control"},
 		{name: "nsh header too short", hex: `894f 0fc1 02 01`, want: "undecodable: link header malformed"},
 		{name: "nsh cut off", hex: `894f 0fc2 02 01`, want: "undecodable: link header cut off"},
 		{name: "trill cut off", hex: `22f3 07c0 0001 0002`, want: "undecodable: link header cut off"},
@@ -136,6 +155,9 @@ func TestVLANKey(t *testing.T) {
 		{name: "one tag", link: 1, opts: vlan, hex: macs + `8100 f064 0800` + ipv4TCP, want: ipv4TCPText + " vlan 100,0"},
 		{name: "two tags", link: 1, opts: vlan, hex: macs + `88a8 0065 8100 3064 0800` + ipv4TCP, want: ipv4TCPText + " vlan 101,100"},
 		{name: "three tags", link: 1, opts: vlan, hex: macs + `9100 0066 88a8 0065 8100 3064 0800` + ipv4TCP, want: ipv4TCPText + " vlan 102,100"},
+		{name: "marvell tag of a frame with vlan", link: 284, opts: vlan, hex: macs + `e0 01 f0 64 08 00` + ipv4TCP, want: ipv4TCPText + " vlan 100,0"},
+		{name: "marvell tag of a frame without", link: 284, opts: vlan, hex: macs + `c0 01 00 64 08 00` + ipv4TCP, want: ipv4TCPText},
+		{name: "marvell tag in front of another vlan tag", link: 1, opts: vlan, hex: macs + `dada 0000 e0 01 00 65 8100 0064 08 00` + ipv4TCP, want: ipv4TCPText + " vlan 101,100"},
 		{name: "off", link: 1, hex: macs + `8100 0064 0800` + ipv4TCP, want: ipv4TCPText},
 		{name: "ipv6", link: 1, opts: vlan, hex: macs + `8100 0064 86dd` + ipv6UDP, want: ipv6UDPText + " vlan 100,0"},
 		{name: "tag inside a closed tunnel", link: 1, opts: vlan, hex: vxlan, want: "192.0.2.1 4096 > 192.0.2.2 4789 / 17 payload 70 vlan 5,0"},

@@ -31,6 +31,12 @@ const (
 	etherVNTag      = 0x8926
 	etherNSH        = 0x894f
 	etherRTag       = 0xf1c1 // 802.1CB
+	etherHSR        = 0x892f // IEC 62439-3
+	etherPRP        = 0x88fb // supervision of PRP and HSR, IEC 62439-3
+	etherETag       = 0x893f // 802.1BR
+	etherArista     = 0xd28b
+	etherEDSA       = 0xdada // as Linux has it
+	etherJumboLLC   = 0x8870 // LLC in a frame too long for a length field
 	maxEtherLength  = 1500   // up to here the field is an 802.3 length
 	etherHeaderSize = 14
 )
@@ -59,7 +65,7 @@ func (p *packet) etherType(t uint16, data []byte, n int) {
 		p.to(layerPPPoE, data, n)
 	case etherARP, etherRARP:
 		p.notIP(ARP)
-	case etherPPPoEDisc, etherEAPOL, etherSlow, etherLLDP, etherLoopback, etherCFM:
+	case etherPPPoEDisc, etherEAPOL, etherSlow, etherLLDP, etherLoopback, etherCFM, etherPRP:
 		p.notIP(Control)
 	default:
 		p.rareType(t, data, n)
@@ -89,6 +95,16 @@ func (p *packet) rareType(t uint16, data []byte, n int) {
 		p.to(layerNSH, data, n)
 	case etherRTag:
 		p.to(layerRTag, data, n)
+	case etherHSR:
+		p.to(layerHSR, data, n)
+	case etherETag:
+		p.to(layerETag, data, n)
+	case etherArista:
+		p.to(layerArista, data, n)
+	case etherEDSA:
+		p.to(layerEDSATag, data, n)
+	case etherJumboLLC:
+		p.to(layerLLC, data, n)
 	default:
 		if t <= maxEtherLength {
 			p.cutEnd(p.off+int64(n), int64(t))
@@ -129,17 +145,30 @@ func (p *packet) llc(data []byte) {
 	case len(data) < 3:
 		p.fail(LinkHeaderCut)
 	case data[0] == 0xaa && data[1] == 0xaa && data[2] == 3:
-		p.snap(data, 3)
+		p.snap(data, 3, 0)
 	case data[0] == 6 && data[2] == 3: // the IP SAP
 		p.to(layerIPv4, data, 3)
+	case data[0] == 0xfe && data[1] == 0xfe && data[2] == 3:
+		p.nlpid(data, 3, LLC)
 	default:
 		p.notIP(LLC)
 	}
 }
 
+// atm decodes LLC in ATM (RFC 2684), where two bytes of padding stand in front
+// of a bridged frame.
+func (p *packet) atm(data []byte) {
+	if len(data) >= 3 && data[0] == 0xaa && data[1] == 0xaa && data[2] == 3 {
+		p.snap(data, 3, 2)
+		return
+	}
+	p.llc(data)
+}
+
 // snap decodes SNAP at n: an EtherType, if the organisation is none or that of
-// bridge tunnels (802.1H).
-func (p *packet) snap(data []byte, n int) {
+// bridge tunnels (802.1H), or a bridged Ethernet frame behind pad bytes (RFC
+// 2427, section 4.2; RFC 2684, section 5.2).
+func (p *packet) snap(data []byte, n, pad int) {
 	if len(data) < n+5 {
 		p.fail(LinkHeaderCut)
 		return
@@ -151,6 +180,32 @@ func (p *packet) snap(data []byte, n int) {
 			p.etherType(t, data, n+5)
 			return
 		}
+	case 0x0080c2:
+		if t == 1 || t == 7 { // with and without frame check sequence
+			p.skip(layerEthernet, data, n+5+pad)
+			return
+		}
 	}
 	p.notIP(LLC)
+}
+
+// nlpid goes on with the network layer protocol identifier at n (ISO/IEC TR
+// 9577; RFC 2427, section 3). Other protocols than IP are of the given kind.
+func (p *packet) nlpid(data []byte, n int, other Kind) {
+	if len(data) <= n {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	switch data[n] {
+	case 0xcc:
+		p.to(layerIPv4, data, n+1)
+	case 0x8e:
+		p.to(layerIPv6, data, n+1)
+	case 0xcf:
+		p.to(layerPPP, data, n+1)
+	case 0x80:
+		p.snap(data, n+1, 0)
+	default:
+		p.notIP(other)
+	}
 }

@@ -27,7 +27,7 @@ func firstLayer(link uint16) gopacket.LayerType {
 	case linktype.PPPoE:
 		return layerPPPoE
 	case linktype.ATMRFC1483:
-		return layerLLC
+		return layerATM
 	case linktype.CiscoHDLC:
 		return layerCHDLC
 	case linktype.IEEE80211:
@@ -60,6 +60,26 @@ func firstLayer(link uint16) gopacket.LayerType {
 		return layerJuniperFrameRelay
 	case linktype.JuniperCiscoHDLC:
 		return layerJuniperCHDLC
+	case linktype.CHDLCWithDirection:
+		return layerCHDLCDirection
+	case linktype.FRWithDirection:
+		return layerFrameRelayDirection
+	case linktype.MPLS:
+		return layerMPLS
+	case linktype.SLIP:
+		return layerSLIP
+	case linktype.IPoIB:
+		return layerIPoIB
+	case linktype.ERF, linktype.ERFEthernet, linktype.ERFPOS:
+		return layerERF
+	case linktype.DSABroadcom:
+		return layerBroadcomTag
+	case linktype.DSABroadcomPrepend:
+		return layerBroadcomPrepend
+	case linktype.DSAMarvell:
+		return layerDSA
+	case linktype.EDSAMarvell:
+		return layerEDSA
 	case linktype.PPI:
 		return layerPPI
 	case linktype.IPNET:
@@ -74,6 +94,17 @@ func firstLayer(link uint16) gopacket.LayerType {
 		return layerSLL2
 	}
 	return layerNone
+}
+
+// padsShortFrames reports whether the frames of a link type are those of
+// Ethernet, which fills short ones up.
+func padsShortFrames(link uint16) bool {
+	switch link {
+	case linktype.Ethernet, linktype.LinuxSLL, linktype.DSABroadcom, linktype.DSABroadcomPrepend,
+		linktype.DSAMarvell, linktype.EDSAMarvell:
+		return true
+	}
+	return false
 }
 
 // family goes on with what a BSD address family says; IPv6 has a number of
@@ -116,6 +147,11 @@ func (p *packet) pppDirection(data []byte) {
 	}
 	p.skip(layerPPP, data, 1)
 }
+
+// cHDLCDirection and frameRelayDirection step over a byte that tells sent from
+// received.
+func (p *packet) cHDLCDirection(data []byte)      { p.skip(layerCHDLC, data, 1) }
+func (p *packet) frameRelayDirection(data []byte) { p.skip(layerFrameRelay, data, 1) }
 
 // pppHDLC decodes PPP in HDLC-like framing (RFC 1662) or, as its first byte
 // says, Cisco HDLC.
@@ -160,22 +196,7 @@ func (p *packet) frameRelay(data []byte) {
 	if data[n] == 0 { // padding
 		n++
 	}
-	if len(data) <= n {
-		p.fail(LinkHeaderCut)
-		return
-	}
-	switch data[n] {
-	case 0xcc:
-		p.to(layerIPv4, data, n+1)
-	case 0x8e:
-		p.to(layerIPv6, data, n+1)
-	case 0xcf:
-		p.to(layerPPP, data, n+1)
-	case 0x80:
-		p.snap(data, n+1)
-	default:
-		p.notIP(Other)
-	}
+	p.nlpid(data, n, Other)
 }
 
 // enc decodes the header of the OpenBSD IPsec interface.
@@ -183,7 +204,9 @@ func (p *packet) enc(data []byte) { p.hostFamily(data, 12) }
 
 // ARPHRD numbers that say how SLL's protocol field is to be read.
 const (
+	arphrdFRAD     = 770
 	arphrdWLAN     = 801
+	arphrdPrism    = 802
 	arphrdRadiotap = 803
 	arphrdNetlink  = 824
 )
@@ -214,10 +237,18 @@ func (p *packet) cooked(arphrd, t uint16, data []byte, n int) {
 		p.notIP(Control)
 	case arphrd == arphrdWLAN:
 		p.to(layerWLAN, data, n)
+	case arphrd == arphrdPrism:
+		p.to(layerPrism, data, n)
 	case arphrd == arphrdRadiotap:
 		p.to(layerRadiotap, data, n)
+	case arphrd == arphrdFRAD: // Frame Relay, whatever the protocol field says
+		p.to(layerFrameRelay, data, n)
+	case t == 3:
+		p.to(layerEthernet, data, n)
 	case t == 4:
 		p.to(layerLLC, data, n)
+	case t == 7:
+		p.to(layerPPPHDLC, data, n)
 	case t <= maxEtherLength:
 		p.notIP(Other)
 	default:
@@ -260,6 +291,21 @@ func (p *packet) fireWire(data []byte) {
 		return
 	}
 	p.etherType(be.Uint16(data[16:]), data, 18)
+}
+
+// slip steps over the header that capturing systems put before a SLIP packet: a
+// direction, and the header as it was compressed (RFC 1144). The packet behind
+// it is not compressed.
+func (p *packet) slip(data []byte) { p.skip(layerIP, data, 16) }
+
+// ipoib decodes IP over InfiniBand: a global routing header, and behind it an
+// EtherType and two reserved bytes (RFC 4391, section 6).
+func (p *packet) ipoib(data []byte) {
+	if len(data) < 44 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	p.etherType(be.Uint16(data[40:]), data, 44)
 }
 
 // skip steps over a header of n bytes.

@@ -83,6 +83,50 @@ var linkTypes = []decodeCase{
 	{name: "ipnet", link: 226, hex: `01 02 0000 00000044` + zeros(16)},
 	{name: "nflog", link: 239, hex: `02 00 0000  0800 0100 0800 0100  0500 0a00 00 000000  3000 0900`},
 	{name: "nflog, big endian", link: 239, hex: `02 00 0000  0008 0001 0800 0100  0005 000a 00 000000  0030 0009`},
+	{name: "slip", link: 8, hex: `
+		00                                # received
+		45 00 00 2c  00 01 40 00  40 06   # as it was compressed
+		26 c9 0a 00  00`},
+	{name: "ip over infiniband", link: 242, hex: `
+		60 00 00 00  00 34 1b 00      # global routing header: version, length
+		fe80000000000000 0002c90300000001
+		ff12401bffff0000 00000000ffffffff
+		08 00  00 00                  # EtherType, reserved`},
+	{name: "broadcom tag", link: 281, hex: macs + `20 00 00 01 08 00  # opcode and port`},
+	{name: "broadcom tag and vlan", link: 281, hex: macs + `20 00 00 01 81 00 00 64 08 00`},
+	{name: "broadcom tag with 802.3", link: 281, hex: macs + `20 00 00 01 00 34` + snap4},
+	{name: "broadcom tag in front", link: 282, hex: `20 00 00 01` + macs + `08 00`},
+	{name: "marvell tag", link: 284, hex: macs + `c0 01 00 00 08 00  # forward, port 0, no vlan`},
+	{name: "marvell tag of a frame with vlan", link: 284, hex: macs + `e0 01 00 64 08 00`},
+	{name: "marvell tag behind an ethertype", link: 285, hex: macs + `da da 00 00 c0 01 00 00 08 00`},
+	{name: "marvell tag behind another ethertype", link: 285, hex: macs + `91 00 00 00 40 08 00 00 08 00`},
+	{name: "erf", link: 197, hex: `
+		00 00 00 00 f1 53 65 00  # time
+		02 04 00 50 00 00 00 3a  # Ethernet; record length, losses, wire length 58
+		00 00                    # padding
+		` + macs + ` 08 00`},
+	{name: "erf, frame check sequence counted", link: 197, hex: `0000000000f15365 14 04 0050 0000 003e 0000` + macs + `0800`},
+	{name: "erf with extension headers", link: 197, hex: `0000000000f15365 82 04 0060 0000 003a 84 00000000000000 05 00000000000000 0000` + macs + `0800`},
+	{name: "erf with ipv4", link: 197, hex: `0000000000f15365 16 04 003c 0000 002c`},
+	{name: "erf with ppp", link: 197, hex: `0000000000f15365 01 04 0040 0000 0034 ff03 0021`},
+	{name: "erf with cisco hdlc", link: 197, hex: `0000000000f15365 01 04 0040 0000 0034 0f00 0800`},
+	{name: "erf with multi-channel hdlc", link: 197, hex: `0000000000f15365 05 04 0040 0000 0034 00000001 0f00 0800`},
+	{name: "erf ethernet", link: 175, hex: `0000000000f15365 02 04 0050 0000 003a 0000` + macs + `0800`},
+	{name: "erf packet over sonet", link: 176, hex: `0000000000f15365 01 04 0040 0000 0034 ff03 0021`},
+	{name: "erf in ppi", link: 192, hex: `00 00 08 00 c5000000 0000000000f15365 16 04 003c 0000 002c`},
+	{name: "mpls", link: 219, hex: `0001 0140`},
+	{name: "c-hdlc with direction", link: 205, hex: `01 0f 00 08 00`},
+	{name: "frame relay with direction", link: 206, hex: `00 18 41 03 cc`},
+	{name: "frame relay, bridged ethernet", link: 107, hex: `18 41 03 00 80 00 80 c2 00 07` + macs + `08 00`},
+	{name: "frame relay, bridged ethernet with frame check sequence", link: 107, hex: `18 41 03 00 80 00 80 c2 00 01` + macs + `08 00`},
+	{name: "atm, bridged ethernet", link: 100, hex: `aa aa 03 00 80 c2 00 07 00 00` + macs + `08 00`},
+	{name: "atm, nlpid", link: 100, hex: `fe fe 03 cc`},
+	{name: "atm, ppp", link: 100, hex: `fe fe 03 cf 00 21`},
+	{name: "sll of a frame relay device", link: 113, hex: `0000 0302 0000 0000 0000 0000 0000 0000 18 41 03 cc`},
+	{name: "sll2 of a frame relay device", link: 276, hex: `0019 0000 00000001 0302 00 00 0000000000000000 18 41 08 00`},
+	{name: "sll of a wireless monitor with prism", link: 113, hex: `0000 0322` + sllAddress + `0004 44 00 00 00 90 00 00 00` + zeros(136) + wlan + snap4},
+	{name: "sll with ethernet", link: 113, hex: `0000 0001` + sllAddress + `0003` + macs + `08 00`},
+	{name: "sll with ppp", link: 113, hex: `0000 0200` + sllAddress + `0007 ff 03 00 21`},
 	{name: "sll2", link: 276, hex: `0800 0000 00000001 0001 00 06 02 00 00 00 00 01 0000`},
 }
 
@@ -194,7 +238,15 @@ func TestLinkWithoutIP(t *testing.T) {
 		{name: "pflog header too short to be one", link: 117, hex: `08 02 00 00 00000000` + ipv4TCP, want: "undecodable: link header malformed"},
 		{name: "nflog attribute of no length", link: 239, hex: `02 00 0000 0000 0100`, want: "undecodable: link header malformed"},
 		{name: "nflog without packet", link: 239, hex: `02 00 0000 0500 0100 00 000000`, want: "undecodable: link header cut off"},
-		{name: "pktap of a link type without decoder", link: 258, hex: `6c000000 01000000 e7000000` + zeros(96), want: "non-ip: other"},
+		{name: "pktap of a link type without decoder", link: 258, hex: `6c000000 01000000 e7000000` + zeros(96), want: "unsupported link type 231"},
+		{name: "erf of an unknown type", link: 197, hex: `0000000000f15365 15 04 0010 0000 0000`, want: "unsupported link type 197"},
+		{name: "erf with hdlc of an unknown kind", link: 197, hex: `0000000000f15365 01 04 0020 0000 0010` + zeros(16), want: "unsupported link type 197"},
+		{name: "erf metadata", link: 197, hex: `0000000000f15365 1b 04 0010 0000 0000`, want: "non-ip: link control"},
+		{name: "erf extension headers without end", link: 197, hex: `0000000000f15365 82 04 0010 0000 0000 8400000000000000`, want: "undecodable: link header cut off"},
+		{name: "slip with neither version", link: 8, hex: zeros(16) + `00`, want: "undecodable: ip version contradicts link layer"},
+		{name: "infiniband arp", link: 242, hex: zeros(40) + `0806 0000 0020`, want: "non-ip: arp"},
+		{name: "frame relay, bridged spanning tree", link: 107, hex: `18 41 03 00 80 00 80 c2 00 0e 0000`, want: "non-ip: llc"},
+		{name: "isis", link: 1, hex: macs + `0008 fe fe 03 83 1b 01 00 00`, want: "non-ip: llc"},
 		{name: "ppi inside ppi inside ppi ...", link: 192, hex: repeat(`00 00 08 00 c0000000`, 200), want: "undecodable: too many layers"},
 		{name: "ppi length inside its header", link: 192, hex: `00 00 04 00 01000000`, want: "undecodable: link header malformed"},
 		{name: "juniper without magic number", link: 178, hex: `4d 47 44 00 0000`, want: "undecodable: link header malformed"},

@@ -32,6 +32,8 @@ type packet struct {
 	// a tunnel over IP. Valid inside a tunnel only.
 	room int64
 
+	unsupported uint16 // link type, if reason is linkUnsupported
+
 	// What lasts longer than one record.
 	opts        Options
 	padded      bool // short frames of the link type are padded
@@ -100,6 +102,12 @@ func (p *packet) fail(r Reason) {
 func (p *packet) notIP(k Kind) {
 	p.stop()
 	p.kind = k
+}
+
+// noDecoder ends the walk at a packet of a link type without a decoder.
+func (p *packet) noDecoder(link uint16) {
+	p.fail(linkUnsupported)
+	p.unsupported = link
 }
 
 // cutEnd lowers the end of the packet to n bytes behind offset off: what

@@ -89,7 +89,7 @@ func (p *packet) nested(n, link uint32, data []byte) {
 	}
 	next := firstLayer(uint16(link))
 	if next == layerNone {
-		p.notIP(Other)
+		p.noDecoder(uint16(link))
 		return
 	}
 	if uint64(n) > uint64(len(data)) {
