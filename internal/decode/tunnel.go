@@ -1,37 +1,43 @@
 package decode
 
+import "github.com/google/gopacket"
+
 // Tunnels: what may stand between two IP headers. They are walked whether or
 // not they are to be opened, so that the summary can say how many there are;
 // enter decides which header is the session's. A tunnel that ends in anything
 // but an IP header leaves the session as it was.
 
-// udp reads ports, and goes on with a tunnel if a port says so.
+// udp reads ports, and goes on with a tunnel if there is one.
 func (p *packet) udp(data []byte) {
 	p.ports(data)
+	if len(data) < 6 {
+		return
+	}
 	carried := p.payload
 	// What IP carries behind the datagram is no payload (RFC 9868, section 4).
 	// A length that says more than IP has, or less than a header, says nothing:
 	// that of a first fragment, of offloaded segments, of a jumbogram.
-	if len(data) >= 6 {
-		if n := int64(be.Uint16(data[4:])); n >= 8 && (n < carried || p.fragmented) {
+	if n := int64(be.Uint16(data[4:])); n >= 8 {
+		p.payload = min(carried, n)
+		if n < carried || p.fragmented {
 			carried = n
-			p.payload = min(p.payload, n)
 		}
 	}
-	if len(data) <= 8 {
-		return
-	}
-	k := &p.ev.Key
-	next := p.tunnelPorts.layer(k.SrcPort, k.DstPort)
 	switch {
-	case next != layerNone:
-		p.room = p.off + carried
-		p.cutEnd(p.off, carried)
-		p.to(next, data, 8)
-	case data[8]>>4 == 6 && teredoFits(data[8:], carried-8) && teredoAddress(data[8:]):
-		p.room = p.off + carried
-		p.to(layerIPv6, data, 8)
+	case len(data) <= 8:
+	case p.tunnelPorts.maybe(be.Uint16(data), be.Uint16(data[2:])):
+		p.tunnel(p.tunnelPorts.layer(be.Uint16(data), be.Uint16(data[2:])), data, carried)
+	case teredoFits(data[8:], carried-8) && teredoAddress(data[8:]): // between peers
+		p.tunnel(layerIPv6, data, carried)
 	}
+}
+
+// tunnel goes on with the content of a UDP datagram of size bytes. There is
+// none if next is layerNone.
+func (p *packet) tunnel(next gopacket.LayerType, data []byte, size int64) {
+	p.room = p.off + size
+	p.cutEnd(p.off, size)
+	p.to(next, data, 8)
 }
 
 // vxlan decodes a VXLAN header (RFC 7348).

@@ -66,12 +66,12 @@ func newPortTable(ports []TunnelPort) *portTable {
 	return t
 }
 
+// maybe reports whether one of two ports can be that of a tunnel.
+func (t *portTable) maybe(src, dst uint16) bool { return t.low[uint8(src)] || t.low[uint8(dst)] }
+
 // layer returns the layer that a datagram from src to dst begins with,
 // layerNone if it is that of no tunnel.
 func (t *portTable) layer(src, dst uint16) gopacket.LayerType {
-	if !t.low[uint8(dst)] && !t.low[uint8(src)] {
-		return layerNone
-	}
 	if next := tunnelLayers[t.tunnel(dst)]; next != layerNone {
 		return next
 	}
