@@ -163,6 +163,12 @@ func linkTypes() []story {
 		{file: "80211.pcap", text: "802.11 data, QoS data, 4-address data, a beacon (not IP) and an encrypted frame; " + rest, capture: pcap(link80211, wireless(nil)...), layers: "wlan:llc:ip:udp"},
 		{file: "80211-radiotap.pcap", text: "the same behind a radiotap header of 9 bytes", capture: radiotap(), layers: "radiotap:wlan_radio:wlan:llc:ip:udp"},
 		{file: "80211-ppi.pcap", text: "the same behind a PPI header", capture: ppi(), layers: "ppi:wlan_radio:wlan:llc:ip:udp"},
+		{file: "80211-amsdu.pcap", text: "two 802.11 frames of several packets: IPv4, ARP and IPv6 with a check sequence behind them; IPv4 and one whose length is wrong; two sessions, 3 packets", capture: aggregated(), layers: "wlan:llc:ip:udp:data:llc:arp:llc:ipv6:udp"},
+		{file: "slip.pcap", text: "SLIP; " + rest, capture: slip(), tshark: unread},
+		{file: "ipoib.pcap", text: "IP over InfiniBand; " + rest, capture: ipoib(), layers: "ipoib:ip:udp"},
+		{file: "dsa.pcap", text: "Ethernet with the tag of a Marvell switch; " + rest, capture: dsa(), tshark: unread},
+		{file: "edsa.pcap", text: "the same tag behind an EtherType; " + rest, capture: edsa(), tshark: unread},
+		{file: "erf-in-pcap.pcap", text: "records of ERF in pcap, with Ethernet and with IP; " + rest, capture: erfInPcap(), tshark: number},
 		{file: "enc.pcap", text: "OpenBSD's IPsec interface; " + rest, capture: enc(), layers: "enc:ip:udp"},
 		{file: "pflog.pcap", text: "OpenBSD's packet filter log; " + rest, capture: pflog(), layers: "pflog:ip:udp"},
 		{file: "nflog.pcap", text: "Linux netfilter log, a prefix before the packet; " + rest, capture: nflog(), layers: "nflog:ip:udp"},
@@ -174,6 +180,8 @@ func tunnels() []story {
 	return []story{
 		{file: "mpls.pcap", text: "two MPLS labels before IP, other labels for IPv6; one IPv4 and one IPv6 session", capture: mpls(), layers: "eth:ethertype:mpls:ip:udp"},
 		{file: "mpls-pseudowire.pcap", text: "Ethernet in MPLS, with a control word, and without one and with a VLAN tag; one session", capture: mplsPseudowire(), layers: "mpls:pwethheuristic:pwethcw:eth:ethertype:ip:udp"},
+		{file: "pseudowires.pcap", text: "Ethernet in MPLS without a control word, to MAC addresses that begin like IP headers; one IPv4 and one IPv6 session", capture: pseudowires(), tshark: number},
+		{file: "shims.pcap", text: "TPIDs 0x9200, 0x9300, 0x8200, E-TAG, HSR, time stamps of Arista, a Marvell tag, LLC behind 0x8870; one IPv4 and one IPv6 session", capture: shims(), layers: "eth:ethertype:etag:ethertype:ipv6:udp"},
 		{file: "pppoe.pcap", text: "PPPoE session frames and a discovery frame, which is not IP; one IPv4 and one IPv6 session", capture: pppoe(), layers: "eth:ethertype:pppoes:ppp:ip:udp"},
 		{file: "gre.pcap", text: "GRE: plain; with checksum, key and sequence number; with a transparent Ethernet frame", capture: gre(), layers: "eth:ethertype:ip:gre:ip:udp"},
 		{file: "erspan.pcap", text: "ERSPAN types I, II and III", capture: erspan(), layers: "gre:erspan:eth:ethertype:ip:udp"},
@@ -185,6 +193,9 @@ func tunnels() []story {
 		{file: "ip-in-ip.pcap", text: "IPv4 in IPv4", capture: ipInIP(), layers: "eth:ethertype:ip:ip:udp"},
 		{file: "6in4.pcap", text: "IPv6 in IPv4", capture: sixInFour(), layers: "eth:ethertype:ip:ipv6:udp"},
 		{file: "4in6.pcap", text: "IPv4 in IPv6", capture: fourInSix(), layers: "eth:ethertype:ipv6:ip:udp"},
+		{file: "ip-tunnels.pcap", text: "EtherIP, MPLS in IP, Ethernet as an IP protocol, EoIP in GRE; one session inside", capture: ipTunnels(), layers: "eth:ethertype:ip:etherip:eth:ethertype:ip:udp"},
+		{file: "udp-tunnels.pcap", text: "VXLAN-GPE, and VXLAN on its port; Ethernet in GTP-U; TZSP; CAPWAP with Ethernet and with 802.11; MPLS and GRE in UDP; one session inside", capture: udpTunnels(), layers: "udp:tzsp:eth:ethertype:ip:udp"},
+		{file: "no-tunnels.pcap", text: "what lies on the ports of tunnels and is none: DNS answers, VXLAN by its source port, a packet longer than its datagram", capture: noTunnels(), tshark: number},
 		{file: "nested-tunnels.pcap", text: "VXLAN in IPv4 in GRE in IPv6", capture: nested(), layers: "eth:ethertype:ipv6:gre:ip:udp:vxlan:eth:ethertype:ip:udp"},
 	}
 }
