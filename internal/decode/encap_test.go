@@ -122,6 +122,7 @@ func TestEncapsulationEnds(t *testing.T) {
 		{name: "arp behind a control word", hex: `8847 0001 0140 00000000` + macs + `0806 0001`, want: "non-ip: arp"},
 		{name: "arp in a pseudowire to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 0806 0001`, want: "non-ip: arp"},
 		{name: "lldp in a pseudowire to a mac address that begins with 6", hex: `8847 0001 0140 600000000002 020000000001 88cc` + zeros(40), want: "non-ip: link control"},
+		{name: "profinet in a pseudowire to a mac address like an ipv4 header", hex: `8847 0001 0140 450000200002 020000000001 8892` + zeros(40), want: "non-ip: other"},
 		{name: "unknown ethertype in a pseudowire to a mac address that begins with 4", hex: `8847 0001 0140 454545454545 020000000001 8892` + zeros(40), want: "non-ip: other"},
 		{name: "arp in a pseudowire", hex: `8847 0001 0140` + macs + `0806 0001`, want: "non-ip: arp"},
 		{name: "pppoe discovery", hex: `8863 1109 0000 0000`, want: "non-ip: link control"},

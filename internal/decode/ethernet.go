@@ -37,7 +37,18 @@ const (
 	etherArista     = 0xd28b
 	etherEDSA       = 0xdada // as Linux has it
 	etherJumboLLC   = 0x8870 // LLC in a frame too long for a length field
-	maxEtherLength  = 1500   // up to here the field is an 802.3 length
+
+	// Types of no interest but that they tell an Ethernet header.
+	etherIPX      = 0x8137
+	etherPROFINET = 0x8892
+	etherEtherCAT = 0x88a4
+	etherGOOSE    = 0x88b8 // IEC 61850-8-1
+	etherSampled  = 0x88ba // IEC 61850-9-2
+	etherPTP      = 0x88f7 // IEEE 1588
+	etherFCoE     = 0x8906
+	etherFIP      = 0x8914
+
+	maxEtherLength  = 1500 // up to here the field is an 802.3 length
 	etherHeaderSize = 14
 )
 
@@ -171,8 +182,8 @@ func (p *packet) atm(data []byte) {
 }
 
 // snap decodes SNAP at n: an EtherType, if the organisation is none or that of
-// bridge tunnels (802.1H), or a bridged Ethernet frame behind pad bytes (RFC
-// 2427, section 4.2; RFC 2684, section 5.2).
+// bridge tunnels (802.1H), or a bridged frame behind pad bytes (RFC 2427,
+// section 4.2; RFC 2684, section 5.2).
 func (p *packet) snap(data []byte, n, pad int) {
 	if len(data) < n+5 {
 		p.fail(LinkHeaderCut)
@@ -186,8 +197,16 @@ func (p *packet) snap(data []byte, n, pad int) {
 			return
 		}
 	case 0x0080c2:
-		if t == 1 || t == 7 { // with and without frame check sequence
-			p.skip(layerEthernet, data, n+5+pad)
+		n += 5 + pad
+		switch t { // with the frame check sequence, and without
+		case 1, 7:
+			p.skip(layerEthernet, data, n)
+			return
+		case 3, 9: // a byte of padding stands for the access control field
+			p.skip(layerTokenRing, data, n)
+			return
+		case 4, 10:
+			p.skip(layerFDDI, data, n+1)
 			return
 		}
 	}

@@ -70,8 +70,9 @@ func fitsEthernet(data []byte, left int64) bool {
 	}
 	switch t := be.Uint16(data[12:]); t {
 	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherQinQ91, etherQinQ92, etherQinQ93, etherQinQ82,
-		etherMPLS, etherMPLSMulti, etherPPPoE, etherPPPoEDisc, etherMACsec, etherBackbone,
-		etherSlow, etherEAPOL, etherLLDP, etherLoopback, etherCFM:
+		etherMPLS, etherMPLSMulti, etherPPPoE, etherPPPoEDisc, etherMACsec, etherBackbone, etherETag, etherHSR, etherRTag,
+		etherSlow, etherEAPOL, etherLLDP, etherLoopback, etherCFM, etherPRP, etherPTP, etherIPX, etherPROFINET,
+		etherEtherCAT, etherGOOSE, etherSampled, etherFCoE, etherFIP:
 		return true
 	default:
 		// Nearly every LLC frame has one SAP at both ends, apart from the
