@@ -2,38 +2,43 @@ package decode
 
 import "github.com/google/gopacket"
 
-// Tunnels: what may stand between two IP headers. They are walked whether or
-// not they are to be opened, so that the summary can say how many there are;
-// enter decides which header is the session's. A tunnel that ends in anything
-// but an IP header leaves the session as it was.
+// Tunnels: headers that may come between two IP headers. They are decoded even
+// if Options.Decapsulate is off, so that the summary can give their number;
+// packet.enter decides which IP header is the session's. A tunnel that does not
+// end in an IP header leaves the session as it was.
 
-// udp reads ports, and goes on with a tunnel if there is one.
+// udp reads the ports, and continues with a tunnel if there is one.
 func (p *packet) udp(data []byte) {
 	p.ports(data)
 	if len(data) < 6 {
 		return
 	}
 	carried := p.payload
-	// What IP carries behind the datagram is no payload (RFC 9868, section 4).
-	// A length that says more than IP has, or less than a header, says nothing:
-	// that of a first fragment, of offloaded segments, of a jumbogram.
+	// Bytes that IP carries after the datagram are no payload (RFC 9868,
+	// section 4). A length below that of the header, or above what IP carries,
+	// is ignored: first fragments, offloaded segments and jumbograms have one.
 	if n := int64(be.Uint16(data[4:])); n >= 8 {
 		p.payload = min(carried, n)
 		if n < carried || p.fragmented {
 			carried = n
 		}
 	}
-	switch {
-	case len(data) <= 8:
-	case p.tunnelPorts.maybe(be.Uint16(data), be.Uint16(data[2:])):
-		p.tunnel(p.tunnelPorts.layer(be.Uint16(data), be.Uint16(data[2:])), data, carried)
-	case teredoFits(data[8:], carried-8) && teredoAddress(data[8:]): // between peers
-		p.tunnel(layerIPv6, data, carried)
+	if len(data) <= 8 {
+		return
+	}
+	next := layerNone
+	if src, dst := be.Uint16(data), be.Uint16(data[2:]); p.tunnelPorts.maybe(src, dst) {
+		next = p.tunnelPorts.layer(src, dst)
+	}
+	if next == layerNone && teredoFits(data[8:], carried-8) && teredoAddress(data[8:]) {
+		next = layerIPv6 // Teredo between peers, which may use any ports
+	}
+	if next != layerNone {
+		p.tunnel(next, data, carried)
 	}
 }
 
-// tunnel goes on with the content of a UDP datagram of size bytes. There is
-// none if next is layerNone.
+// tunnel continues with the layer next inside a UDP datagram of size bytes.
 func (p *packet) tunnel(next gopacket.LayerType, data []byte, size int64) {
 	p.room = p.off + size
 	p.cutEnd(p.off, size)
@@ -50,7 +55,7 @@ func (p *packet) vxlan(data []byte) {
 }
 
 // vxlanGPE decodes a VXLAN-GPE header (draft-ietf-nvo3-vxlan-gpe, section 3).
-// Without the bit that announces a next protocol it is one of VXLAN.
+// If the bit for a next protocol is not set, it is a VXLAN header.
 func (p *packet) vxlanGPE(data []byte) {
 	const nextProtocol = 0x04
 	if len(data) < 8 || data[0]&nextProtocol == 0 {
@@ -75,8 +80,8 @@ func (p *packet) geneve(data []byte) {
 }
 
 // gtp decodes a GTP-U header with its extension headers (3GPP TS 29.281,
-// section 5). Only messages of type 255 carry a packet; whether it is IP or
-// Ethernet was agreed when the tunnel was set up.
+// section 5). Only messages of type 255 carry a packet. Whether it is IP or
+// Ethernet was agreed when the tunnel was set up, and no field names it.
 func (p *packet) gtp(data []byte) {
 	const optional, extension = 7, 4
 	if len(data) < 8 || data[0]>>5 != 1 || data[0]&0x10 == 0 || data[1] != 255 {
@@ -105,12 +110,13 @@ func (p *packet) gtp(data []byte) {
 	}
 	next := guess(data[n:], p.end-p.off-int64(n))
 	if next == layerIPv4 && p.gtpLength(data) && checksum4(data[n:]) {
-		p.room = 0 // beyond doubt, even if the packet was cut short before it entered the tunnel
+		p.room = 0 // certain, even if the packet was cut short before it entered the tunnel
 	}
 	p.to(next, data, n)
 }
 
-// gtpSource decodes a GTP-U header that only the source port announces.
+// gtpSource decodes a GTP-U header in a datagram from the port of GTP-U to
+// another port.
 func (p *packet) gtpSource(data []byte) {
 	if !p.gtpLength(data) {
 		p.stop()
@@ -125,8 +131,8 @@ func (p *packet) gtpLength(data []byte) bool {
 	return len(data) >= 8 && 8+int64(be.Uint16(data[2:])) == p.room-p.off
 }
 
-// teredo steps over the authentication and origin headers of Teredo (RFC 4380,
-// section 5.1.1) to an IPv6 packet, which must be as long as the datagram.
+// teredo skips the authentication and origin headers of Teredo (RFC 4380,
+// section 5.1.1). The IPv6 packet after them must fill the datagram.
 func (p *packet) teredo(data []byte) {
 	n := 0
 	if len(data) >= 4 && be.Uint16(data) == 1 {
@@ -143,8 +149,8 @@ func (p *packet) teredo(data []byte) {
 }
 
 // teredoFits reports whether data is an IPv6 packet of exactly size bytes on
-// the wire. Trailers may follow a bubble, a packet of no content, and must then
-// fill the rest (RFC 6081, section 4).
+// the wire. A bubble, which is a packet without content, may be followed by
+// trailers (RFC 6081, section 4), which must fill the rest.
 func teredoFits(data []byte, size int64) bool {
 	if len(data) < 40 || data[0]>>4 != 6 {
 		return false
@@ -158,8 +164,8 @@ func teredoFits(data []byte, size int64) bool {
 	return n == size
 }
 
-// teredoAddress reports whether one end of an IPv6 packet has an address of
-// Teredo, in 2001::/32 (RFC 4380, section 2.6). Peers use any ports.
+// teredoAddress reports whether the source or destination of an IPv6 packet is
+// a Teredo address, in 2001::/32 (RFC 4380, section 2.6).
 func teredoAddress(data []byte) bool {
 	const prefix = 0x20010000
 	return be.Uint32(data[8:]) == prefix || be.Uint32(data[24:]) == prefix
@@ -195,12 +201,13 @@ func (p *packet) l2tp(data []byte) {
 	p.skip(layerPPP, data, n)
 }
 
-// tzsp decodes a TZSP header and its tagged fields, up to the one that ends
-// them. There is no standard; the numbers are those of the tools that write it.
+// tzsp decodes a TZSP header and its tagged fields, which end with a field for
+// that purpose. There is no standard; the numbers are those of the tools that
+// write TZSP.
 func (p *packet) tzsp(data []byte) {
 	const (
 		version = 1
-		sent    = 1 // type of a packet to be sent; 0 is one received, the others carry none
+		sent    = 1 // type: to be sent; 0 is received, others have no packet
 		padding = 0
 		end     = 1
 	)
@@ -236,8 +243,8 @@ func (p *packet) tzsp(data []byte) {
 }
 
 // capwap decodes the header of a CAPWAP data message (RFC 5415, section 4.3):
-// behind it is an Ethernet frame, or one of 802.11 (RFC 5416). A fragment that
-// is not the first is not the beginning of a frame.
+// an Ethernet frame or an 802.11 frame (RFC 5416) follows. A fragment other
+// than the first has no header of a frame.
 func (p *packet) capwap(data []byte) {
 	const (
 		wlanBinding = 1
