@@ -22,13 +22,13 @@ type aggregate struct {
 	wireLen  uint32   // its wire length
 	time     int64    // of the record
 
-	// tunnel says that the frame lies in a tunnel, nested that this tunnel
-	// lies in another one.
+	// tunnel reports that the frame is inside a tunnel, nested that this tunnel
+	// is inside another one.
 	tunnel, nested bool
 }
 
-// amsdu begins an A-MSDU that starts n bytes into data. Where the frame lies
-// in a tunnel that stays closed, its first subframe stands for all.
+// amsdu begins an A-MSDU that starts n bytes into data. If the frame is
+// inside a tunnel that is not opened, only the first subframe is looked at.
 func (p *packet) amsdu(data []byte, n int) {
 	if len(data) < n {
 		p.fail(LinkHeaderCut)
@@ -86,7 +86,7 @@ func (p *packet) subframe() {
 }
 
 // msdu decodes the content of a data frame or of a subframe: LLC, in a mesh
-// network behind a mesh control field (IEEE 802.11-2020, section 9.2.4.7.3).
+// network after a mesh control field (IEEE 802.11-2020, section 9.2.4.7.3).
 // The bit that announces the field has other meanings outside mesh networks,
 // so the reserved bits of the field must be zero too.
 func (p *packet) msdu(data []byte) {
@@ -97,8 +97,8 @@ func (p *packet) msdu(data []byte) {
 	p.llc(data)
 }
 
-// first finishes Decode for an A-MSDU. A first subframe without an IP packet
-// leaves the record to the tunnel around it, if there is one.
+// first finishes Decode for an A-MSDU. If the first subframe has no IP packet
+// and the frame is inside a tunnel, the record counts for the tunnel's session.
 func (d *Decoder) first(ev *flow.Event, captured int, wireLen uint32, time int64) bool {
 	p := &d.packet
 	a := &p.aggregate

@@ -1,24 +1,24 @@
 package decode
 
-// Reason says why a record could not be decoded far enough to have a key.
+// Reason is why a packet has no session key although it may be IP.
 type Reason uint8
 
 const (
 	reasonNone Reason = iota
-	// LinkHeaderCut: the bytes end before an IP header begins.
+	// LinkHeaderCut: the captured bytes end before an IP header begins.
 	LinkHeaderCut
 	// LinkHeaderBad: a header below IP contradicts itself.
 	LinkHeaderBad
-	// IPHeaderCut: the bytes end inside the IP header.
+	// IPHeaderCut: the captured bytes end inside the IP header.
 	IPHeaderCut
-	// IPVersionBad: the IP version is not what the layer below announced.
+	// IPVersionBad: the IP version is not the one that the layer below names.
 	IPVersionBad
 	// IPLengthBad: the IPv4 header length is below 20 bytes, or the total
 	// length below the header length.
 	IPLengthBad
 	// Encrypted: 802.11 or MACsec payload that would have to be decrypted.
 	Encrypted
-	// TooDeep: more layers than any real packet has.
+	// TooDeep: the packet has more layers than any real one.
 	TooDeep
 	// NumReasons is the number of reasons, counting none.
 	NumReasons
@@ -28,7 +28,7 @@ const (
 	linkUnsupported = NumReasons
 )
 
-// String returns the words for the run summary.
+// String returns the text for the run summary.
 func (r Reason) String() string {
 	return [NumReasons]string{
 		LinkHeaderCut: "link header cut off",
@@ -41,7 +41,7 @@ func (r Reason) String() string {
 	}[r]
 }
 
-// Kind says what a record without an IP packet holds.
+// Kind is what a packet that is not IP holds.
 type Kind uint8
 
 const (
@@ -50,7 +50,7 @@ const (
 	ARP
 	// LLC: an 802.2 frame that carries no IP, such as spanning tree or IS-IS.
 	LLC
-	// Control: a frame of the link layer's own, such as 802.11 management,
+	// Control: a frame of the link layer itself, such as 802.11 management,
 	// PPP negotiation, PPPoE discovery, LLDP.
 	Control
 	// Other: a network protocol that is not IP.
@@ -59,7 +59,7 @@ const (
 	NumKinds
 )
 
-// String returns the words for the run summary.
+// String returns the text for the run summary.
 func (k Kind) String() string {
 	return [NumKinds]string{
 		ARP:     "arp",
@@ -69,7 +69,7 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Counts says what became of the records. Every record, and every further
+// Counts is the number of records by outcome. Every record, and every further
 // packet of an aggregated record, is in exactly one of Events, NonIP,
 // Undecodable and UnsupportedLink.
 type Counts struct {
@@ -78,20 +78,20 @@ type Counts struct {
 	// NonIP is the number of packets that are not IP; Kinds splits it.
 	NonIP uint64
 	Kinds [NumKinds]uint64
-	// Undecodable counts by reason the packets that are too damaged, too
-	// short or too well kept to have a key.
+	// Undecodable is, by reason, the number of packets that are too damaged
+	// or too short to have a key, or encrypted.
 	Undecodable [NumReasons]uint64
-	// UnsupportedLink counts packets by the link type that has no decoder,
-	// their record's or the one that a header in front of them names; nil
-	// while there are none.
+	// UnsupportedLink is the number of packets by link type without a decoder:
+	// the link type of the record, or the one that a header before the packet
+	// names. It is nil while there are none.
 	UnsupportedLink map[uint16]uint64
-	// FurtherPackets is the number of packets behind the first one of their
+	// FurtherPackets is the number of packets after the first one of their
 	// record: see Decoder.More.
 	FurtherPackets uint64
 
-	// Tunnelled and Fragments are among Events: packets that have an IP
-	// packet inside a tunnel which Options.Decapsulate opens (whether it is
-	// on or off), and fragments of a datagram.
+	// Tunnelled and Fragments count some of Events: packets with an IP packet
+	// inside a tunnel that Options.Decapsulate opens (whether it is set or
+	// not), and fragments of a datagram.
 	Tunnelled uint64
 	Fragments uint64
 }
@@ -114,8 +114,8 @@ func (c *Counts) Add(o *Counts) {
 	c.Fragments += o.Fragments
 }
 
-// Records is the number of records counted: the sum over what became of their
-// packets, less the further packets of aggregated records.
+// Records is the number of records counted: the sum of all packets, less the
+// further packets of aggregated records.
 func (c *Counts) Records() uint64 {
 	n := c.Events + c.NonIP - c.FurtherPackets
 	for _, u := range c.Undecodable {
@@ -146,8 +146,8 @@ func (c *Counts) event(p *packet) {
 	}
 }
 
-// leftOut counts a packet without a session. Where the walk ended because the
-// bytes ran out, the layer that got none of them tells the reason.
+// leftOut counts a packet without a session. If the walk ended because there
+// were no bytes left, the reason depends on the layer that was to come next.
 func (c *Counts) leftOut(p *packet) {
 	switch {
 	case p.kind != kindNone:

@@ -1,21 +1,29 @@
 // Package decode turns a record of a capture into a flow.Event: which session
 // the packet belongs to, and the sizes that the statistics need.
 //
-// Step 3 of the walk from file to CSV. The command calls it for every record
-// that reader found and hands the events on to shard. It is the only package
-// that knows gopacket: a DecodingLayerParser walks layers of our own, which
-// write straight into the decoder's packet state.
+// It is step 3 of the way from file to CSV: every record that package reader
+// found is decoded, and the events go to package shard. Which session a packet
+// belongs to is specified in docs/semantics.md, section 2.
+//
+// This is the only package that uses gopacket. A DecodingLayerParser calls the
+// layers of this package one after the other. They are functions on one shared
+// state, the type packet, which a newcomer should read first. The link types
+// are in link.go, pseudo.go, wlan.go, erf.go and dsa.go, what comes between
+// them and IP in ethernet.go, ppp.go, encap.go and guess.go, IP and transports
+// in ip.go, ipv6.go and transport.go, tunnels in tunnel.go, tunnelport.go and
+// gre.go. Fragments and aggregated 802.11 frames have a file each.
 //
 // A Decoder is used by one goroutine at a time; any number of them may work on
 // different blocks of one capture. Events hold no pointers into the record.
-// Decoding allocates nothing in steady state (TestDecodeAllocates), and the
-// memory of a Decoder is some kilobytes and 56 bytes for each IP header of a
-// fragment in the block, which is less than three times the block.
+// Decoding allocates nothing in steady state (TestDecodeAllocates). A Decoder
+// takes some kilobytes of memory, and 56 bytes for each IP header of a fragment
+// in the block, which is less than three times the block.
 //
-// Records are hostile: every length is checked against the bytes there are,
-// every layer consumes bytes, and the number of layers is bounded. What has no
-// session is counted by reason, never logged, and never an error. The package
-// does not reassemble, does not decrypt and verifies no checksum.
+// Records are hostile: every length is checked against the bytes that are
+// there, every layer consumes bytes, and the number of layers is bounded. A
+// packet without a session is counted by reason; it is never logged and never
+// an error. The package does not reassemble and does not decrypt. It verifies
+// no checksum, except to recognise IPv4 where no field names the protocol.
 package decode
 
 import (
@@ -24,19 +32,19 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// Options says what a session key is made of. The zero value is usable.
+// Options is what a session key is made of. The zero value is usable.
 type Options struct {
 	// Unidirectional makes each direction of a 5-tuple its own session: keys
-	// are not brought to canonical form and no event is flow.Reversed.
+	// are not brought into canonical form and no event is flow.Reversed.
 	Unidirectional bool
 	// VLANKey puts the outermost and the innermost VLAN id into the key. A
 	// packet with one tag has no inner id.
 	VLANKey bool
 	// Decapsulate takes the innermost IP header of tunnels as the session.
 	Decapsulate bool
-	// TunnelPorts are the UDP ports that announce a tunnel; nil stands for
-	// DefaultTunnelPorts. Of two entries for one port the last one holds. The
-	// slice must not be modified while a Decoder uses it.
+	// TunnelPorts are the UDP ports of tunnels; nil means DefaultTunnelPorts.
+	// If a port has two entries, the last one counts. The slice must not be
+	// modified while a Decoder uses it.
 	TunnelPorts []TunnelPort
 	// Seed is for flow.Key.Hash.
 	Seed uint64
@@ -48,8 +56,9 @@ type Options struct {
 // not safe for concurrent use.
 type Decoder struct {
 	packet packet
-	// link is the link type that parser is for: neighbouring records nearly
-	// always share it. parser is nil until the first record.
+	// link is the link type of the last record with a decoder, as neighbouring
+	// records nearly always have the same, and parser is the parser for it,
+	// nil before the first record.
 	link    uint16
 	parser  *gopacket.DecodingLayerParser
 	parsers [numLayers]*gopacket.DecodingLayerParser
@@ -74,7 +83,7 @@ func New(o Options) *Decoder {
 		p := gopacket.NewDecodingLayerParser(gopacket.LayerType(first))
 		p.SetDecodingLayerContainer(layers)
 		p.IgnoreUnsupported = true
-		p.IgnorePanic = true // spares a deferred call per record; FuzzDecode looks for panics
+		p.IgnorePanic = true // saves a deferred call a record; FuzzDecode looks for panics
 		d.parsers[first] = p
 	}
 	return d
@@ -115,9 +124,9 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 	}
 	p := &d.packet
 	p.start(ev, wireLen)
-	// Layers never fail: they stop the walk and leave the reason in p.
+	// The layers return no errors: they end the walk and store the reason in p.
 	_ = d.parser.DecodeLayers(data, &d.walked)
-	p.rest = nil // data is not ours to keep
+	p.rest = nil // the caller owns data
 	if p.aggregated {
 		return d.first(ev, len(data), wireLen, time)
 	}

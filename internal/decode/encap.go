@@ -1,9 +1,9 @@
 package decode
 
-// Encapsulations below IP: what may stand between Ethernet and the session's
-// IP header besides VLAN tags.
+// Encapsulations below IP: headers that may come between the Ethernet header
+// and the session's IP header, besides VLAN tags.
 
-// mpls steps over the label stack (RFC 3032). No field says what is behind it.
+// mpls skips the label stack (RFC 3032). No field names the protocol after it.
 func (p *packet) mpls(data []byte) {
 	for n := 4; n <= len(data); n += 4 {
 		if data[n-2]&1 != 0 {
@@ -14,9 +14,9 @@ func (p *packet) mpls(data []byte) {
 	p.fail(LinkHeaderCut)
 }
 
-// belowLabels goes on behind the last of n bytes of labels: with IP, or with
-// an Ethernet pseudowire (RFC 4448). Whether that has a control word, whose
-// first four bits are 0, was agreed when it was set up.
+// belowLabels continues after n bytes of labels, with IP or an Ethernet
+// pseudowire (RFC 4448). Whether a pseudowire has a control word, whose first
+// four bits are 0, is configured at its ends and not in the packet.
 func (p *packet) belowLabels(data []byte, n int) {
 	below := data[n:]
 	if len(below) == 0 {
@@ -51,11 +51,11 @@ func (p *packet) pppoe(data []byte) {
 }
 
 // macsec decodes a MACsec tag (IEEE 802.1AE): a frame that is authenticated
-// but not encrypted is readable.
+// but not encrypted can be read.
 func (p *packet) macsec(data []byte) {
 	const (
 		channel   = 0x20 // an 8-byte channel identifier follows
-		encrypted = 0x0c // either bit: the data is not as it was
+		encrypted = 0x0c // if either bit is set, the data is changed
 		icvSize   = 16
 	)
 	n := 6
@@ -74,7 +74,7 @@ func (p *packet) macsec(data []byte) {
 	p.taggedType(data, n)
 }
 
-// taggedType goes on with the EtherType that stands behind n bytes.
+// taggedType continues with the EtherType at data[n:].
 func (p *packet) taggedType(data []byte, n int) {
 	if len(data) < n+2 {
 		p.fail(LinkHeaderCut)
@@ -83,23 +83,23 @@ func (p *packet) taggedType(data []byte, n int) {
 	p.etherType(be.Uint16(data[n:]), data, n+2)
 }
 
-// ciscoMeta steps over Cisco metadata: version, length, option, group tag.
+// ciscoMeta skips Cisco metadata: version, length, option and group tag.
 func (p *packet) ciscoMeta(data []byte) { p.taggedType(data, 6) }
 
-// vnTag steps over a VN tag.
+// vnTag skips a VN tag.
 func (p *packet) vnTag(data []byte) { p.taggedType(data, 4) }
 
-// rTag steps over a redundancy tag (802.1CB).
+// rTag skips a redundancy tag (802.1CB).
 func (p *packet) rTag(data []byte) { p.taggedType(data, 4) }
 
-// hsr steps over a tag of High-availability Seamless Redundancy (IEC 62439-3).
+// hsr skips a tag of High-availability Seamless Redundancy (IEC 62439-3).
 func (p *packet) hsr(data []byte) { p.taggedType(data, 4) }
 
-// eTag steps over an E-TAG (802.1BR).
+// eTag skips an E-TAG (802.1BR).
 func (p *packet) eTag(data []byte) { p.taggedType(data, 6) }
 
-// arista steps over a time stamp of Arista switches: a subtype, a version that
-// tells 64 bits from 48, and the time.
+// arista skips a time stamp of Arista switches: a subtype, a version that
+// distinguishes 64 from 48 bits, and the time.
 func (p *packet) arista(data []byte) {
 	if len(data) < 4 {
 		p.fail(LinkHeaderCut)
@@ -118,15 +118,15 @@ func (p *packet) arista(data []byte) {
 	}
 }
 
-// backbone steps over the service tag of 802.1ah; behind it is the customer's
+// backbone skips the service tag of 802.1ah, which comes before the customer's
 // Ethernet header.
 func (p *packet) backbone(data []byte) { p.skip(layerEthernet, data, 4) }
 
-// fabricPath steps over the tag of Cisco FabricPath, whose outer header is
-// like Ethernet's.
+// fabricPath skips the tag of Cisco FabricPath. The header before it has the
+// form of an Ethernet header, and so has the one after it.
 func (p *packet) fabricPath(data []byte) { p.skip(layerEthernet, data, 2) }
 
-// trill steps over a TRILL header and its options (RFC 6325).
+// trill skips a TRILL header and its options (RFC 6325).
 func (p *packet) trill(data []byte) {
 	if len(data) < 6 {
 		p.fail(LinkHeaderCut)
@@ -149,8 +149,8 @@ func (p *packet) nsh(data []byte) {
 	p.nextProtocol(data[3], data, n)
 }
 
-// nextProtocol goes on with a next protocol of NSH and VXLAN-GPE behind n
-// bytes.
+// nextProtocol continues with the next protocol of NSH and VXLAN-GPE at
+// data[n:].
 func (p *packet) nextProtocol(t uint8, data []byte, n int) {
 	switch t {
 	case 1:

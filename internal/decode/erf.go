@@ -7,8 +7,8 @@ import (
 )
 
 // erf decodes the header of an ERF record (Endace, "ERF Types Reference
-// Guide") with its extension headers: it names the kind of the packet behind
-// it, and the length that it had on the wire.
+// Guide") with its extension headers. It names the kind of the packet that
+// follows, and the length that it had on the wire.
 func (p *packet) erf(data []byte) {
 	const (
 		headerSize = 16
@@ -30,7 +30,7 @@ func (p *packet) erf(data []byte) {
 	length := int64(be.Uint16(data[14:]))
 	next := layerNone
 	switch data[8] &^ more {
-	case 2, 11, 16, 20: // Ethernet, behind two bytes of padding
+	case 2, 11, 16, 20: // Ethernet, after two bytes of padding
 		n += 2
 		next = layerEthernet
 	case 22:
@@ -39,7 +39,7 @@ func (p *packet) erf(data []byte) {
 		next = layerIPv6
 	case 1, 10, 15, 19: // HDLC
 		next = hdlcLayer(data[n:])
-	case 5, 17: // HDLC, behind a multi-channel header
+	case 5, 17: // HDLC, after a multi-channel header
 		n += 4
 		length += 4
 		next = hdlcLayer(data[min(n, len(data)):])
@@ -55,10 +55,10 @@ func (p *packet) erf(data []byte) {
 	p.skip(next, data, n)
 }
 
-// hdlcLayer tells PPP and Cisco HDLC by their address and control bytes.
+// hdlcLayer recognises PPP and Cisco HDLC by their address and control bytes.
 func hdlcLayer(data []byte) gopacket.LayerType {
 	if len(data) < 2 {
-		return layerPPPHDLC // which says that they are cut off
+		return layerPPPHDLC // which reports that they are cut off
 	}
 	switch be.Uint16(data) {
 	case 0xff03, 0x0f00, 0x8f00:

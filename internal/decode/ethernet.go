@@ -38,7 +38,7 @@ const (
 	etherEDSA       = 0xdada // as Linux has it
 	etherJumboLLC   = 0x8870 // LLC in a frame too long for a length field
 
-	// Types of no interest but that they tell an Ethernet header.
+	// Types that carry no IP, by which fitsEthernet recognises an Ethernet header.
 	etherIPX      = 0x8137
 	etherPROFINET = 0x8892
 	etherEtherCAT = 0x88a4
@@ -48,7 +48,7 @@ const (
 	etherFCoE     = 0x8906
 	etherFIP      = 0x8914
 
-	maxEtherLength  = 1500 // up to here the field is an 802.3 length
+	maxEtherLength  = 1500 // up to this value the field is an 802.3 length
 	etherHeaderSize = 14
 )
 
@@ -61,8 +61,8 @@ func (p *packet) ethernet(data []byte) {
 	p.etherType(be.Uint16(data[12:]), data, etherHeaderSize)
 }
 
-// etherType goes on with what the EtherType says, behind n bytes of data. IP is
-// decoded at once, which spares a step of the parser for nearly every packet.
+// etherType continues at data[n:] with the protocol of an EtherType. IP is
+// decoded at once, which saves a step of the parser for nearly every packet.
 func (p *packet) etherType(t uint16, data []byte, n int) {
 	switch t {
 	case etherIPv4:
@@ -88,7 +88,7 @@ func (p *packet) etherType(t uint16, data []byte, n int) {
 	}
 }
 
-// rareType is etherType for lengths and encapsulations that few packets have.
+// rareType is etherType for lengths and for encapsulations that are rare.
 func (p *packet) rareType(t uint16, data []byte, n int) {
 	switch t {
 	case etherMACsec:
@@ -131,7 +131,7 @@ func (p *packet) rareType(t uint16, data []byte, n int) {
 	}
 }
 
-// vlan steps over VLAN tags (802.1Q, 802.1ad), any number of them.
+// vlan skips VLAN tags (802.1Q, 802.1ad), any number of them.
 func (p *packet) vlan(data []byte) {
 	for n := 4; n <= len(data); n += 4 {
 		p.tag(be.Uint16(data[n-4:]))
@@ -145,7 +145,7 @@ func (p *packet) vlan(data []byte) {
 	p.fail(LinkHeaderCut)
 }
 
-// tag notes the VLAN id of a tag.
+// tag records the VLAN id of a tag.
 func (p *packet) tag(tci uint16) {
 	if p.tagged {
 		p.vlanInner = tci & 0xfff
@@ -155,7 +155,7 @@ func (p *packet) tag(tci uint16) {
 	p.vlanOuter = tci & 0xfff
 }
 
-// llc decodes an 802.2 header, and behind it SNAP (RFC 1042).
+// llc decodes an 802.2 header, and the SNAP header after it (RFC 1042).
 func (p *packet) llc(data []byte) {
 	switch {
 	case len(data) < 3:
@@ -171,8 +171,8 @@ func (p *packet) llc(data []byte) {
 	}
 }
 
-// atm decodes LLC in ATM (RFC 2684), where two bytes of padding stand in front
-// of a bridged frame.
+// atm decodes LLC in ATM (RFC 2684), where two bytes of padding come before a
+// bridged frame.
 func (p *packet) atm(data []byte) {
 	if len(data) >= 3 && data[0] == 0xaa && data[1] == 0xaa && data[2] == 3 {
 		p.snap(data, 3, 2)
@@ -181,9 +181,9 @@ func (p *packet) atm(data []byte) {
 	p.llc(data)
 }
 
-// snap decodes SNAP at n: an EtherType, if the organisation is none or that of
-// bridge tunnels (802.1H), or a bridged frame behind pad bytes (RFC 2427,
-// section 4.2; RFC 2684, section 5.2).
+// snap decodes a SNAP header at data[n:]: with an EtherType, if the
+// organisation is none or that of bridge tunnels (802.1H), or before a bridged
+// frame and pad bytes (RFC 2427, section 4.2; RFC 2684, section 5.2).
 func (p *packet) snap(data []byte, n, pad int) {
 	if len(data) < n+5 {
 		p.fail(LinkHeaderCut)
@@ -202,7 +202,7 @@ func (p *packet) snap(data []byte, n, pad int) {
 		case 1, 7:
 			p.skip(layerEthernet, data, n)
 			return
-		case 3, 9: // a byte of padding stands for the access control field
+		case 3, 9: // with a byte of padding for the access control field
 			p.skip(layerTokenRing, data, n)
 			return
 		case 4, 10:
@@ -213,8 +213,9 @@ func (p *packet) snap(data []byte, n, pad int) {
 	p.notIP(LLC)
 }
 
-// nlpid goes on with the network layer protocol identifier at n (ISO/IEC TR
-// 9577; RFC 2427, section 3). Other protocols than IP are of the given kind.
+// nlpid continues with the network layer protocol identifier at data[n]
+// (ISO/IEC TR 9577; RFC 2427, section 3). A packet that is not IP is counted as
+// of the given kind.
 func (p *packet) nlpid(data []byte, n int, other Kind) {
 	if len(data) <= n {
 		p.fail(LinkHeaderCut)

@@ -2,14 +2,14 @@ package decode
 
 import "github.com/google/gopacket"
 
-// Packets whose kind no field tells: behind MPLS labels, and in GTP-U.
+// Packets whose protocol no field names: those after MPLS labels, and in GTP-U.
 
-// guess returns the layer that data begins with, a packet of left bytes on the
-// wire: IPv4, IPv6, Ethernet, or layerNone where none of them fits. The first
-// four bits are the IP version, but many a MAC address begins with 4 or 6 too,
-// so a guess needs more than that: for IPv4 its checksum, for IPv6 a length
-// that is the packet's, for Ethernet a known EtherType. Only where none of
-// these holds, an IP header with possible lengths will do.
+// guess returns the layer that a packet of left bytes on the wire begins with:
+// IPv4, IPv6, Ethernet, or layerNone if none of them fits. The IP version alone
+// does not decide, because MAC addresses begin with 4 or 6 too. The tests are
+// ordered by how much they prove: an IPv4 header with the right checksum, an
+// IPv6 header whose length is that of the packet, an Ethernet header with a
+// known EtherType, and last an IP header whose lengths are merely possible.
 func guess(data []byte, left int64) gopacket.LayerType {
 	switch {
 	case fits4(data, left) && checksum4(data):
@@ -27,7 +27,7 @@ func guess(data []byte, left int64) gopacket.LayerType {
 }
 
 // fits4 reports whether data can begin with an IPv4 header in a packet of left
-// bytes. What is cut off fits.
+// bytes. A field that is cut off fits.
 func fits4(data []byte, left int64) bool {
 	if len(data) == 0 || data[0]>>4 != 4 || data[0]&15 < 5 {
 		return false
@@ -54,7 +54,7 @@ func checksum4(data []byte) bool {
 }
 
 // fits6 reports whether data can begin with an IPv6 header in a packet of left
-// bytes. What is cut off fits.
+// bytes. A field that is cut off fits.
 func fits6(data []byte, left int64) bool {
 	if len(data) == 0 || data[0]>>4 != 6 {
 		return false
@@ -62,8 +62,8 @@ func fits6(data []byte, left int64) bool {
 	return len(data) < 6 || 40+int64(be.Uint16(data[4:])) <= left
 }
 
-// fitsEthernet reports whether data begins with an Ethernet header that says
-// what is behind it: a known EtherType, or a possible length and an LLC header.
+// fitsEthernet reports whether data can begin with an Ethernet header: with a
+// known EtherType, or with a possible length and an LLC header.
 func fitsEthernet(data []byte, left int64) bool {
 	if len(data) < etherHeaderSize {
 		return false

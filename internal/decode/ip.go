@@ -13,8 +13,8 @@ var (
 	le = binary.LittleEndian
 )
 
-// ip takes the version from the packet itself, for link types that do not
-// announce it.
+// ip decodes an IP header of either version, for link types that do not name
+// the version.
 func (p *packet) ip(data []byte) {
 	switch {
 	case len(data) == 0:
@@ -28,9 +28,9 @@ func (p *packet) ip(data []byte) {
 	}
 }
 
-// ipv4 decodes an IPv4 header (RFC 791). Options are stepped over. A total
-// length of 0 is taken from the wire length: segmentation offload leaves it
-// to the network card.
+// ipv4 decodes an IPv4 header (RFC 791). Options are skipped. If the total
+// length is 0, which segmentation offload leaves to the network card, the wire
+// length replaces it.
 func (p *packet) ipv4(data []byte) {
 	if len(data) < 20 {
 		p.fail(IPHeaderCut)
@@ -57,7 +57,8 @@ func (p *packet) ipv4(data []byte) {
 	if k == nil {
 		return
 	}
-	// Whole words, so that Canonical and Hash need not wait for narrower stores.
+	// These are stores of whole words, so that the loads of Canonical and Hash
+	// need not wait for several narrower stores.
 	le.PutUint64(k.Src[:8], uint64(le.Uint32(data[12:])))
 	le.PutUint64(k.Dst[:8], uint64(le.Uint32(data[16:])))
 	p.cutEnd(p.off, total)
@@ -75,10 +76,10 @@ func (p *packet) ipv4(data []byte) {
 	p.upper(data[9], data[hl:n], int64(hl))
 }
 
-// enter takes a valid IP header as the session of the packet and returns the
-// key, zero but for what is given, for the addresses. total is the length of
-// the IP packet in bytes. If this is a header inside a tunnel that is not to be
-// opened, the walk ends and enter returns nil.
+// enter makes a valid IP header the session of the packet. It returns the key
+// for the caller to add the addresses. total is the length of the IP packet in
+// bytes. If the header is inside a tunnel that is not to be opened, enter ends
+// the walk and returns nil.
 func (p *packet) enter(version, protocol uint8, total int64) *flow.Key {
 	if p.found && !p.open(total) {
 		p.stop()
@@ -96,8 +97,8 @@ func (p *packet) enter(version, protocol uint8, total int64) *flow.Key {
 }
 
 // open reports whether the tunnel around an IP packet of total bytes is to be
-// opened, and notes that there is one. It is none if the packet is longer than
-// the datagram that carries it.
+// opened, and records that there is a tunnel. If the packet is longer than the
+// datagram that carries it, there is none.
 func (p *packet) open(total int64) bool {
 	if p.room != 0 && total > p.room-p.off {
 		return false
@@ -130,12 +131,12 @@ const (
 	protoEthernet = 143 // RFC 8986, section 10.1
 )
 
-// upper goes on with the upper-layer protocol in rest, behind n bytes of
-// headers of the layer. Transports are decoded at once: they are the end of
-// nearly every walk, and a step of the parser costs as much as they do. header
-// is first set to the size without options, for headers that are cut off.
+// upper continues with the upper-layer protocol in rest, after n bytes of IP
+// headers. Transports are decoded at once: nearly every walk ends with one, and
+// a step of the parser costs as much as the transport. p.header is first set to
+// the size without options, for headers that are cut off.
 func (p *packet) upper(protocol uint8, rest []byte, n int64) {
-	// An IPv4 authentication header (RFC 4302) is stepped over like an IPv6
+	// An authentication header (RFC 4302) after IPv4 is skipped like an IPv6
 	// extension header.
 	for protocol == protoAH && len(rest) >= 2 {
 		protocol = rest[0]
@@ -159,7 +160,7 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 	}
 }
 
-// rareUpper is upper for protocols that few packets have.
+// rareUpper is upper for the rarer protocols.
 func (p *packet) rareUpper(protocol uint8, rest []byte) {
 	switch protocol {
 	case protoICMP, protoICMPv6:
@@ -188,7 +189,7 @@ func (p *packet) rareUpper(protocol uint8, rest []byte) {
 	}
 }
 
-// inIP goes on with a tunnel that is an IP protocol of its own.
+// inIP continues with a tunnel that has an IP protocol number.
 func (p *packet) inIP(next gopacket.LayerType, rest []byte) {
 	p.room = 0
 	p.to(next, rest, 0)

@@ -2,7 +2,7 @@ package decode
 
 // ipv6 decodes an IPv6 header and walks its extension headers (RFC 8200,
 // section 4). The walk ends at the first upper-layer protocol, or where the
-// bytes end: then the header that is missing is the protocol.
+// bytes end; then the protocol is that of the missing header.
 func (p *packet) ipv6(data []byte) {
 	if len(data) < 40 {
 		p.fail(IPHeaderCut)
@@ -14,7 +14,7 @@ func (p *packet) ipv6(data []byte) {
 	}
 	length, padding := int64(be.Uint16(data[4:])), false
 	if length == 0 && data[6] != protoNone {
-		length, padding = p.unsaid6(data)
+		length, padding = p.missingLength(data)
 	}
 	k := p.enter(6, data[6], 40+length)
 	if k == nil {
@@ -39,11 +39,11 @@ func (p *packet) ipv6(data []byte) {
 	p.upper(w.next, w.rest, 40+w.size)
 }
 
-// unsaid6 returns the length of an IPv6 packet behind its header where the
-// payload length is 0 and there is a next header. A jumbogram has it in an
-// option. Otherwise segmentation offload left it out, and the wire length tells
-// it; but what fills a short Ethernet frame is padding, and no payload.
-func (p *packet) unsaid6(data []byte) (length int64, padding bool) {
+// missingLength returns the payload length of an IPv6 packet whose payload
+// length field is 0 although there is a next header. A jumbogram has the length
+// in an option. Otherwise segmentation offload left it out, and it follows from
+// the wire length. But in a short Ethernet frame the rest is padding.
+func (p *packet) missingLength(data []byte) (length int64, padding bool) {
 	const shortFrame = 64
 	if n, ok := jumbo(data); ok {
 		return n, false
@@ -74,11 +74,11 @@ func jumbo(data []byte) (length int64, ok bool) {
 	return 0, false
 }
 
-// walk6 is the walk over IPv6 extension headers.
+// walk6 is the state of the walk over IPv6 extension headers.
 type walk6 struct {
 	next  uint8  // protocol of rest
-	rest  []byte // what is captured behind the headers walked
-	size  int64  // bytes of the headers walked, by their length fields
+	rest  []byte // captured bytes after the headers walked
+	size  int64  // size of the headers walked in bytes, by their length fields
 	later bool   // this is a fragment, and not the first
 }
 
@@ -90,7 +90,7 @@ func (w *walk6) step(p *packet) bool {
 	size := (int(w.rest[1]) + 1) * 8
 	switch w.next {
 	case protoHopByHop, protoRouting, protoDestOpts:
-	case protoShim6: // with a payload only if the first bit behind the length is set (RFC 5533, section 5.2)
+	case protoShim6: // a payload follows if the bit after the length is set (RFC 5533, section 5.2)
 		if len(w.rest) < 3 || w.rest[2]&0x80 == 0 {
 			return false
 		}

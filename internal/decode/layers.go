@@ -2,8 +2,8 @@ package decode
 
 import "github.com/google/gopacket"
 
-// The layers of this package. The numbers are private to it: they are not
-// registered with gopacket, whose names for them do not matter here.
+// Numbers of the layers. They are private to this package and not registered
+// with gopacket.
 const (
 	layerNone gopacket.LayerType = iota
 	layerNull
@@ -78,9 +78,9 @@ const (
 	numLayers
 )
 
-// layer is the one DecodingLayer of this package: a function on the shared
-// packet state. A type per protocol, which spares an indirect call, came out no
-// faster.
+// layer is the only DecodingLayer of this package: a function on the shared
+// packet state. A type for each protocol would save an indirect call, but was
+// measured to be no faster.
 type layer struct {
 	*packet
 	decode func(*packet, []byte)

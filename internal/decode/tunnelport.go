@@ -2,7 +2,7 @@ package decode
 
 import "github.com/google/gopacket"
 
-// Tunnel is a tunnel over UDP, which datagrams announce by their port only.
+// Tunnel is a kind of tunnel over UDP. Only the port of a datagram names it.
 type Tunnel uint8
 
 // The tunnels over UDP that Options.Decapsulate opens.
@@ -19,17 +19,16 @@ const (
 	GREInUDP                    // RFC 8086
 )
 
-// TunnelPort says that datagrams to a UDP port are those of a tunnel. L2TP,
-// Teredo and CAPWAP are known by the source port too, and so is GTP-U if the
-// length in its header is that of the datagram.
+// TunnelPort assigns a UDP destination port to a tunnel. L2TP, Teredo and
+// CAPWAP are recognised by the source port too, and so is GTP-U if the length
+// in its header is that of the datagram.
 type TunnelPort struct {
 	Port   uint16
 	Tunnel Tunnel
 }
 
-// DefaultTunnelPorts returns the ports that tunnels have by default: those
-// assigned to them, and the one that Linux has for VXLAN. The caller owns the
-// slice.
+// DefaultTunnelPorts returns the registered ports of all tunnels, the port that
+// Linux uses for VXLAN, and the usual one of TZSP. The caller owns the slice.
 func DefaultTunnelPorts() []TunnelPort {
 	return []TunnelPort{
 		{1701, L2TP}, {2152, GTPU}, {3544, Teredo}, {4754, GREInUDP}, {4789, VXLAN}, {4790, VXLANGPE},
@@ -37,27 +36,27 @@ func DefaultTunnelPorts() []TunnelPort {
 	}
 }
 
-// tunnelLayers has the layer that a datagram of a tunnel begins with.
+// tunnelLayers is the first layer inside a datagram to the port of a tunnel.
 var tunnelLayers = [...]gopacket.LayerType{
 	VXLAN: layerVXLAN, VXLANGPE: layerVXLANGPE, GENEVE: layerGENEVE, GTPU: layerGTP, L2TP: layerL2TP,
 	Teredo: layerTeredo, TZSP: layerTZSP, CAPWAP: layerCAPWAP, MPLSInUDP: layerMPLS, GREInUDP: layerGRE,
 }
 
-// sourceLayers is tunnelLayers for datagrams that come from the port of the
-// tunnel and go to another one.
+// sourceLayers is the same for a datagram from the port of a tunnel to another
+// port.
 var sourceLayers = [...]gopacket.LayerType{
 	L2TP: layerL2TP, Teredo: layerTeredo, CAPWAP: layerCAPWAP, GTPU: layerGTPSource, GREInUDP: layerNone,
 }
 
-// portTable finds the tunnel of a port. Nearly all ports have none, which the
-// low byte tells for all but a few of them.
+// portTable finds the tunnel of a port. Nearly all ports have none, and for
+// most of these the low byte is enough to know it.
 type portTable struct {
 	low  [256]bool // low bytes of the ports in list
 	list []TunnelPort
 }
 
-// newPortTable makes the table for Options.TunnelPorts. Of two entries for one
-// port the last one holds.
+// newPortTable makes the table for Options.TunnelPorts. If a port has two
+// entries, the last one counts.
 func newPortTable(ports []TunnelPort) *portTable {
 	t := &portTable{list: ports}
 	for _, e := range ports {
@@ -66,11 +65,11 @@ func newPortTable(ports []TunnelPort) *portTable {
 	return t
 }
 
-// maybe reports whether one of two ports can be that of a tunnel.
+// maybe reports whether one of two ports may be that of a tunnel.
 func (t *portTable) maybe(src, dst uint16) bool { return t.low[uint8(src)] || t.low[uint8(dst)] }
 
-// layer returns the layer that a datagram from src to dst begins with,
-// layerNone if it is that of no tunnel.
+// layer returns the first layer inside a datagram from port src to port dst, or
+// layerNone if there is no tunnel.
 func (t *portTable) layer(src, dst uint16) gopacket.LayerType {
 	if next := tunnelLayers[t.tunnel(dst)]; next != layerNone {
 		return next

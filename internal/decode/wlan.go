@@ -10,9 +10,9 @@ const (
 	wlanToDS      = 0x01
 	wlanFromDS    = 0x02
 	wlanProtected = 0x40
-	wlanOrder     = 0x80 // in QoS data: an HT control field follows
+	wlanOrder     = 0x80 // in QoS data: there is an HT control field
 	qosAggregate  = 0x80 // A-MSDU
-	qosMesh       = 0x01 // second byte, in a mesh network: a mesh control field follows
+	qosMesh       = 0x01 // second byte, in a mesh network: there is a mesh control field
 )
 
 // wlan decodes an 802.11 frame.
@@ -24,7 +24,7 @@ func (p *packet) wlan(data []byte) {
 	p.wlanFrame(data[0], data[1], data)
 }
 
-// wlanFrame is wlan with the two bytes of the frame control field.
+// wlanFrame is wlan for a frame control field of the two bytes given.
 func (p *packet) wlanFrame(control, flags uint8, data []byte) {
 	if control&wlanTypeMask != wlanData || control&wlanNull != 0 {
 		p.notIP(Control)
@@ -61,9 +61,8 @@ func (p *packet) wlanFrame(control, flags uint8, data []byte) {
 	p.skip(layerMSDU, data, n)
 }
 
-// radiotap steps over a radiotap header (radiotap.org) to the 802.11 frame.
-// Of its fields only the flags matter: they tell of padding behind the 802.11
-// header.
+// radiotap skips a radiotap header (radiotap.org). Of its fields only the flags
+// matter: one of them is set if the 802.11 header is padded.
 func (p *packet) radiotap(data []byte) {
 	const (
 		hasTime, hasFlags, more = 1, 2, 1 << 31
@@ -94,8 +93,8 @@ func (p *packet) radiotap(data []byte) {
 	p.to(layerWLAN, data, size)
 }
 
-// prism steps over a Prism header, whose length is in either byte order, or an
-// AVS header, which a magic number tells apart.
+// prism skips a Prism header, whose length is in either byte order, or an AVS
+// header, which is recognised by its magic number.
 func (p *packet) prism(data []byte) {
 	if len(data) < 8 {
 		p.fail(LinkHeaderCut)

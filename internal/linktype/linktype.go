@@ -1,11 +1,12 @@
 // Package linktype numbers and names the link types of packet captures.
 //
-// The numbers are those of the LINKTYPE_ registry (www.tcpdump.org/linktypes.html),
-// which pcap and pcapng share; the names are the registry's without that
-// prefix. Package reader translates other formats to these numbers, package
-// decode decides from them which header a record begins with, and whatever is
-// shown to a person uses the names. Link types that nothing here can decode
-// have names too, so that a person can look them up.
+// The numbers are those of the LINKTYPE_ registry
+// (www.tcpdump.org/linktypes.html), which pcap and pcapng share; the names are
+// the registry's without that prefix. Package reader translates other formats
+// to these numbers, package decode decides from them which header a record
+// begins with, and whatever is shown to a person uses the names. Link types
+// that nothing here can decode have names too, so that a person can look them
+// up.
 package linktype
 
 import "fmt"
