@@ -96,9 +96,11 @@ func (k *Key) Canonical() (reversed bool) {
 // Hash mixes the key with a secret seed. All 64 bits are well mixed: shard
 // takes the high ones to pick a shard, agg the low ones to pick a table slot.
 //
-// It folds 128-bit products, as wyhash does (Wang Yi, "wyhash", 2019). The
-// seed is drawn anew for each run, so that nobody can prepare keys that
-// collide; results do not depend on it.
+// It folds 128-bit products, as wyhash does (Wang Yi, "wyhash", 2019), the last
+// one with a constant. Without that last step the hash is a multiple of the
+// ports wherever nothing else differs, and multiples fall into a table in
+// clusters. The seed is drawn anew for each run, so that nobody can prepare
+// keys that collide; results do not depend on it.
 func (k *Key) Hash(seed uint64) uint64 {
 	le := binary.LittleEndian
 	const (
@@ -111,7 +113,7 @@ func (k *Key) Hash(seed uint64) uint64 {
 	if k.Version != 4 { // an IPv4 address ends before the second word
 		h ^= fold(le.Uint64(k.Src[8:])^bits.RotateLeft64(seed, 41)^p2, le.Uint64(k.Dst[8:])^seed^p0)
 	}
-	return fold(h^meta^p1, k.tail()^bits.RotateLeft64(seed, 11)^p2)
+	return fold(fold(h^meta^p1, k.tail()^bits.RotateLeft64(seed, 11)^p2)^p0, p1)
 }
 
 func fold(a, b uint64) uint64 {

@@ -243,6 +243,46 @@ func TestKeyHashCollisions(t *testing.T) {
 	}
 }
 
+// Keys that differ in few bytes fill a table as random numbers would: linear
+// probing at a load of one half takes 1.5 slots on average (Knuth, The Art of
+// Computer Programming, volume 3, section 6.4) and 7 at the 99th percentile.
+func TestKeyHashProbeLengths(t *testing.T) {
+	const n = 1 << 14
+	seeds := make([]uint64, 40)
+	for i, r := 0, newRand(); i < len(seeds); i++ {
+		seeds[i] = r.Uint64()
+	}
+	base := Key{Src: [16]byte{10, 0, 0, 1}, Dst: [16]byte{10, 0, 0, 2}, SrcPort: 40000, DstPort: 443, Protocol: 6, Version: 4}
+	for name, change := range map[string]func(k *Key, i int){
+		"source port":        func(k *Key, i int) { k.SrcPort = uint16(i) },
+		"destination port":   func(k *Key, i int) { k.DstPort = uint16(i) },
+		"both ports":         func(k *Key, i int) { k.SrcPort, k.DstPort = uint16(i&127), uint16(i>>7) },
+		"inner VLAN id":      func(k *Key, i int) { k.VLANInner = uint16(i) },
+		"destination":        func(k *Key, i int) { k.Dst[2], k.Dst[3] = byte(i>>8), byte(i) },
+		"source, port":       func(k *Key, i int) { k.Src[3], k.DstPort = byte(i>>8), uint16(i&255) },
+		"IPv6 interface id":  func(k *Key, i int) { k.Version, k.Dst[14], k.Dst[15] = 6, byte(i>>8), byte(i) },
+		"IPv6, source ports": func(k *Key, i int) { k.Version, k.SrcPort = 6, uint16(i) },
+	} {
+		for _, seed := range seeds {
+			slots := make([]bool, 2*n)
+			lengths := make([]int, n)
+			for i := range lengths {
+				k := base
+				change(&k, i)
+				at := int(uint32(k.Hash(seed))) % len(slots)
+				for lengths[i] = 1; slots[at]; lengths[i]++ {
+					at = (at + 1) % len(slots)
+				}
+				slots[at] = true
+			}
+			slices.Sort(lengths)
+			if p99 := lengths[n*99/100]; p99 > 8 {
+				t.Errorf("%s, seed %#x: 99 %% of the keys take up to %d slots", name, seed, p99)
+			}
+		}
+	}
+}
+
 func TestShardOf(t *testing.T) {
 	r := newRand()
 	keys := scan(1 << 16)
