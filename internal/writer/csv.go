@@ -66,35 +66,77 @@ func (l *Layout) Header() string {
 
 // A Formatter makes rows of one layout. It belongs to one goroutine.
 type Formatter struct {
-	layout     *Layout
-	summarizer agg.Summarizer
-	summary    agg.Summary
+	layout *Layout
+	row    *Row
+	text   []byte // the cell of a text column, before quoting
 }
 
 // NewFormatter returns a formatter for l.
-func (l *Layout) NewFormatter() *Formatter { return &Formatter{layout: l} }
+func (l *Layout) NewFormatter() *Formatter { return &Formatter{layout: l, row: l.NewRow()} }
+
+// maxCell is the size of the longest cell that is not a text: a rate of 39
+// digits and 6 decimals. An IPv6 address has up to 39 bytes.
+const maxCell = 48
 
 // AppendRow appends the line of session i of t, with its line end, to dst.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
-	s := &f.summary
-	f.summarizer.Summarize(t, i, s)
+	f.row.Load(t, i)
 	columns := f.layout.columns
 	dst = slices.Grow(dst, len(columns)*(maxCell+1))
 	n := len(dst)
 	b := dst[:cap(dst)]
-	facts := factsOf(s, f.layout.options.SampleStd)
 	for k := range columns {
 		c := &columns[k]
 		switch {
-		case c.needs&^facts == 0:
-			n = c.put(b, n, f, s)
-		case !f.layout.options.UndefinedEmpty:
-			b[n] = '0' // all that can be undefined are decimals
-			n = putZero(b, n+1)
+		case c.needs&^f.row.facts != 0:
+			n = putUndefined(b, n, c.Type, f.layout.options.UndefinedEmpty)
+		case c.Kind == Bytes:
+			b, n = f.putText(b, n, c, len(columns)-k)
+		default:
+			v := c.value(f.row)
+			switch c.Kind {
+			case Unsigned:
+				n = putUint(b, n, v.Lo)
+			case Signed:
+				n = putInt(b, n, int64(v.Lo))
+			case Nanos:
+				n = putNano(b, n, v.Lo)
+			case Micros:
+				n = putMicro(b, n, v.Lo)
+			case Micros128:
+				n = putMicro128(b, n, v.Hi, v.Lo)
+			case Halves:
+				n = putHalves(b, n, v.Hi, v.Lo)
+			case Address:
+				n = putAddress(b, n, v)
+			}
 		}
 		b[n] = ','
 		n++
 	}
 	b[n-1] = '\n'
 	return b[:n]
+}
+
+// putUndefined writes the cell of an undefined value.
+func putUndefined(b []byte, n int, t Type, empty bool) int {
+	if empty || t == Text {
+		return n
+	}
+	b[n] = '0'
+	if t == Decimal {
+		return putZero(b, n+1)
+	}
+	return n + 1
+}
+
+// putText writes the cell of a text column. It returns b with room for this
+// and the rest of the row, left cells.
+func (f *Formatter) putText(b []byte, n int, c *Column, left int) ([]byte, int) {
+	f.text = c.text(f.text[:0], f.row)
+	if most := mostQuoted*len(f.text) + 2; most > maxCell {
+		b = slices.Grow(b[:n], most+left*(maxCell+1))
+		b = b[:cap(b)]
+	}
+	return b, len(appendQuoted(b[:n], f.text))
 }

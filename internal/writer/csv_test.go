@@ -63,6 +63,12 @@ func TestUnknownGroup(t *testing.T) {
 	}
 }
 
+var kindsOf = map[Type][]Kind{
+	Text:    {Address, Bytes},
+	Integer: {Unsigned, Signed},
+	Decimal: {Nanos, Micros, Micros128, Halves},
+}
+
 func TestDictionary(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z][a-z_]*$`)
 	seen := map[string]bool{}
@@ -71,14 +77,14 @@ func TestDictionary(t *testing.T) {
 			t.Errorf("column %q is badly named, or there twice", c.Name)
 		}
 		seen[c.Name] = true
-		if c.Definition == "" || c.Exactness == "" || c.put == nil {
+		if c.Definition == "" || c.Exactness == "" || (c.value == nil) == (c.Kind != Bytes) || (c.text == nil) == (c.Kind == Bytes) {
 			t.Errorf("%s: %+v", c.Name, c)
 		}
 		if !slices.Contains([]Type{Text, Integer, Decimal}, c.Type) || !slices.Contains([]Group{Identity, VLAN, Basic, Totals, Mean}, c.Group) {
 			t.Errorf("%s is of type %q in group %q", c.Name, c.Type, c.Group)
 		}
-		if c.needs != 0 && c.Type != Decimal {
-			t.Errorf("%s can be undefined, but is not a decimal", c.Name)
+		if !slices.Contains(kindsOf[c.Type], c.Kind) {
+			t.Errorf("%s of type %s is of kind %d", c.Name, c.Type, c.Kind)
 		}
 		if strings.HasSuffix(c.Name, "_s") != (c.Unit == "s" || strings.HasSuffix(c.Unit, "/s")) {
 			t.Errorf("%s is in %q", c.Name, c.Unit)
