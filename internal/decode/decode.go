@@ -46,6 +46,8 @@ type Options struct {
 	// If a port has two entries, the last one counts. The slice must not be
 	// modified while a Decoder uses it.
 	TunnelPorts []TunnelPort
+	// Details makes Detail say what the feature groups need beyond events.
+	Details bool
 	// Seed is for flow.Key.Hash.
 	Seed uint64
 	// Shards is the number of shards for flow.ShardOf, at most 256.

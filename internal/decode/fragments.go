@@ -23,6 +23,7 @@ type fragment struct {
 // Requires: ev.Key has addresses and the protocol of the datagram.
 func (p *packet) fragment(id uint32, first bool) {
 	p.fragmented = true
+	p.detail = p.detail.WithFragment()
 	k := p.ev.Key
 	k.SrcPort, k.DstPort = uint16(id>>16), uint16(id)
 	p.fragments = append(p.fragments, fragment{event: p.event, first: first, datagram: k})

@@ -57,6 +57,7 @@ func (p *packet) ipv4(data []byte) {
 	if k == nil {
 		return
 	}
+	p.detail = flow.NewDetail(data[8])
 	// These are stores of whole words, so that the loads of Canonical and Hash
 	// need not wait for several narrower stores.
 	le.PutUint64(k.Src[:8], uint64(le.Uint32(data[12:])))
@@ -148,6 +149,9 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 	p.off += n
 	p.ev.Key.Protocol = protocol
 	p.stop()
+	if p.opts.Details {
+		p.describe(protocol, rest)
+	}
 	switch protocol {
 	case protoTCP:
 		p.header = 20

@@ -1,5 +1,7 @@
 package decode
 
+import "pcapbatch/internal/flow"
+
 // ipv6 decodes an IPv6 header and walks its extension headers (RFC 8200,
 // section 4). The walk ends at the first upper-layer protocol, or where the
 // bytes end; then the protocol is that of the missing header.
@@ -20,6 +22,7 @@ func (p *packet) ipv6(data []byte) {
 	if k == nil {
 		return
 	}
+	p.detail = flow.NewDetail(data[7])
 	k.Src = [16]byte(data[8:24])
 	k.Dst = [16]byte(data[24:40])
 	p.cutEnd(p.off, 40+length)

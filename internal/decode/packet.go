@@ -52,10 +52,11 @@ type findings struct {
 	off, end int64
 
 	// These belong to the innermost IP header entered so far, like the key.
-	payload int64      // IP payload after extension headers, by length fields
-	header  int64      // size of the transport header, a part of payload
-	flags   flow.Flags // TCP flags
-	found   bool       // an IP header was entered, so there is a key
+	payload int64       // IP payload after extension headers, by length fields
+	header  int64       // size of the transport header, a part of payload
+	flags   flow.Flags  // TCP flags
+	found   bool        // an IP header was entered, so there is a key
+	detail  flow.Detail // without direction and header; see Decoder.Detail
 
 	// Why there is no session, if found is false. Both are zero if the walk
 	// ended because there were no bytes left.
