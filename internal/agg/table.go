@@ -23,9 +23,10 @@ type Table struct {
 	records  recordSlab
 	larges   slab[large]
 	// freeLarge is index + 1 of a free digest block, linked through packets.
-	freeLarge uint32
-	beside    // what feature groups keep; nothing in a plain table
-	plain     bool
+	freeLarge  uint32
+	freeLarges uint32 // number of free digest blocks
+	beside            // what feature groups keep; nothing in a plain table
+	plain      bool
 
 	newest    int64 // latest packet time so far
 	reordered uint64
@@ -33,8 +34,7 @@ type Table struct {
 	incoming *Table // of Absorb: the session being decoded
 
 	// Of Evict.
-	looked   int64 // bytes when it looked last
-	live     int   // sessions that had not ended then
+	live     int // sessions that had not ended when it looked last
 	evicting bool
 
 	scratch struct {
@@ -76,6 +76,34 @@ func (t *Table) Len() int { return int(t.sessions.n) }
 // Bytes returns the memory allocated for sessions, in bytes.
 func (t *Table) Bytes() int64 { return t.arena.bytes }
 
+// Used returns the memory that the sessions in the table take, in bytes. It
+// follows from the events since the table was new or reset and from nothing
+// else, whatever memory the table holds besides for sessions to come: so a
+// caller that puts tables away by it does so at the same event in every run.
+func (t *Table) Used() int64 {
+	session, unit, block := int64(sizeOf[Session]()), int64(sizeOf[unit]()), int64(sizeOf[large]())
+	if t.detailed {
+		session += int64(sizeOf[wordUnit]())
+		unit += int64(sizeOf[wordUnit]())
+	}
+	if t.opt.folds() {
+		block += int64(sizeOf[facts]())
+	}
+	if t.opt.Needs&NeedDirection != 0 {
+		block += int64(sizeOf[sideDigests]())
+	}
+	if t.opt.Needs&NeedQuantiles != 0 {
+		block += int64(sizeOf[quantileDigests]())
+	}
+	block += int64(t.opt.Sequence * sizeOf[packet]())
+	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
+		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
+}
+
+// slotBytes is what the slots of a key take on average: a table of slots has
+// room for twice as many as it was made for, and is three quarters full then.
+const slotBytes = 16
+
 // Reordered returns the number of packets that came earlier than the latest
 // packet of their session, and were taken as arriving with it.
 func (t *Table) Reordered() uint64 { return t.reordered }
@@ -87,9 +115,9 @@ func (t *Table) Reset() {
 	t.sessions.reset()
 	t.records.reset()
 	t.larges.reset()
-	t.freeLarge = 0
+	t.freeLarge, t.freeLarges = 0, 0
 	t.newest, t.reordered = minTime, 0
-	t.looked, t.live = t.arena.bytes, 0
+	t.live = 0
 }
 
 // Release gives the memory back. The table is not usable afterwards.
@@ -262,6 +290,7 @@ func (t *Table) digestBlock(s *Session) *large {
 	l := t.larges.at(s.large-1, largeShift)
 	if s.large == t.freeLarge {
 		t.freeLarge = uint32(l.packets)
+		t.freeLarges--
 	}
 	l.reset()
 	t.coverLarges(len(t.larges.chunks))

@@ -50,7 +50,7 @@ type Options struct {
 	Details bool
 	// Seed is for flow.Key.Hash.
 	Seed uint64
-	// Shards is the number of shards for flow.ShardOf, at most 256.
+	// Shards is the number of shards for flow.Key.Shard, at most 256.
 	Shards int
 }
 
@@ -164,6 +164,6 @@ func (d *Decoder) finish(ev *flow.Event, captured int, wireLen uint32, time int6
 	}
 	hash := ev.Key.Hash(d.opts.Seed)
 	ev.Hash = uint32(hash)
-	ev.Shard = flow.ShardOf(hash, d.opts.Shards)
+	ev.Shard = ev.Key.Shard(d.opts.Shards)
 	return true
 }

@@ -170,7 +170,7 @@ func TestDirection(t *testing.T) {
 		t.Errorf("bidirectional:\n%+v\n%+v", a, b)
 	}
 	hash := a.Key.Hash(3)
-	if a.Hash != uint32(hash) || a.Shard != flow.ShardOf(hash, 7) {
+	if a.Hash != uint32(hash) || a.Shard != a.Key.Shard(7) {
 		t.Errorf("hash %x, shard %d do not belong to the key", a.Hash, a.Shard)
 	}
 	d = New(Options{Unidirectional: true})

@@ -121,6 +121,26 @@ func fold(a, b uint64) uint64 {
 	return hi ^ lo
 }
 
+// Shard maps the key to one of n shards, 1 <= n <= 256. It depends on the key
+// alone, not on a seed: which sessions share a table, and so where a table that
+// outgrows the memory is cut, is the same in every run. Both directions of a
+// canonical key have one shard.
+//
+// The price is that keys can be made for one shard: then one worker has all the
+// work, but its table is as fast as ever.
+func (k *Key) Shard(n int) uint8 {
+	le := binary.LittleEndian
+	const m = 0x9e3779b97f4a7c15
+	h := le.Uint64(k.Src[:8])*m ^ bits.RotateLeft64(le.Uint64(k.Dst[:8])*m, 29)
+	if k.Version != 4 {
+		h += le.Uint64(k.Src[8:])*m ^ bits.RotateLeft64(le.Uint64(k.Dst[8:])*m, 17)
+	}
+	h = (h ^ h>>32 ^ uint64(k.Protocol)<<8) * 0xd6e8feb86659fd93
+	h = (h ^ h>>32 ^ k.tail()) * m
+	hi, _ := bits.Mul64((h^h>>29)*0xd6e8feb86659fd93, uint64(n))
+	return uint8(hi)
+}
+
 // SrcAddr returns the source address.
 func (k *Key) SrcAddr() netip.Addr { return addr(&k.Src, k.Version) }
 

@@ -101,6 +101,7 @@ type run[B Block] struct {
 	free    chan *job[B]
 	decode  chan *job[B]
 	queues  []chan *job[B]
+	quota   quota
 	window  chan struct{} // stretches begun and not merged
 	workers []*worker[B]
 	keeping sync.WaitGroup
@@ -161,8 +162,9 @@ func newRun[B Block](c Config[B]) *run[B] {
 		Config: c,
 		free:   make(chan *job[B], blocks),
 		decode: make(chan *job[B], blocks),
-		window: make(chan struct{}, 2*c.Workers),
+		quota:  c.quota(),
 	}
+	r.window = make(chan struct{}, r.quota.window)
 	for range blocks {
 		r.free <- &job[B]{first: make([]int, c.Workers+1)}
 	}
@@ -173,8 +175,8 @@ func newRun[B Block](c Config[B]) *run[B] {
 	return r
 }
 
-// readStretches reads Workers stretches at a time, and keeps at most twice as
-// many from being begun before they are merged.
+// readStretches reads Workers stretches at a time, and keeps at most as many as
+// the window has room for from being begun before they are merged.
 func (r *run[B]) readStretches(ctx context.Context) error {
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(r.Workers)

@@ -23,76 +23,68 @@ type Keeper interface {
 // nothing: its memory is mostly asked for and not used.
 const LeastSpill = 6 << 20
 
-// bytes is the memory of all tables of the worker.
-func (w *worker[B]) bytes() int64 {
-	n := w.handed.Load()
-	if w.merged != nil {
-		n += w.merged.Bytes()
+// A quota says how the share of a worker is divided. It follows from the Config
+// alone and a table is cut by its own events alone, so that the same run cuts
+// its sessions at the same packets every time, whatever the scheduler does: the
+// medians of large sessions depend on where they are cut.
+type quota struct {
+	window  int   // stretches that are begun and not merged or kept
+	stretch int64 // bytes that the table of a stretch may use, 0: no limit
+	merged  int64 // the same for the merged table
+}
+
+// quota divides the share. Where it is small, fewer stretches are read side by
+// side, so that each table has more than the smallest that is worth spilling.
+func (c *Config[B]) quota() quota {
+	q := quota{window: 2 * c.Workers}
+	if c.Share == 0 {
+		return q
 	}
-	for _, t := range w.open {
-		n += t.Bytes()
+	if c.LeastSpill > 0 {
+		q.window = int(max(1, min(int64(q.window), c.Share/2/c.LeastSpill)))
 	}
-	for _, t := range w.spare {
-		n += t.Bytes()
+	most := int64(q.window)
+	switch {
+	case c.Separate:
+		q.stretch = c.Share / most
+	case len(c.Stretches) == 1:
+		q.stretch, q.merged = c.Share, c.Share
+	default:
+		q.stretch, q.merged = c.Share/2/most, c.Share/2
 	}
-	return n
+	q.stretch, q.merged = max(1, q.stretch), max(1, q.merged)
+	return q
 }
 
 // merged stands for the merged table among the numbers of stretches.
 const merged = -1
 
-// largest returns the largest table and the stretch that it is of. It returns
-// nil where spilling would gain nothing.
-func (w *worker[B]) largest(least int64) (stretch int, t *agg.Table) {
-	most := least
-	for i, o := range w.open {
-		if b := o.Bytes(); b > most || b == most && t != nil && i < stretch {
-			stretch, t, most = i, o, b
-		}
-	}
-	if w.merged != nil && w.merged.Bytes() > most {
-		return merged, w.merged
-	}
-	return stretch, t
-}
-
-// makeRoom keeps the tables within the share. It is called once a block.
+// makeRoom keeps a table within its quota. It is called once a block for the
+// table of a stretch, and once a merge for the merged table.
 //
-// From half of the share on, sessions that have ended leave the largest table,
-// if there is an idle time-out (agg.Table.Evict). Where that is not enough, the
-// largest table is spilled whole: sessions that go on are cut in parts then.
-func (w *worker[B]) makeRoom(ctx context.Context, r *run[B]) error {
-	if r.Share == 0 || w.bytes() <= r.Share/2 {
-		return nil
+// From half of the quota on, sessions that have ended leave the table, if there
+// is a rule that ends them (agg.Table.Evict). Where that is not enough, the table
+// is spilled whole, and the sessions that go on are in several parts then. It
+// reports whether that was done.
+func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg.Table) (spilled bool, err error) {
+	limit := r.quota.stretch
+	if stretch == merged {
+		limit = r.quota.merged
 	}
-	if err := w.evict(ctx, r); err != nil {
-		return err
+	if limit == 0 {
+		return false, nil
 	}
-	if w.bytes() <= r.Share {
-		return nil
+	limit = max(limit, r.LeastSpill)
+	if t.Used() <= limit/2 {
+		return false, nil
 	}
-	for _, t := range w.spare {
-		t.Release()
+	if err := t.Evict(func() error { return w.put(ctx, r, stretch, t) }); err != nil {
+		return false, err
 	}
-	w.spare = nil
-	stretch, t := w.largest(r.LeastSpill)
-	switch {
-	case t == nil || w.bytes() <= r.Share:
-		return nil
-	case stretch == merged:
-		return w.spillMerged(ctx, r)
+	if t.Used() <= limit {
+		return false, nil
 	}
-	w.open[stretch] = agg.NewTable(w.options)
-	return w.spill(ctx, r, stretch, t)
-}
-
-// evict puts the sessions of the largest table away that have ended.
-func (w *worker[B]) evict(ctx context.Context, r *run[B]) error {
-	stretch, t := w.largest(r.LeastSpill)
-	if t == nil {
-		return nil
-	}
-	return t.Evict(func() error { return w.put(ctx, r, stretch, t) })
+	return true, w.spill(ctx, r, stretch, t)
 }
 
 // put gives the keeper sessions of a table.
@@ -138,10 +130,7 @@ func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.T
 
 // keep hands the table of a stretch over. The last worker to do so has it kept.
 func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
-	if t := w.open[s.index]; t != nil {
-		w.handed.Add(t.Bytes())
-		s.tables[w.index] = t
-	}
+	s.tables[w.index] = w.open[s.index]
 	delete(w.open, s.index)
 	delete(w.parts, s.index)
 	if s.pending.Add(-1) > 0 {
@@ -149,9 +138,8 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	}
 	r.keeping.Go(func() {
 		err := r.Keeper.Keep(ctx, s.index, s.tables)
-		for i, t := range s.tables {
+		for _, t := range s.tables {
 			if t != nil {
-				r.workers[i].handed.Add(-t.Bytes())
 				t.Release()
 			}
 		}

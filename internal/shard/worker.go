@@ -2,7 +2,6 @@ package shard
 
 import (
 	"context"
-	"sync/atomic"
 
 	"pcapbatch/internal/agg"
 )
@@ -22,7 +21,6 @@ type worker[B Block] struct {
 	from    int         // first stretch in merged
 	parts   map[int]int // tables that were spilled, by stretch
 	spilled bool
-	handed  atomic.Int64 // bytes of the tables that are being kept
 }
 
 // consume takes blocks until the queue is closed. Once ctx is cancelled it
@@ -36,8 +34,7 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 		case j.end:
 			w.end(ctx, j.stretch, r)
 		default:
-			w.update(j)
-			r.check(w.makeRoom(ctx, r))
+			r.check(w.update(ctx, r, j))
 		}
 		if j.pending.Add(-1) == 0 {
 			if j.end {
@@ -51,10 +48,10 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 	}
 }
 
-func (w *worker[B]) update(j *job[B]) {
+func (w *worker[B]) update(ctx context.Context, r *run[B], j *job[B]) error {
 	order := j.order[j.first[w.index]:j.first[w.index+1]]
 	if len(order) == 0 {
-		return
+		return nil
 	}
 	i := j.stretch.index
 	t := w.open[i]
@@ -63,6 +60,11 @@ func (w *worker[B]) update(j *job[B]) {
 		w.open[i] = t
 	}
 	t.Update(j.block.Events(), order)
+	spilled, err := w.makeRoom(ctx, r, i, t)
+	if spilled {
+		w.open[i] = agg.NewTable(w.options)
+	}
+	return err
 }
 
 // end merges the stretch, and those that waited for it.
@@ -101,9 +103,15 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 		w.merged.Merge(t)
 		t.Reset()
 		w.spare = append(w.spare, t)
-		return w.makeRoom(ctx, r)
 	}
-	return nil
+	if w.merged == nil {
+		return nil
+	}
+	spilled, err := w.makeRoom(ctx, r, merged, w.merged)
+	if spilled {
+		w.merged = nil
+	}
+	return err
 }
 
 func (w *worker[B]) table() *agg.Table {
