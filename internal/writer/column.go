@@ -57,12 +57,16 @@ type Column struct {
 	value func(*Row) Value
 	// text appends the text of a defined cell, of kind Bytes.
 	text func([]byte, *Row) []byte
-	// needs is what a session must have for the value to be defined.
-	needs needs
+	// needs is what a session must have for the value to be defined; so many
+	// packets, too, must be before the one that it is of.
+	needs    needs
+	position int
 }
 
 // Defined reports whether the row has a value in c.
-func (c *Column) Defined(r *Row) bool { return c.needs&^r.facts == 0 }
+func (c *Column) Defined(r *Row) bool {
+	return c.needs&^r.facts == 0 && uint64(c.position) < r.Summary.Packets
+}
 
 // Value returns the value of r in c. Requires: it is defined, and c is not of
 // kind Bytes.
@@ -80,34 +84,71 @@ type Row struct {
 
 	summarizer agg.Summarizer
 	sample     bool // deviations are those of a sample
+	groups     bool // there are columns that ask for groupFacts
 	facts      needs
 }
 
 // NewRow returns a row for the columns of l.
-func (l *Layout) NewRow() *Row { return &Row{sample: l.options.SampleStd} }
+func (l *Layout) NewRow() *Row {
+	n, _ := Needs(l.options)
+	r := &Row{sample: l.options.SampleStd, groups: n != 0}
+	for _, q := range l.options.Quantiles {
+		r.summarizer.Asked = append(r.summarizer.Asked, q.Value)
+	}
+	return r
+}
 
-// Load makes r the row of session i of t. Requires: i < t.Len().
+// Load makes r the row of session i of t. Requires: i < t.Len(), and t keeps
+// what Needs says that the layout needs.
 func (r *Row) Load(t *agg.Table, i uint32) {
 	r.summarizer.Summarize(t, i, &r.Summary)
 	r.facts = factsOf(&r.Summary, r.sample)
+	if r.groups {
+		r.facts |= groupFacts(&r.Summary, r.sample)
+	}
 }
 
+// Quantiles returns those of the session, in the order of Options.Quantiles,
+// valid until the next Load.
+func (r *Row) Quantiles() []agg.Quantiles { return r.summarizer.Quantiles }
+
+// Sequence returns the session's first packets, valid until the next Load.
+func (r *Row) Sequence() []agg.SequencePacket { return r.summarizer.Sequence }
+
 // needs are facts about a session on which cells depend.
-type needs uint8
+type needs uint32
 
 const (
 	someGap      needs = 1 << iota // two packets or more
 	deviatingGap                   // enough gaps for a deviation as the run defines it
 	deviating                      // enough packets for one
 	someDuration                   // not all packets at one time
+
+	// The same of one direction.
+	someForward
+	gapForward
+	deviatingForward
+	deviatingGapForward
+	someBackward
+	gapBackward
+	deviatingBackward
+	deviatingGapBackward
+
+	windowForward // a TCP window
+	windowBackward
+	ttlForward // a packet
+	ttlBackward
+	answered        // a SYN, and then a SYN with ACK
+	completed       // and then an ACK
+	someIdle        // an idle period
+	deviatingIdle   // enough for a deviation
+	deviatingActive // enough active ones
+	icmpKnown       // the first packet has type and code
 )
 
-// factsOf returns what the session has.
+// factsOf returns what the session has, of what the basic columns ask.
 func factsOf(s *agg.Summary, sample bool) (n needs) {
-	least := uint64(1) // values that a deviation takes
-	if sample {
-		least = 2
-	}
+	least := leastOf(sample)
 	if s.Gaps.N > 0 {
 		n |= someGap
 	}
@@ -119,6 +160,65 @@ func factsOf(s *agg.Summary, sample bool) (n needs) {
 	}
 	if s.First != s.Last {
 		n |= someDuration
+	}
+	return n
+}
+
+// leastOf returns how many values a deviation takes.
+func leastOf(sample bool) uint64 {
+	if sample {
+		return 2
+	}
+	return 1
+}
+
+// groupFacts returns what the session has, of what other groups ask.
+func groupFacts(s *agg.Summary, sample bool) (n needs) {
+	least := leastOf(sample)
+	for i := range sides {
+		n |= sides[i].facts(s, least)
+	}
+	if s.TCP.SYNToSYNACK.Defined {
+		n |= answered
+	}
+	if s.TCP.SYNACKToACK.Defined {
+		n |= completed
+	}
+	if s.Activity.Idle.N > 0 {
+		n |= someIdle
+	}
+	if s.Activity.Idle.N >= least {
+		n |= deviatingIdle
+	}
+	if s.Activity.Active.N >= least {
+		n |= deviatingActive
+	}
+	if s.IP.ICMP.Defined {
+		n |= icmpKnown
+	}
+	return n
+}
+
+// facts returns what the session has in the direction d.
+func (d *side) facts(s *agg.Summary, least uint64) (n needs) {
+	of := &s.Directions[d.index]
+	if of.Packets > 0 {
+		n |= d.some
+	}
+	if of.Gaps.N > 0 {
+		n |= d.someGap
+	}
+	if of.Packets >= least {
+		n |= d.deviating
+	}
+	if of.Gaps.N >= least {
+		n |= d.deviatingGap
+	}
+	if s.TCP.Window[d.index].Defined {
+		n |= d.window
+	}
+	if s.IP.TTL[d.index].Defined {
+		n |= d.ttl
 	}
 	return n
 }

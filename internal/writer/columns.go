@@ -13,26 +13,64 @@ type Group string
 const (
 	Identity Group = "identity" // always there
 	VLAN     Group = "vlan"     // with --key vlan
-	Basic    Group = "basic"
-	Totals   Group = "totals"
-	Mean     Group = "mean"
+	Capture  Group = "capture"  // with --key capture; identity, too
+	Label    Group = "label"    // with --labels; the last column
+
+	Basic       Group = "basic"
+	Totals      Group = "totals"
+	Mean        Group = "mean"
+	Direction   Group = "direction"
+	Flags       Group = "flags"
+	TCP         Group = "tcp"
+	Activity    Group = "activity"
+	Bulk        Group = "bulk"
+	IP          Group = "ip"
+	CommunityID Group = "community-id"
+	End         Group = "end"
+	Time        Group = "time"
+
+	Quantiles Group = "quantiles" // with --quantiles
+	Sequence  Group = "sequence"  // with --sequence
 )
+
+// FeatureGroups are the groups that --features may name, besides All, in the
+// order of their columns.
+func FeatureGroups() []Group {
+	return []Group{Basic, Totals, Mean, Direction, Flags, TCP, Activity, Bulk, IP, CommunityID, End, Time}
+}
 
 const (
-	exact   = "exact"
-	rounded = "exact, rounded once to the last decimal"
-	digest  = "exact up to 128 packets and up to 112 distinct values; beyond, a t-digest: its rank error stays below 1 % on traffic (0.45 % was the worst); values forged against it reach 3 %"
+	exact          = "exact"
+	rounded        = "exact, rounded once to the last decimal"
+	digest         = "exact up to 128 packets and up to 112 distinct values; beyond, a t-digest: its rank error stays below 1 % on traffic (0.45 % was the worst); values forged against it reach 3 %"
+	quantileDigest = "exact up to 128 packets and up to 112 distinct values; beyond, a t-digest: its rank error stays below 1 % on traffic, and below 0.2 % up to the 1st percentile and from the 99th on"
+
+	deviation = "standard deviation, of the population (with --sample-std of a sample),"
+	nsUnit    = "ns since 1970-01-01T00:00:00Z"
 )
 
-// Columns returns the data dictionary: all columns there are, in the order
-// they have in a row.
+// Columns returns the columns of all feature groups and of the identity with
+// VLAN ids, in the order they have in a row.
 func Columns() []Column {
 	var all []Column
-	for _, list := range [][]Column{identityColumns(), gapColumns(), sizeColumns(), timeColumns(), totalColumns(), meanColumns()} {
+	for _, list := range [][]Column{identityColumns(), gapColumns(), sizeColumns(), timeColumns(), totalColumns(), meanColumns(),
+		directionColumns(), flagColumns(), tcpColumns(), activityColumns(), bulkColumns(), ipColumns(), textColumns()} {
 		all = append(all, list...)
 	}
 	return all
 }
+
+// Dictionary returns the data dictionary: Columns, with what quantiles,
+// sequences, labels and captures in the key add. In names Q stands for a
+// percentage and i for the number of a packet. Its columns have no values.
+func Dictionary() []Column {
+	columns := columnsOf(Columns(), &Options{Capture: noText, Label: noText})
+	label := columns[len(columns)-1]
+	columns = append(columns[:len(columns)-1], quantileColumns("Q", 0)...)
+	return append(append(columns, sequenceColumns("i", 0)...), label)
+}
+
+func noText(dst []byte, _ *agg.Summary) []byte { return dst }
 
 func identityColumns() []Column {
 	return []Column{
@@ -43,9 +81,9 @@ func identityColumns() []Column {
 		identityNumber("protocol", "IP protocol number; for IPv6 the first upper-layer protocol", func(k *flow.Key) uint64 { return uint64(k.Protocol) }),
 		vlanNumber("vlan_outer", "outermost VLAN id; 0 where there is none", func(k *flow.Key) uint64 { return uint64(k.VLANOuter) }),
 		vlanNumber("vlan_inner", "innermost VLAN id; 0 where there is none", func(k *flow.Key) uint64 { return uint64(k.VLANInner) }),
-		{Name: "first_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: "ns since 1970-01-01T00:00:00Z", Definition: "time of the first packet", Exactness: exact,
+		{Name: "first_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "time of the first packet", Exactness: exact,
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.First)} }},
-		{Name: "last_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: "ns since 1970-01-01T00:00:00Z", Definition: "latest packet time", Exactness: exact,
+		{Name: "last_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "latest packet time", Exactness: exact,
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.Last)} }},
 	}
 }
