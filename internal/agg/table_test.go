@@ -108,7 +108,7 @@ func checkRows(t *testing.T, tab *Table) {
 			t.Fatalf("row %d: %+v twice, or not at %d", i, row, s.First)
 		}
 		seen[row.Index] = true
-		if i > 0 && (before.First > s.First || before.First == s.First && before.Key.Compare(&s.Key) >= 0) {
+		if c := before.Key.Compare(&s.Key); i > 0 && (before.First > s.First || before.First == s.First && (c > 0 || c == 0 && rows[i-1].Index >= row.Index)) {
 			t.Fatalf("row %d, %v %v, is behind %v %v", i, s.First, s.Key, before.First, before.Key)
 		}
 		before = s
