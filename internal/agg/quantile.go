@@ -10,7 +10,12 @@ import (
 // A quantileDigest is a digest (digest.go) that answers any quantile. It
 // differs from the one for medians in its size and in the limit of a centroid's
 // weight, which falls towards both ends, where quantiles are asked more
-// precisely. The zero quantileDigest is empty.
+// precisely.
+//
+// Rank error, merged digests too: at most 0.40 % of n on real captures, and
+// 0.08 % up to the 1st percentile and from the 99th on
+// (TestQuantileErrorsOnCaptures); on two dozen hostile orders 0.80 % and 0.13 %
+// (TestQuantileRankError). Size: 3.8 KB. The zero quantileDigest is empty.
 type quantileDigest struct {
 	n    uint64 // centroids in use
 	list [quantileCentroids]centroid
@@ -18,7 +23,7 @@ type quantileDigest struct {
 
 // quantileCentroids is the capacity. With three of these digests, those of the
 // medians of both directions, all facts and the buffer of records a session
-// stays below 32 KiB (TestLargestSession).
+// stays below 32 KiB (TestFeaturesBytes).
 const quantileCentroids = 240
 
 // quantileDigests are those of the three quantities of a session.
