@@ -133,7 +133,7 @@ func TestEvictWithWholeRules(t *testing.T) {
 			var got []string
 			for n := 0; n < len(events); n += 200 {
 				updateDetailed(tab, r, events[n:n+200], details[n:n+200])
-				tab.looked, tab.live = 0, 0
+				tab.live = 0
 				all := allSummaries(tab)
 				if err := tab.Evict(func() error {
 					for _, i := range tab.KeyOrder(nil) {
