@@ -39,7 +39,7 @@ func (s story) build() (capture, error) {
 // stories lists all files, in the order of the README.
 func stories() []story {
 	var all []story
-	for _, group := range [][]story{formats(), compressions(), damages(), times(), networks(), linkTypes(), tunnels()} {
+	for _, group := range [][]story{formats(), compressions(), joins(), damages(), times(), networks(), linkTypes(), tunnels()} {
 		all = append(all, group...)
 	}
 	return all
@@ -56,6 +56,7 @@ func formats() []story {
 	usBE.bigEndian, nsLE.nano, modified.kuznetzov = true, true, true
 	nsBE.bigEndian, nsBE.nano = true, true
 	v22.minor, v22.snaplen, v23.minor, v23.snaplen = 2, 96, 3, 96
+	aix := pcapFormat{bigEndian: true, aix: true, minor: 2, link: aixEthernet}
 	little, big := binary.LittleEndian, binary.BigEndian
 	return []story{
 		{file: "example.pcap", text: "the README's example: two DNS look-ups, a web download with an idle time of 7.5 s, five pings, an IPv6 download, and the ARP and neighbour discovery before them", capture: ether.file(x...), layers: "eth:ethertype:ip:tcp:http"},
@@ -65,6 +66,10 @@ func formats() []story {
 		{file: "pcap-v2.2.pcap", text: "the example's packets cut to 96 bytes; version 2.2, where wire length and capture length stand in swapped order", capture: v22.file(short...)},
 		{file: "pcap-v2.3.pcap", text: "as pcap-v2.2.pcap, but version 2.3: the lengths of the records at even microseconds are swapped", capture: v23.file(short...)},
 		{file: "pcap-kuznetzov.pcap", text: "the example's packets; Kuznetzov's modified format, record headers of 24 bytes", capture: modified.file(x...)},
+		{file: "pcap-ss990417.pcap", text: "the example's packets; Kuznetzov's first modified format: record headers of 24 bytes under the usual magic number", capture: ether.with(ss990417).file(x...)},
+		{file: "pcap-ss990915.pcap", text: "the example's packets; Kuznetzov's second modified format: record headers of 28 bytes", capture: modified.with(ss990915).file(x...)},
+		{file: "pcap-nokia.pcap", text: "the example's packets; Nokia IPSO: record headers of 20 bytes under the usual magic number", capture: usBE.with(nokia).file(x...)},
+		{file: "pcap-aix.pcap", text: "the example's packets; AIX: version 2.2, big-endian, interface types in place of link types, nanoseconds", capture: aix.file(x...)},
 		{file: "pcapng-le.pcapng", text: "the example's packets; pcapng, little-endian, options on every block", capture: pcapngPlain(little, x)},
 		{file: "pcapng-be.pcapng", text: "the example's packets; pcapng, big-endian", capture: pcapngPlain(big, x)},
 		{file: "pcapng-two-sections.pcapng", text: "two sections, little-endian with Ethernet, big-endian with raw IP; one session, 4 packets 1 s apart", capture: twoSections()},
@@ -85,8 +90,9 @@ func compressions() []story {
 	list := []story{
 		{file: "gzip.pcap.gz", text: note("gzip, one member with its file name"), pack: gzipped},
 		{file: "gzip-two-members.pcap.gz", text: note("gzip, two members, cut in the middle of a record"), pack: halves(gzipped)},
-		{file: "gzip-trailing-garbage.pcap.gz", text: note("gzip, text behind the member: a warning"), pack: followed(gzipped, garbage), tshark: asDamaged},
-		{file: "gzip-trailing-zeros.pcap.gz", text: note("gzip, 512 zeros behind the member, as tapes leave them"), pack: followed(gzipped, make([]byte, 512)), tshark: asDamaged},
+		{file: "gzip-trailing-garbage.pcap.gz", text: "gzip of example.pcap, and text after the member: damage, after every packet was read", pack: followed(gzipped, garbage), tshark: asDamaged},
+		{file: "gzip-trailing-zeros.pcap.gz", text: "gzip of example.pcap, and 512 zeros after the member: damage, after every packet was read", pack: followed(gzipped, make([]byte, 512)), tshark: asDamaged},
+		{file: "gzip-trailing-padding.pcap.gz", text: note("gzip, filled up with zeros to a multiple of 512 bytes, as tapes are"), pack: filled(gzipped), tshark: asDamaged},
 		{file: "gzip-under-another-name.pcap", text: note("gzip, under the name of a plain capture"), pack: gzipped},
 		{file: "bgzf.pcap.gz", text: note("BGZF: gzip in blocks of 3 000 bytes that say how long they are"), pack: bgzf},
 		{file: "zstd.pcap.zst", text: note("zstd, one frame"), pack: zstandard},
