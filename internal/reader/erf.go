@@ -83,7 +83,7 @@ func (e *erf) walk(b *Block, d []byte, at int, end bool) step {
 			if len(h) < joinSniff && !end {
 				return step{used: at, need: joinSniff}
 			}
-			if e.seen.looksLikeJoin(h, length >= erfHeader) {
+			if e.seen.looksLikeJoin(h, length >= erfHeader, end) {
 				return step{used: at, border: true}
 			}
 		}

@@ -172,8 +172,9 @@ func plausiblePcap(head []byte, order binary.ByteOrder) bool {
 
 // looksLikeJoin tells whether another capture, or a compressed stream with one
 // inside, begins at the front of head, where a record of the current format may
-// begin as well. Requires: joinSniff bytes of head, or as many as the file has.
-func (t *tally) looksLikeJoin(head []byte, record bool) bool {
+// begin as well: record says that it looks like one. whole says that nothing
+// follows head. Requires: joinSniff bytes of head, or whole.
+func (t *tally) looksLikeJoin(head []byte, record, whole bool) bool {
 	if begins(head) {
 		return true
 	}
@@ -184,12 +185,12 @@ func (t *tally) looksLikeJoin(head []byte, record bool) bool {
 	if t.trials++; t.trials > mostTrials {
 		return false
 	}
-	return holdsCapture(how, head)
+	return holdsCapture(how, head, whole)
 }
 
 // holdsCapture tells whether head, the front of a compressed stream, unpacks to
 // the front of a capture, as far as it goes.
-func holdsCapture(how *compression, head []byte) bool {
+func holdsCapture(how *compression, head []byte, whole bool) bool {
 	u, err := how.open(bufio.NewReader(bytes.NewReader(head)), new(source), Options{Spare: new(Spare), Memory: usualWindow})
 	if err != nil {
 		return false
@@ -200,7 +201,7 @@ func holdsCapture(how *compression, head []byte) bool {
 	in := stream{r: u.r}
 	front := in.peek(sniffBytes)
 	if len(front) == 0 {
-		return errors.Is(in.err, io.ErrUnexpectedEOF)
+		return !whole && errors.Is(in.err, io.ErrUnexpectedEOF) // a first block longer than head
 	}
 	return begins(front) || isErf(front)
 }

@@ -227,7 +227,7 @@ func (p *pcap) closer(h []byte, at int, end, usual bool) step {
 	if len(h) < joinSniff && !end {
 		return step{used: at, need: joinSniff}
 	}
-	return step{used: at, border: p.seen.looksLikeJoin(h, usual)}
+	return step{used: at, border: p.seen.looksLikeJoin(h, usual, end)}
 }
 
 // zeros takes record headers of nothing but zeros where a record that has more
@@ -241,7 +241,7 @@ func (p *pcap) zeros(b *Block, d []byte, at int, end bool) step {
 		return step{used: at, border: true}
 	case n == len(d)-at, !end && len(d)-next < joinSniff:
 		return step{used: at, need: n + joinSniff}
-	case p.seen.looksLikeJoin(d[at+n:], true):
+	case p.seen.looksLikeJoin(d[at+n:], true, end):
 		return step{used: at, border: true}
 	}
 	if len(d)-next < p.header {

@@ -200,21 +200,22 @@ func (p *pcapng) block(b *Block, d []byte, at int, end bool) step {
 }
 
 // closer looks at a block of unknown type, which may be the begin of another
-// file, as pcap.closer does at a record.
+// file, as pcap.closer does at a record. ERF has no magic number: it shows in a
+// block that does not end where it should.
 func (p *pcapng) closer(d []byte, kind uint32, end bool) step {
 	if sortOfSkipped(kind) != skippedOther || kind <= blockEnhanced && kind > 0 {
 		return step{}
 	}
 	length := p.u32(d[4:])
-	suspect := mayBeMagic(d)
-	if !suspect && length <= ngMaxBlock {
+	suspect, beyond := mayBeMagic(d), uint64(length) > uint64(len(d))
+	if !suspect && !beyond {
 		return step{}
 	}
 	if len(d) < joinSniff && !end {
 		return step{need: joinSniff}
 	}
 	usual := length >= ngFrame && length%4 == 0
-	return step{border: suspect && p.seen.looksLikeJoin(d, usual) || length > ngMaxBlock && isErf(d)}
+	return step{border: suspect && p.seen.looksLikeJoin(d, usual, end) || beyond && isErf(d)}
 }
 
 // unaligned takes a block whose length is no multiple of 4. Its writer forgot to

@@ -63,7 +63,7 @@ func (s *snoop) records(b *Block, d []byte, at int, fileEnd bool) step {
 			if len(d)-at < joinSniff && !fileEnd {
 				return step{used: at, need: joinSniff}
 			}
-			if s.seen.looksLikeJoin(d[at:], usual) {
+			if s.seen.looksLikeJoin(d[at:], usual, fileEnd) {
 				return step{used: at, border: true}
 			}
 		}
