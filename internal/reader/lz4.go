@@ -19,16 +19,14 @@ const (
 	// lz4LegacyMost is the size of the largest block of a legacy frame, in
 	// bytes: 8 MiB that could not be compressed.
 	lz4LegacyMost = 8<<20 + 8<<20/255 + 16
-
-	// lz4Bytes is the memory of a decoder: a block of each form, twice.
-	lz4Bytes = 17 << 20
 )
 
 // openLZ4 uses one goroutine: the library's concurrent reader cannot be closed
 // before its end, and is no faster than the walk over the records.
 func openLZ4(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
-	z := lz4.NewReader(&lz4Frames{src: r})
-	return unpacker{r: z, memory: fixed(lz4Bytes)}, z.Apply(lz4.ConcurrencyOption(1))
+	frames := &lz4Frames{src: r}
+	z := lz4.NewReader(frames)
+	return unpacker{r: z, memory: frames.memory}, z.Apply(lz4.ConcurrencyOption(1))
 }
 
 // lz4Frames passes LZ4 frames on to the decoder, and ends where no frame
@@ -41,8 +39,13 @@ type lz4Frames struct {
 	place  lz4Place
 	flags  byte // of the frame
 	ended  bool
-	legacy bool // there was a legacy frame
+	legacy bool  // there was a legacy frame
+	most   int64 // bytes of the largest block that a frame has allowed
 }
+
+// memory is that of a block packed and unpacked, and of the 192 KiB that later
+// blocks refer to.
+func (z *lz4Frames) memory() int64 { return 2*z.most + 192<<10 }
 
 type lz4Place uint8
 
@@ -90,6 +93,7 @@ func (z *lz4Frames) frame() {
 		z.left = 8 + int64(binary.LittleEndian.Uint32(h[4:]))
 	case m == lz4Magic && !z.legacy:
 		z.flags, z.place = h[4], lz4Block
+		z.most = max(z.most, 1<<(8+2*(h[5]>>4&7))) // 64 KiB, 256 KiB, 1 MiB or 4 MiB
 		z.left = 4 + 2 + 1
 		if z.flags&lz4ContentSize != 0 {
 			z.left += 8
@@ -99,6 +103,7 @@ func (z *lz4Frames) frame() {
 		}
 	case m == lz4Legacy:
 		z.left, z.place, z.legacy = 4, lz4Old, true
+		z.most = lz4LegacyMost
 	default: // no frame, or one that the decoder does not take after a legacy one
 		z.ended = true
 	}
