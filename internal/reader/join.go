@@ -29,6 +29,7 @@ const (
 func (c *Capture) walk(b *Block, d []byte, end bool) step {
 	for at := 0; ; {
 		st := c.format.walk(b, d, at, end)
+		c.walks++
 		if n := len(b.Records); n > 0 {
 			c.seen.last = b.Records[n-1].Time
 		}

@@ -161,6 +161,7 @@ type Capture struct {
 	joined  *Info  // describes the captures before the current one in the same file; nil for none
 	joins   uint64 // how many there were
 	begun   int64  // offset in content of the current one
+	walks   uint64 // of formats over bytes: the work done, which fuzz tests hold to a budget
 	flaw    *Error // the first damage that lost nothing
 
 	carry   []byte // bytes after the last whole record, for the front of the next block
