@@ -34,6 +34,9 @@ type Meta struct {
 	// Options are those that shape the numbers, as JSON. Only the caller knows
 	// what they mean.
 	Options json.RawMessage   `json:"options"`
+	// Kept is what sessions keep besides the basic statistics, as JSON; absent
+	// for nothing. It too is the caller\'s.
+	Kept json.RawMessage `json:"kept,omitempty"`
 	Capture *capture.Identity `json:"capture,omitempty"` // of sessions
 	Part    *Part             `json:"part,omitempty"`    // of rows
 	Index   []Section         `json:"index"`

@@ -26,9 +26,9 @@ type Block interface {
 	// earlier blocks of the stretch are decoded and resolved.
 	Ordered() bool
 	Resolve()
-	// Events returns the events in capture order, valid until the block is
-	// read into again.
-	Events() []flow.Event
+	// Events returns the events in capture order, and their details if
+	// Config.Sessions asks for them, valid until the block is read into again.
+	Events() ([]flow.Event, []flow.Detail)
 }
 
 // A Stretch is a list of captures that are read one after the other.
@@ -249,7 +249,7 @@ func (r *run[B]) decodeBlocks() {
 
 // partition sorts the numbers of the events by worker, by counting.
 func (j *job[B]) partition() {
-	events := j.block.Events()
+	events, _ := j.block.Events()
 	if cap(j.order) < len(events) {
 		j.order = make([]uint16, len(events))
 	}

@@ -59,7 +59,8 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], j *job[B]) error {
 		t = w.table()
 		w.open[i] = t
 	}
-	t.Update(j.block.Events(), order)
+	events, details := j.block.Events()
+	t.UpdateDetailed(events, details, order)
 	spilled, err := w.makeRoom(ctx, r, i, t)
 	if spilled {
 		w.open[i] = agg.NewTable(w.options)
