@@ -80,8 +80,10 @@ func (c *Capture) describe() Info {
 // and describes a file that i describes up to the last of its captures, and
 // next from there on.
 func (i *Info) and(next Info) Info {
+	if next.Version = both(i.Version, next.Version); i.Format != next.Format {
+		next.Version = "" // of what
+	}
 	next.Format = both(i.Format, next.Format)
-	next.Version = both(i.Version, next.Version)
 	next.ByteOrder = both(i.ByteOrder, next.ByteOrder)
 	next.TimeResolution = both(i.TimeResolution, next.TimeResolution)
 	next.Snaplen = max(i.Snaplen, next.Snaplen)

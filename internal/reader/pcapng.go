@@ -214,7 +214,7 @@ func (p *pcapng) closer(d []byte, kind uint32, end bool) step {
 	if len(d) < joinSniff && !end {
 		return step{need: joinSniff}
 	}
-	usual := length >= ngFrame && length%4 == 0
+	usual := length >= ngFrame && length%4 == 0 && length <= ngMaxBlock
 	return step{border: suspect && p.seen.looksLikeJoin(d, usual, end) || beyond && isErf(d)}
 }
 

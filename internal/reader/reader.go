@@ -123,10 +123,13 @@ func (o *Options) window(most int64) int64 {
 // but make reading faster.
 func (o *Options) affords(bytes int64) bool { return o.Memory <= 0 || bytes <= o.Memory }
 
+// errNoMemory marks what Options.Memory has no room for.
+var errNoMemory = fmt.Errorf("%w", errUnsupported)
+
 // errMemory is the error for a capture that asks for more bytes than it may
 // hold.
 func errMemory(what string, asks, most int64) error {
-	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errUnsupported)
+	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errNoMemory)
 }
 
 // firstBytes is the size of the first block: one byte more than a small plain capture, to see its end with its last

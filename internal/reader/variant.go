@@ -115,6 +115,9 @@ func (p *pcap) findAIX(network uint32) {
 func (p *pcap) makesSense(header int, records []byte, whole bool) (sense bool, n int) {
 	last := uint32(0)
 	for ; n < variantRecords; n++ {
+		if n > 0 && (begins(records) || compressionOf(records) != nil) {
+			return true, n // another capture is joined to this one
+		}
 		if len(records) < header {
 			return !whole || p.endsWell(records, last, n == 0), n
 		}
