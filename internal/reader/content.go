@@ -16,8 +16,8 @@ const maxSwitches = 4096
 // content is a capture's bytes after decompression. A file may hold several
 // compressed streams and plain captures one after the other (joined with cat):
 // what they unpack to is one sequence of bytes. It ends with io.EOF where the
-// file ends, and with an error where what follows a compressed stream is neither
-// another one nor a capture.
+// file ends, and with an error where what follows a compressed stream is
+// neither another one nor a capture.
 type content struct {
 	o        Options
 	src      *source
@@ -132,8 +132,8 @@ func (c *content) follow() error {
 
 var errSwitches = fmt.Errorf("a file whose compression changes more than %d times is %w", maxSwitches, errUnsupported)
 
-// switchTo goes on with a compressed stream that follows plain content: ahead is
-// what was read of it. Requires: no decompressor.
+// switchTo goes on with a compressed stream that follows plain content: ahead
+// is what was read of it. Requires: no decompressor.
 func (c *content) switchTo(how *compression, ahead []byte) error {
 	c.file.unread(ahead)
 	if c.changes++; c.changes > maxSwitches {

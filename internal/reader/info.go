@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// Info describes a capture. What is counted covers the records that were returned so far, and the few that Open read
-// ahead; at the end of the capture the counts are complete.
+// Info describes a capture. What is counted covers the records that were
+// returned so far, and the few that Open read ahead; at the end of the capture
+// the counts are complete.
 type Info struct {
 	Format         string // "pcap", "pcapng", "snoop" or "erf"
 	Version        string // of the format, as "2.4"; empty for erf
@@ -39,7 +40,8 @@ type Info struct {
 	Warnings []string     // what was odd and cost no record
 }
 
-// LinkCount is how many records have a link type. Link types come in the order of their first record.
+// LinkCount is how many records have a link type. Link types come in the order
+// of their first record.
 type LinkCount struct {
 	Link    uint16 // LINKTYPE_ number
 	Records uint64
@@ -51,7 +53,8 @@ type BlockCount struct {
 	Blocks uint64
 }
 
-// Info describes the capture as far as it was read. Like Next it belongs to the capture's goroutine.
+// Info describes the capture as far as it was read. Like Next it belongs to the
+// capture's goroutine.
 func (c *Capture) Info() Info {
 	i := c.describe()
 	i.Compression = c.content.name
@@ -66,8 +69,8 @@ func (c *Capture) Info() Info {
 	return i
 }
 
-// describe is what the formats of the file tell, those of captures joined before
-// the current one included.
+// describe is what the formats of the file tell, those of captures joined
+// before the current one included.
 func (c *Capture) describe() Info {
 	i := Info{Sections: 1, Interfaces: 1}
 	c.format.describe(&i)
@@ -187,7 +190,7 @@ type flaw struct {
 	off     int // in its bytes
 }
 
-// flawed notes a flaw in the block at off, behind so many records of the batch.
+// flawed notes a flaw in the block at off, after so many records of the batch.
 func (t *tally) flawed(err error, records, off int) {
 	t.flaws++
 	if t.flaw == nil {

@@ -16,15 +16,16 @@ const (
 
 	// mostZeros is how many zero bytes in a row are looked through for what
 	// follows them. A capture whose records are all zeros for longer than that
-	// has none: it is a hole in a file system, or a tail that was never written.
+	// has none: it is a hole in a file system, or a tail that was never
+	// written.
 	mostZeros = 64 << 10
 
-	// mostTrials is how often a record that looks like the begin of a compressed
-	// stream is tried as one.
+	// mostTrials is how often a record that looks like the begin of a
+	// compressed stream is tried as one.
 	mostTrials = 64
 
-	// mostTrial is how many compressed bytes are tried, and trialMemory how much
-	// memory that may take.
+	// mostTrial is how many compressed bytes are tried, and trialMemory how
+	// much memory that may take.
 	mostTrial   = 64 << 10
 	trialMemory = 4 << 20
 )
@@ -100,7 +101,7 @@ func errZeros(n int) error {
 }
 
 // join goes on with the capture, or compressed stream, that begins at the front
-// of rest, behind so many zeros. It returns false where there is none, or what
+// of rest, after so many zeros. It returns false where there is none, or what
 // follows it is for the caller of walk to do. No capture begins twice at one
 // offset: some formats have no header that would be used up.
 func (c *Capture) join(rest []byte, zeros int64, st *step, end bool) bool {
@@ -171,11 +172,11 @@ func knownPcap(head []byte, order binary.ByteOrder) bool {
 	return major == 2 || major == 543 && minor == 0
 }
 
-// beginsForSure is begins where a record may begin as well: the magic number and
-// the version of pcap are its time, and time zone and accuracy are its lengths.
-// Those have to be what writers write; or no record may follow one without
-// bytes, because the seconds of the capture's first record would be its capture
-// length.
+// beginsForSure is begins where a record may begin as well: the magic number
+// and the version of pcap are its time, and time zone and accuracy are its
+// lengths. Those have to be what writers write; or no record may follow one
+// without bytes, because the seconds of the capture's first record would be its
+// capture length.
 func beginsForSure(head []byte) bool {
 	order, _, ok := isPcap(head)
 	if !ok || len(head) < pcapHeader {

@@ -128,8 +128,8 @@ func TestManyJoins(t *testing.T) {
 	}
 }
 
-// TestNestedJoin: a compressed stream inside another one is refused, wherever it
-// begins.
+// TestNestedJoin: a compressed stream inside another one is refused, wherever
+// it begins.
 func TestNestedJoin(t *testing.T) {
 	s := samples()[0]
 	data := packed(t, slices.Concat(s.data, packed(t, s.data)["gzip"]))["zstd"]
@@ -155,8 +155,8 @@ var tails = map[string]struct {
 	"zeros, a header": {strings.Repeat("\x00", 100) + string(pcapHead(le, magicMicro, 1)), Flawed},
 }
 
-// TestTails puts them behind every sample, plain and in every compression: every
-// record comes out, and the tail is damage.
+// TestTails puts them behind every sample, plain and in every compression:
+// every record comes out, and the tail is damage.
 func TestTails(t *testing.T) {
 	for _, s := range samples() {
 		files := packed(t, s.data)

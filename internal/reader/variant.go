@@ -32,8 +32,8 @@ const (
 
 	// variantRecords is how many records a form has to make sense of, if there
 	// are as many, and variantLeast how many there must be for one that is not
-	// the usual one. variantGap is how far, in seconds, the times of neighbouring
-	// ones may lie apart for that.
+	// the usual one. variantGap is how far, in seconds, the times of
+	// neighbouring ones may lie apart for that.
 	variantRecords = 4
 	variantLeast   = 2
 	variantGap     = 30 * 86400
