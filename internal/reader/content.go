@@ -40,7 +40,7 @@ type content struct {
 func (c *content) start() error {
 	how := compressionOf(c.file.peek(sniffBytes))
 	if how == nil {
-		c.plain = true
+		c.plain, c.src.begun = true, true
 		return nil
 	}
 	return c.open(how)
@@ -58,6 +58,7 @@ func (c *content) open(how *compression) error {
 	c.lastBGZF = how.name == "bgzf"
 	c.unpack.name = how.name // for the message if it fails
 	u, err := how.open(c.packed, c.src, c.o)
+	c.src.begun = true
 	u.name = how.name
 	c.unpack = u
 	return err

@@ -16,16 +16,14 @@ type source struct {
 	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
 	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
 	size   int64       // of file
-	begun  bool        // a decompressor reads it, or has
+	begun  bool        // some of it was read as content: a decompressor comes too late for the whole
 }
 
 // splits tells whether a decompressor may read the file in several places at
 // once: it is the first one, the file is large enough, and there is memory for
 // what that takes, in bytes.
 func (s *source) splits(o Options, memory int64) bool {
-	first := !s.begun
-	s.begun = true
-	return first && s.file != nil && o.Workers > 1 && s.size >= splitBytes && o.affords(memory)
+	return !s.begun && s.file != nil && o.Workers > 1 && s.size >= splitBytes && o.affords(memory)
 }
 
 // from gives the file from an offset on; -1 stands for its end.
