@@ -120,13 +120,13 @@ const bgzfEnd = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff\x06\x00BC\x02\x00\x1b\
 // oddities are what was odd about a capture that cost no record.
 func (c *Capture) oddities(i *Info) (all []string) {
 	if n := i.WireLengthRaised; n > 0 {
-		all = append(all, fmt.Sprintf("%d records state a wire length below their capture length, which was taken instead", n))
+		all = append(all, fmt.Sprintf("records whose wire length was below their capture length, and was raised to it: %d", n))
 	}
 	if n := i.SubsecondOverflow; n > 0 {
-		all = append(all, fmt.Sprintf("%d records have a sub-second field of a second or more, which was added as it stands: the times may be nanoseconds in a file that says %s", n, i.TimeResolution))
+		all = append(all, fmt.Sprintf("records with a sub-second field of a second or more, added as it stands (it may be nanoseconds in a file that says %s): %d", i.TimeResolution, n))
 	}
 	if n := c.seen.unaligned; n > 0 {
-		all = append(all, fmt.Sprintf("%d blocks have a length that is no multiple of 4", n))
+		all = append(all, fmt.Sprintf("blocks with a length that is no multiple of 4: %d", n))
 	}
 	if c.flaw != nil && c.err != nil && c.err != error(c.flaw) {
 		all = append(all, fmt.Sprintf("also, at record %d, offset %d: %v", c.flaw.Record, c.flaw.Offset, c.flaw.Err))

@@ -47,7 +47,7 @@ func checkJoined(t *testing.T, name string, data []byte, want []got) {
 	if info.Records != uint64(len(want)) || countLinks(info.Links) != info.Records || len(info.Warnings) > 0 {
 		t.Fatalf("%s: info %+v", name, info)
 	}
-	if len(data) < 600 { // the others take long
+	if strings.Count(name, "plain") == 2 || strings.HasPrefix(name, "pcap-le") { // all of them take long
 		if recs, _, err = readAll(iotest.OneByteReader(bytes.NewReader(data))); err != nil || !sameRecords(recs, want) {
 			t.Fatalf("%s by bytes: %d records, want %d, %v", name, len(recs), len(want), err)
 		}
