@@ -61,6 +61,12 @@ type Column struct {
 	// packets, too, must be before the one that it is of.
 	needs    needs
 	position int
+	// void are facts without which the cell is always that of no session, be
+	// it undefined or not; by default needs.
+	void needs
+	// free: the text may be of any length and any bytes; else it is at most
+	// maxCell bytes that never need quoting.
+	free bool
 }
 
 // Defined reports whether the row has a value in c.
@@ -144,6 +150,11 @@ const (
 	deviatingIdle   // enough for a deviation
 	deviatingActive // enough active ones
 	icmpKnown       // the first packet has type and code
+	tcpProtocol
+	flagsForward // a TCP flag
+	flagsBackward
+	bulkForward // a bulk
+	bulkBackward
 )
 
 // factsOf returns what the session has, of what the basic columns ask.
@@ -196,6 +207,9 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	if s.IP.ICMP.Defined {
 		n |= icmpKnown
 	}
+	if s.Key.Protocol == 6 {
+		n |= tcpProtocol
+	}
 	return n
 }
 
@@ -219,6 +233,12 @@ func (d *side) facts(s *agg.Summary, least uint64) (n needs) {
 	}
 	if s.IP.TTL[d.index].Defined {
 		n |= d.ttl
+	}
+	if s.Flags[d.index] != ([8]uint64{}) {
+		n |= d.flags
+	}
+	if s.Bulk.Bulks[d.index].Bulks > 0 {
+		n |= d.bulk
 	}
 	return n
 }

@@ -124,7 +124,7 @@ func gap(name, definition, exactness string, ns func(*Row) uint64) Column {
 func gapColumns() []Column {
 	std := gap("iat_std_s", "standard deviation of the interarrival times, of the population (with --sample-std of a sample)", rounded,
 		func(r *Row) uint64 { return r.Summary.Gaps.Std(1, r.sample) })
-	std.needs = deviatingGap
+	std.needs, std.void = deviatingGap, someGap
 	return []Column{
 		gap("iat_min_s", "smallest interarrival time: time between two neighbouring packets of the session", exact,
 			func(r *Row) uint64 { return r.Summary.Gaps.Min }),

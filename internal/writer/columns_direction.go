@@ -1,6 +1,10 @@
 package writer
 
-import "pcapbatch/internal/agg"
+import (
+	"slices"
+
+	"pcapbatch/internal/agg"
+)
 
 // A side is one of the two directions of a session, as its columns name it.
 type side struct {
@@ -10,12 +14,12 @@ type side struct {
 	// What a session must have in this direction: packets, gaps, and enough of
 	// either for a deviation.
 	some, someGap, deviating, deviatingGap needs
-	window, ttl                            needs
+	window, ttl, flags, bulk               needs
 }
 
 var sides = [2]side{
-	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward},
-	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward},
+	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward},
+	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward},
 }
 
 func (d *side) column(group Group, name string, typ Type, kind Kind, unit, definition string, needs needs, value func(*Row) uint64) Column {
@@ -30,10 +34,16 @@ func (d *side) number(group Group, name, unit, definition string, value func(*ag
 
 func directionColumns() (list []Column) {
 	for i := range sides {
-		list = append(list, sides[i].counts()...)
-		list = append(list, sides[i].gaps()...)
-		list = append(list, sides[i].sizes("packet_length", "wire length", func(s *agg.DirectionSummary) *agg.Stats { return &s.Lengths })...)
-		list = append(list, sides[i].sizes("payload_size", "payload size", func(s *agg.DirectionSummary) *agg.Stats { return &s.Payloads })...)
+		d := &sides[i]
+		own := slices.Concat(d.counts(), d.gaps(),
+			d.sizes("packet_length", "wire length", func(s *agg.DirectionSummary) *agg.Stats { return &s.Lengths }),
+			d.sizes("payload_size", "payload size", func(s *agg.DirectionSummary) *agg.Stats { return &s.Payloads }))
+		if d.index == 1 {
+			for k := range own {
+				own[k].void = d.some
+			}
+		}
+		list = append(list, own...)
 	}
 	return list
 }
@@ -71,6 +81,7 @@ func (d *side) gaps() []Column {
 	median := gap("median", "median", d.someGap, func(_ *Row, st *agg.Stats) uint64 { return st.Nearest() })
 	std := gap("std", deviation, d.deviatingGap, func(r *Row, st *agg.Stats) uint64 { return st.Std(1, r.sample) })
 	mean.Exactness, median.Exactness, std.Exactness = rounded, digest, rounded
+	std.void = d.someGap
 	return []Column{
 		gap("min", "smallest", d.someGap, func(_ *Row, st *agg.Stats) uint64 { return st.Min }),
 		gap("max", "largest", d.someGap, func(_ *Row, st *agg.Stats) uint64 { return st.Max }),
@@ -100,8 +111,10 @@ func flagColumns() (list []Column) {
 	for i := range sides {
 		d := &sides[i]
 		for bit, name := range [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"} {
-			list = append(list, d.number(Flags, name+"_packets", "packets", "TCP packets "+d.what+" with the flag "+upper(name),
-				func(s *agg.Summary) uint64 { return s.Flags[d.index][bit] }))
+			c := d.number(Flags, name+"_packets", "packets", "TCP packets "+d.what+" with the flag "+upper(name),
+				func(s *agg.Summary) uint64 { return s.Flags[d.index][bit] })
+			c.void = d.flags
+			list = append(list, c)
 		}
 	}
 	return list

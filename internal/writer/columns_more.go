@@ -20,9 +20,13 @@ func tcpColumns() []Column {
 		c.Group, c.needs = TCP, needs
 		return c
 	}
-	return append(list,
+	list = append(list,
 		elapsed("syn_synack_s", "time from the first SYN without ACK to the other side's first SYN with ACK", answered, func(s *agg.TCPSummary) *agg.Elapsed { return &s.SYNToSYNACK }),
 		elapsed("synack_ack_s", "time from there to the first packet of the SYN's sender with ACK and neither SYN nor RST", completed, func(s *agg.TCPSummary) *agg.Elapsed { return &s.SYNACKToACK }))
+	for k := range list {
+		list[k].void = tcpProtocol
+	}
+	return list
 }
 
 func activityColumns() []Column {
@@ -38,7 +42,7 @@ func activityColumns() []Column {
 func periods(name string, some, deviating needs, of func(*agg.Summary) *agg.Moments) []Column {
 	column := func(suffix, what, exactness string, needs needs, value func(*Row, *agg.Moments) uint64) Column {
 		c := seconds(name+suffix, what+" of the lengths of the "+name+" periods", exactness, func(r *Row) uint64 { return value(r, of(&r.Summary)) })
-		c.Group, c.needs = Activity, needs
+		c.Group, c.needs, c.void = Activity, needs, some
 		return c
 	}
 	return []Column{
@@ -53,13 +57,18 @@ func bulkColumns() (list []Column) {
 	for i := range sides {
 		d := &sides[i]
 		of := func(s *agg.Summary) *agg.BulkCounts { return &s.Bulk.Bulks[d.index] }
-		list = append(list,
+		own := []Column{
 			d.number(Bulk, "bulks", "", "bulks "+d.what+": runs of at least four data packets, without a data packet of the other direction between them and with at most 1 s between neighbours",
 				func(s *agg.Summary) uint64 { return of(s).Bulks }),
 			d.number(Bulk, "bulk_packets", "packets", "data packets in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Packets }),
 			d.number(Bulk, "bulk_bytes", "bytes", "payload bytes in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Bytes }),
 			d.column(Bulk, "bulk_duration_s", Decimal, Nanos, "s", "time from first to last packet of a bulk "+d.what+", summed", 0,
-				func(r *Row) uint64 { return of(&r.Summary).Duration }))
+				func(r *Row) uint64 { return of(&r.Summary).Duration }),
+		}
+		for k := range own {
+			own[k].void = d.bulk
+		}
+		list = append(list, own...)
 	}
 	return append(list, count("subflows", "1 + the number of gaps above 1 s", Bulk, "", func(s *agg.Summary) uint64 { return s.Bulk.Subflows }))
 }

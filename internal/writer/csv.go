@@ -51,6 +51,19 @@ func Needs(o Options) (n agg.Needs, sequence int) {
 type Layout struct {
 	options Options
 	columns []Column
+	cells   []cell // of the columns
+}
+
+// A cell is what a Formatter needs of a column, for most columns in half a
+// cache line.
+type cell struct {
+	value func(*Row) Value
+	void  needs
+	kind  Kind
+	ask   bool // ask the column whether the cell is defined: its void does not tell
+	run   *run // with a void
+
+	column *Column
 }
 
 // NewLayout returns the layout for o, or an error that names the feature group
@@ -71,12 +84,17 @@ func NewLayout(o Options) (*Layout, error) {
 	}
 	var chosen []Column
 	for _, c := range Columns() {
+		if c.void == 0 {
+			c.void = c.needs
+		}
 		if c.Group == Identity || c.Group == VLAN && o.VLAN ||
 			c.Group != VLAN && (slices.Contains(o.Features, All) || slices.Contains(o.Features, c.Group)) {
 			chosen = append(chosen, c)
 		}
 	}
-	return &Layout{options: o, columns: columnsOf(chosen, &o)}, nil
+	l := &Layout{options: o, columns: columnsOf(chosen, &o)}
+	l.cells = cellsOf(l)
+	return l, nil
 }
 
 // groupNames is "basic, totals, ... and all".
@@ -95,7 +113,7 @@ func groupNames() string {
 // their values from o.
 func columnsOf(columns []Column, o *Options) []Column {
 	text := func(name string, group Group, definition string, of func([]byte, *agg.Summary) []byte) Column {
-		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact,
+		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, free: true,
 			text: func(dst []byte, r *Row) []byte { return of(dst, &r.Summary) }}
 	}
 	if o.Capture != nil {
@@ -141,22 +159,37 @@ const maxCell = 48
 // AppendRow appends the line of session i of t, with its line end, to dst.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	f.row.Load(t, i)
-	columns := f.layout.columns
-	dst = slices.Grow(dst, len(columns)*(maxCell+1))
+	dst = f.appendCells(dst, f.layout.cells)
+	dst[len(dst)-1] = '\n'
+	return dst
+}
+
+// appendCells appends the cells of the row, with a comma behind each. One call
+// per cell would be an eighth of the time.
+func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
+	dst = slices.Grow(dst, len(cells)*(maxCell+1))
 	n := len(dst)
 	b := dst[:cap(dst)]
-	for k := range columns {
-		c := &columns[k]
-		switch {
-		case !c.Defined(f.row):
-			n = putUndefined(b, n, c.Type, f.layout.options.UndefinedEmpty)
-		case c.Kind == Bytes:
-			b, n = f.putText(b, n, c, len(columns)-k)
-		default:
+	for k := 0; k < len(cells); k++ {
+		c := &cells[k]
+		if c.void&^f.row.facts != 0 {
+			n += copy(b[n:], c.run.text)
+			k += c.run.columns - 1
+			continue
+		}
+		if c.ask && !c.column.Defined(f.row) {
+			n = putUndefined(b, n, c.column.Type, f.layout.options.UndefinedEmpty)
+		} else if c.kind == Bytes {
+			b, n = f.putText(b, n, c.column, len(cells)-k)
+		} else {
 			v := c.value(f.row)
-			switch c.Kind {
+			switch c.kind {
 			case Unsigned:
-				n = putUint(b, n, v.Lo)
+				if v.Lo < smallNumbers {
+					n = putSmall(b, n, v.Lo) // spares a call, for most cells
+				} else {
+					n = putUint(b, n, v.Lo)
+				}
 			case Signed:
 				n = putInt(b, n, int64(v.Lo))
 			case Nanos:
@@ -174,7 +207,6 @@ func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 		b[n] = ','
 		n++
 	}
-	b[n-1] = '\n'
 	return b[:n]
 }
 
@@ -193,10 +225,41 @@ func putUndefined(b []byte, n int, t Type, empty bool) int {
 // putText writes the cell of a text column. It returns b with room for this
 // and the rest of the row, left cells.
 func (f *Formatter) putText(b []byte, n int, c *Column, left int) ([]byte, int) {
+	if !c.free {
+		return b, len(c.text(b[:n], f.row))
+	}
 	f.text = c.text(f.text[:0], f.row)
 	if most := mostQuoted*len(f.text) + 2; most > maxCell {
 		b = slices.Grow(b[:n], most+left*(maxCell+1))
 		b = b[:cap(b)]
 	}
 	return b, len(appendQuoted(b[:n], f.text))
+}
+
+// A run is neighbouring columns that have the same text in every session that
+// lacks their void: nearly half of a row of all groups, if it is of one packet.
+type run struct {
+	columns int
+	text    []byte // with a comma behind each cell
+}
+
+// cellsOf returns the cells of the columns of l.
+func cellsOf(l *Layout) []cell {
+	cells := make([]cell, len(l.columns))
+	f := l.NewFormatter()
+	f.row.Summary.Packets = 1 // of a session that lacks everything else
+	for k := len(l.columns) - 1; k >= 0; k-- {
+		c := &l.columns[k]
+		cells[k] = cell{value: c.value, kind: c.Kind, column: c, ask: true}
+		if c.void != 0 {
+			text := f.appendCells(nil, cells[k:k+1])
+			cells[k].void, cells[k].run = c.void, &run{1, slices.Clip(text)}
+			if k+1 < len(cells) && cells[k+1].void == c.void {
+				next := cells[k+1].run
+				cells[k].run = &run{1 + next.columns, append(cells[k].run.text, next.text...)}
+			}
+		}
+		cells[k].ask = c.needs&^c.void != 0 || c.position > 0
+	}
+	return cells
 }
