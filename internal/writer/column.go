@@ -64,6 +64,11 @@ type Column struct {
 	// void are facts without which the cell is always that of no session, be
 	// it undefined or not; by default needs.
 	void needs
+	// same are facts without which the cell is that of the column echo, which
+	// stands further left if the layout has it. If that has a void, the
+	// session has it wherever it has this one's.
+	same needs
+	echo string
 	// free: the text may be of any length and any bytes; else it is at most
 	// maxCell bytes that never need quoting.
 	free bool

@@ -2,6 +2,7 @@ package writer
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
@@ -84,6 +85,7 @@ func identityColumns() []Column {
 		{Name: "first_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "time of the first packet", Exactness: exact,
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.First)} }},
 		{Name: "last_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "latest packet time", Exactness: exact,
+			same: someDuration, echo: "first_seen_ns",
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.Last)} }},
 	}
 }
@@ -204,7 +206,8 @@ func totalColumns() []Column {
 func meanColumns() []Column {
 	mean := func(name, what string, of func(*agg.Summary) *agg.Stats) Column {
 		return Column{Name: name, Group: Mean, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "mean of the " + what, Exactness: rounded,
-			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} }}
+			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} },
+			same:  someGap, echo: strings.TrimSuffix(name, "mean") + "median"} // of one value
 	}
 	iat := gap("iat_mean_s", "mean of the interarrival times", rounded, func(r *Row) uint64 { return r.Summary.Gaps.Mean(1) })
 	iat.Group = Mean

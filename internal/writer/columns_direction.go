@@ -2,6 +2,7 @@ package writer
 
 import (
 	"slices"
+	"strings"
 
 	"pcapbatch/internal/agg"
 )
@@ -38,14 +39,25 @@ func directionColumns() (list []Column) {
 		own := slices.Concat(d.counts(), d.gaps(),
 			d.sizes("packet_length", "wire length", func(s *agg.DirectionSummary) *agg.Stats { return &s.Lengths }),
 			d.sizes("payload_size", "payload size", func(s *agg.DirectionSummary) *agg.Stats { return &s.Payloads }))
-		if d.index == 1 {
-			for k := range own {
-				own[k].void = d.some
+		for k := range own {
+			if c := &own[k]; d.index == 1 {
+				c.void = d.some
+			} else if of := strings.TrimPrefix(c.Name, d.prefix); of != "header_bytes" && of != "header_min" && of != "data_packets" {
+				c.same, c.echo = someBackward, echoOf(of)
 			}
 		}
 		list = append(list, own...)
 	}
 	return list
+}
+
+// echoOf returns the column of both directions that says what a column of one
+// says where there is only one.
+func echoOf(name string) string {
+	if name == "packets" || name == "bytes" {
+		return "total_" + name
+	}
+	return name
 }
 
 func (d *side) counts() []Column {

@@ -43,6 +43,9 @@ func periods(name string, some, deviating needs, of func(*agg.Summary) *agg.Mome
 	column := func(suffix, what, exactness string, needs needs, value func(*Row, *agg.Moments) uint64) Column {
 		c := seconds(name+suffix, what+" of the lengths of the "+name+" periods", exactness, func(r *Row) uint64 { return value(r, of(&r.Summary)) })
 		c.Group, c.needs, c.void = Activity, needs, some
+		if name == "active" && what != deviation {
+			c.same, c.echo = someIdle, "duration_s" // there is one period
+		}
 		return c
 	}
 	return []Column{
@@ -96,7 +99,7 @@ func textColumns() []Column {
 	text := func(name string, group Group, definition string, text func([]byte, *Row) []byte) Column {
 		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text}
 	}
-	return []Column{
+	list := []Column{
 		text("community_id", CommunityID, "Community ID flow hash of the session's first packet, version 1, seed 0",
 			func(dst []byte, r *Row) []byte { return agg.AppendCommunityID(dst, &r.Summary) }),
 		text("end_reason", End, "rule by which a packet began the next session of the key: idle, active or tcp; input for the last session of a key",
@@ -104,6 +107,9 @@ func textColumns() []Column {
 		text("first_seen", Time, "time of the first packet, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.First) }),
 		text("last_seen", Time, "latest packet time, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.Last) }),
 	}
+	last := &list[len(list)-1]
+	last.same, last.echo = someDuration, "first_seen"
+	return list
 }
 
 // quantileColumns are the columns of the quantile that is number k of a run,

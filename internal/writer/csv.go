@@ -59,6 +59,8 @@ type Layout struct {
 type cell struct {
 	value func(*Row) Value
 	void  needs
+	same  needs // without one of these the text is that of the cell echo
+	echo  uint16
 	kind  Kind
 	ask   bool // ask the column whether the cell is defined: its void does not tell
 	run   *run // with a void
@@ -147,10 +149,13 @@ type Formatter struct {
 	layout *Layout
 	row    *Row
 	text   []byte // the cell of a text column, before quoting
+	starts []int  // of the cells of the row, behind each other
 }
 
 // NewFormatter returns a formatter for l.
-func (l *Layout) NewFormatter() *Formatter { return &Formatter{layout: l, row: l.NewRow()} }
+func (l *Layout) NewFormatter() *Formatter {
+	return &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
+}
 
 // maxCell is the size of the longest cell that is not a text: a rate of 39
 // digits and 6 decimals. An IPv6 address has up to 39 bytes.
@@ -172,9 +177,14 @@ func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
 	b := dst[:cap(dst)]
 	for k := 0; k < len(cells); k++ {
 		c := &cells[k]
-		if c.void&^f.row.facts != 0 {
-			n += copy(b[n:], c.run.text)
-			k += c.run.columns - 1
+		f.starts[k] = n
+		if (c.void|c.same)&^f.row.facts != 0 {
+			if c.void&^f.row.facts != 0 {
+				n += copy(b[n:], c.run.text)
+				k += c.run.columns - 1
+			} else {
+				n += copy(b[n:], b[f.starts[c.echo]:f.starts[c.echo+1]])
+			}
 			continue
 		}
 		if c.ask && !c.column.Defined(f.row) {
@@ -260,6 +270,9 @@ func cellsOf(l *Layout) []cell {
 			}
 		}
 		cells[k].ask = c.needs&^c.void != 0 || c.position > 0
+		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.echo }); at >= 0 {
+			cells[k].same, cells[k].echo = c.same, uint16(at)
+		}
 	}
 	return cells
 }
