@@ -55,6 +55,9 @@ type Column struct {
 
 	// value gives the value of a defined cell, of all kinds but Bytes.
 	value func(*Row) Value
+	// field, if there is one, is where Value.Lo stands, and value is nil: a
+	// Formatter reads it without a call.
+	field func(*agg.Summary) *uint64
 	// text appends the text of a defined cell, of kind Bytes.
 	text func([]byte, *Row) []byte
 	// needs is what a session must have for the value to be defined; so many
@@ -81,7 +84,12 @@ func (c *Column) Defined(r *Row) bool {
 
 // Value returns the value of r in c. Requires: it is defined, and c is not of
 // kind Bytes.
-func (c *Column) Value(r *Row) Value { return c.value(r) }
+func (c *Column) Value(r *Row) Value {
+	if c.field != nil {
+		return Value{Lo: *c.field(&r.Summary)}
+	}
+	return c.value(r)
+}
 
 // AppendText appends the value of r in c to dst, unquoted and as it is.
 // Requires: it is defined, and c is of kind Bytes.

@@ -16,7 +16,7 @@ func tcpColumns() []Column {
 			func(r *Row) uint64 { return uint64(r.Summary.TCP.Window[d.index].Bytes) }))
 	}
 	elapsed := func(name, definition string, needs needs, of func(*agg.TCPSummary) *agg.Elapsed) Column {
-		c := seconds(name, definition, exact, func(r *Row) uint64 { return of(&r.Summary.TCP).Ns })
+		c := secondsIn(name, definition, func(s *agg.Summary) *uint64 { return &of(&s.TCP).Ns })
 		c.Group, c.needs = TCP, needs
 		return c
 	}
@@ -31,8 +31,8 @@ func tcpColumns() []Column {
 
 func activityColumns() []Column {
 	return append([]Column{
-		count("active_periods", "longest stretches without a gap above the idle threshold", Activity, "", func(s *agg.Summary) uint64 { return s.Activity.Active.N }),
-		count("idle_periods", "gaps above the idle threshold", Activity, "", func(s *agg.Summary) uint64 { return s.Activity.Idle.N }),
+		count("active_periods", "longest stretches without a gap above the idle threshold", Activity, "", func(s *agg.Summary) *uint64 { return &s.Activity.Active.N }),
+		count("idle_periods", "gaps above the idle threshold", Activity, "", func(s *agg.Summary) *uint64 { return &s.Activity.Idle.N }),
 	}, append(
 		periods("active", 0, deviatingActive, func(s *agg.Summary) *agg.Moments { return &s.Activity.Active }),
 		periods("idle", someIdle, deviatingIdle, func(s *agg.Summary) *agg.Moments { return &s.Activity.Idle })...)...)
@@ -48,9 +48,14 @@ func periods(name string, some, deviating needs, of func(*agg.Summary) *agg.Mome
 		}
 		return c
 	}
+	extreme := func(suffix, what string, field func(*agg.Moments) *uint64) Column {
+		c := column(suffix, what, exact, some, nil)
+		c.value, c.field = nil, func(s *agg.Summary) *uint64 { return field(of(s)) }
+		return c
+	}
 	return []Column{
-		column("_min_s", "smallest", exact, some, func(_ *Row, m *agg.Moments) uint64 { return m.Min }),
-		column("_max_s", "largest", exact, some, func(_ *Row, m *agg.Moments) uint64 { return m.Max }),
+		extreme("_min_s", "smallest", func(m *agg.Moments) *uint64 { return &m.Min }),
+		extreme("_max_s", "largest", func(m *agg.Moments) *uint64 { return &m.Max }),
 		column("_mean_s", "mean", rounded, some, func(_ *Row, m *agg.Moments) uint64 { return m.Mean(1) }),
 		column("_std_s", deviation, rounded, deviating, func(r *Row, m *agg.Moments) uint64 { return m.Std(1, r.sample) }),
 	}
@@ -62,18 +67,18 @@ func bulkColumns() (list []Column) {
 		of := func(s *agg.Summary) *agg.BulkCounts { return &s.Bulk.Bulks[d.index] }
 		own := []Column{
 			d.number(Bulk, "bulks", "", "bulks "+d.what+": runs of at least four data packets, without a data packet of the other direction between them and with at most 1 s between neighbours",
-				func(s *agg.Summary) uint64 { return of(s).Bulks }),
-			d.number(Bulk, "bulk_packets", "packets", "data packets in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Packets }),
-			d.number(Bulk, "bulk_bytes", "bytes", "payload bytes in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Bytes }),
-			d.column(Bulk, "bulk_duration_s", Decimal, Nanos, "s", "time from first to last packet of a bulk "+d.what+", summed", 0,
-				func(r *Row) uint64 { return of(&r.Summary).Duration }),
+				func(s *agg.Summary) *uint64 { return &of(s).Bulks }),
+			d.number(Bulk, "bulk_packets", "packets", "data packets in bulks "+d.what, func(s *agg.Summary) *uint64 { return &of(s).Packets }),
+			d.number(Bulk, "bulk_bytes", "bytes", "payload bytes in bulks "+d.what, func(s *agg.Summary) *uint64 { return &of(s).Bytes }),
+			d.fixed(Bulk, "bulk_duration_s", Decimal, Nanos, "s", "time from first to last packet of a bulk "+d.what+", summed", 0,
+				func(s *agg.Summary) *uint64 { return &of(s).Duration }),
 		}
 		for k := range own {
 			own[k].void = d.bulk
 		}
 		list = append(list, own...)
 	}
-	return append(list, count("subflows", "1 + the number of gaps above 1 s", Bulk, "", func(s *agg.Summary) uint64 { return s.Bulk.Subflows }))
+	return append(list, count("subflows", "1 + the number of gaps above 1 s", Bulk, "", func(s *agg.Summary) *uint64 { return &s.Bulk.Subflows }))
 }
 
 func ipColumns() (list []Column) {
@@ -84,12 +89,11 @@ func ipColumns() (list []Column) {
 			d.column(IP, "ttl_max", Integer, Unsigned, "", "largest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Max) }))
 	}
 	icmp := func(name, what string, value func(*agg.ICMP) uint8) Column {
-		c := count(name, what+" of the session's first packet, an ICMP or ICMPv6 message", IP, "", func(s *agg.Summary) uint64 { return uint64(value(&s.IP.ICMP)) })
-		c.needs = icmpKnown
-		return c
+		return Column{Name: name, Group: IP, Type: Integer, Kind: Unsigned, Definition: what + " of the session's first packet, an ICMP or ICMPv6 message", Exactness: exact, needs: icmpKnown,
+			value: func(r *Row) Value { return Value{Lo: uint64(value(&r.Summary.IP.ICMP))} }}
 	}
 	return append(list,
-		count("fragments", "packets that are IP fragments, first ones too", IP, "packets", func(s *agg.Summary) uint64 { return s.IP.Fragments }),
+		count("fragments", "packets that are IP fragments, first ones too", IP, "packets", func(s *agg.Summary) *uint64 { return &s.IP.Fragments }),
 		icmp("icmp_type", "type", func(m *agg.ICMP) uint8 { return m.Type }),
 		icmp("icmp_code", "code", func(m *agg.ICMP) uint8 { return m.Code }))
 }

@@ -51,12 +51,13 @@ func Needs(o Options) (n agg.Needs, sequence int) {
 type Layout struct {
 	options Options
 	columns []Column
-	cells   []cell // of the columns
+	runs    []*run // that begin at each column, if it has a void
 }
 
 // A cell is what a Formatter needs of a column, for most columns in half a
 // cache line.
 type cell struct {
+	at    *uint64 // where the value stands, in the formatter's row; or
 	value func(*Row) Value
 	void  needs
 	same  needs // without one of these the text is that of the cell echo
@@ -95,7 +96,7 @@ func NewLayout(o Options) (*Layout, error) {
 		}
 	}
 	l := &Layout{options: o, columns: columnsOf(chosen, &o)}
-	l.cells = cellsOf(l)
+	l.runs = runsOf(l)
 	return l, nil
 }
 
@@ -148,13 +149,33 @@ func (l *Layout) Header() string {
 type Formatter struct {
 	layout *Layout
 	row    *Row
+	cells  []cell // of the layout's columns
 	text   []byte // the cell of a text column, before quoting
 	starts []int  // of the cells of the row, behind each other
 }
 
 // NewFormatter returns a formatter for l.
 func (l *Layout) NewFormatter() *Formatter {
-	return &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
+	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
+	for k := range l.columns {
+		c := f.cellOf(&l.columns[k])
+		c.void, c.run = l.columns[k].void, l.runs[k]
+		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
+			c.same, c.echo = c.column.same, uint16(at)
+		}
+		c.ask = c.column.needs&^c.void != 0 || c.column.position > 0
+		f.cells = append(f.cells, c)
+	}
+	return f
+}
+
+// cellOf returns a cell that only asks its column.
+func (f *Formatter) cellOf(c *Column) cell {
+	x := cell{value: c.value, kind: c.Kind, column: c, ask: true}
+	if c.field != nil {
+		x.at = c.field(&f.row.Summary)
+	}
+	return x
 }
 
 // maxCell is the size of the longest cell that is not a text: a rate of 39
@@ -164,7 +185,7 @@ const maxCell = 48
 // AppendRow appends the line of session i of t, with its line end, to dst.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	f.row.Load(t, i)
-	dst = f.appendCells(dst, f.layout.cells)
+	dst = f.appendCells(dst, f.cells)
 	dst[len(dst)-1] = '\n'
 	return dst
 }
@@ -192,7 +213,12 @@ func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
 		} else if c.kind == Bytes {
 			b, n = f.putText(b, n, c.column, len(cells)-k)
 		} else {
-			v := c.value(f.row)
+			var v Value
+			if c.at != nil {
+				v.Lo = *c.at
+			} else {
+				v = c.value(f.row)
+			}
 			switch c.kind {
 			case Unsigned:
 				if v.Lo < smallNumbers {
@@ -253,26 +279,21 @@ type run struct {
 	text    []byte // with a comma behind each cell
 }
 
-// cellsOf returns the cells of the columns of l.
-func cellsOf(l *Layout) []cell {
-	cells := make([]cell, len(l.columns))
-	f := l.NewFormatter()
+// runsOf returns, for each column that has a void, the run that begins there.
+func runsOf(l *Layout) []*run {
+	runs := make([]*run, len(l.columns))
+	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, 2)}
 	f.row.Summary.Packets = 1 // of a session that lacks everything else
 	for k := len(l.columns) - 1; k >= 0; k-- {
 		c := &l.columns[k]
-		cells[k] = cell{value: c.value, kind: c.Kind, column: c, ask: true}
-		if c.void != 0 {
-			text := f.appendCells(nil, cells[k:k+1])
-			cells[k].void, cells[k].run = c.void, &run{1, slices.Clip(text)}
-			if k+1 < len(cells) && cells[k+1].void == c.void {
-				next := cells[k+1].run
-				cells[k].run = &run{1 + next.columns, append(cells[k].run.text, next.text...)}
-			}
+		if c.void == 0 {
+			continue
 		}
-		cells[k].ask = c.needs&^c.void != 0 || c.position > 0
-		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.echo }); at >= 0 {
-			cells[k].same, cells[k].echo = c.same, uint16(at)
+		runs[k] = &run{1, slices.Clip(f.appendCells(nil, []cell{f.cellOf(c)}))}
+		if k+1 < len(runs) && l.columns[k+1].void == c.void {
+			next := runs[k+1]
+			runs[k] = &run{1 + next.columns, append(runs[k].text, next.text...)}
 		}
 	}
-	return cells
+	return runs
 }

@@ -198,7 +198,7 @@ func valueCells(t *testing.T, o Options, n int, empty bool, change func(int, *fl
 	row := map[string]string{}
 	for k := range l.columns {
 		if c := &l.columns[k]; c.Kind != Bytes {
-			text := f.appendCells(nil, []cell{{value: c.value, kind: c.Kind, column: c, ask: true}})
+			text := f.appendCells(nil, []cell{f.cellOf(c)})
 			row[c.Name] = strings.TrimSuffix(string(text), ",")
 		}
 	}
