@@ -50,8 +50,8 @@ type captureFlags struct {
 }
 
 func (f *captureFlags) register(set *pflag.FlagSet) {
-	set.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
-	set.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
+	set.BoolVarP(&f.recursive, "recursive", "r", false, "search the directories below a directory too")
+	set.StringVar(&f.filesFrom, "files-from", "", "read the names of captures from `FILE`, one a line or separated by NUL bytes; - is standard input")
 }
 
 // find looks for the captures that the arguments and --files-from name.
@@ -81,14 +81,14 @@ type sessionFlags struct {
 }
 
 func (f *sessionFlags) register(set *pflag.FlagSet) {
-	f.direction = one(set, "direction", "`MODE`: bidirectional joins both directions of a 5-tuple, unidirectional keeps them apart", "bidirectional", "unidirectional")
-	f.key = one(set, "key", "add `WHAT` to the session key: vlan (outermost and innermost VLAN id)", "", "vlan")
-	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
-	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap greater than this `DURATION`; 0: never")
+	f.direction = one(set, "direction", "with `MODE` bidirectional both directions of a 5-tuple are one session, with unidirectional two", "bidirectional", "unidirectional")
+	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
+	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
+	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
 }
 
 func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
-	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "gaps greater than this `DURATION` are idle time")
+	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "count gaps longer than `DURATION` as idle time")
 }
 
 func (f *sessionFlags) set(c *job.Config) {
@@ -112,9 +112,9 @@ type columnFlags struct {
 var columnFlagNames = [...]string{"features", "sample-std", "undefined"}
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
-	set.StringSliceVar(&f.features, "features", []string{"basic"}, "`GROUPS` of columns: basic, totals, mean, all")
-	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of n")
-	f.undefined = one(set, "undefined", "write an undefined value as `WHAT`: zero or empty", "zero", "empty")
+	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: basic, totals, mean, all")
+	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of by n")
+	f.undefined = one(set, "undefined", "write `VALUE` where a statistic is undefined: zero or empty", "zero", "empty")
 }
 
 func (f *columnFlags) set(c *job.Config) error {
@@ -136,13 +136,13 @@ type resourceFlags struct {
 }
 
 func (f *resourceFlags) register(set *pflag.FlagSet) {
-	set.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), job.MaxWorkers), "use `N` workers; the rows do not depend on it")
+	set.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), job.MaxWorkers), "run `N` workers side by side; the rows do not depend on the number")
 	f.registerMemory(set)
 }
 
 func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
-	set.StringVar(&f.memory, "memory", "", "keep to `SIZE` of memory (as 800M or 16G), and put sessions on disk beyond (default three quarters of the machine's)")
-	set.StringVar(&f.tempDir, "temp-dir", "", "put what does not fit into memory in `DIR` (default the system's directory for temporary files)")
+	set.StringVar(&f.memory, "memory", "", "use at most `SIZE` of memory, such as 800M or 16G; sessions that do not fit go to disk (default three quarters of the machine's memory)")
+	set.StringVar(&f.tempDir, "temp-dir", "", "make temporary files in `DIR` (default the system's directory for them)")
 }
 
 // set tells the runtime of the limit too: garbage may double what is live

@@ -16,7 +16,7 @@ import (
 	"pcapbatch/internal/report"
 )
 
-// outcomeFlags say where rows go, and what is said about a run, and how.
+// outcomeFlags say where the rows go, and how a run is reported.
 type outcomeFlags struct {
 	output   string
 	summary  string
@@ -29,20 +29,20 @@ type outcomeFlags struct {
 }
 
 func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
-	set.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
+	set.StringVarP(&f.output, "output", "o", "", "write the rows to `FILE`, compressed if its name ends in .gz or .zst (default standard output)")
 }
 
 func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {
-	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
+	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE`, as JSON")
 }
 
 func (f *outcomeFlags) registerProgress(set *pflag.FlagSet) {
-	f.progress = one(set, "progress", "show a progress bar `WHEN`: auto (on a terminal), always, never", "auto", "always", "never")
+	f.progress = one(set, "progress", "choose `WHEN` a progress bar is shown: auto (on a terminal), always, never", "auto", "always", "never")
 }
 
 func (f *outcomeFlags) registerNotices(set *pflag.FlagSet) {
-	set.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, summary or notes; damage is still reported")
-	set.BoolVarP(&f.verbose, "verbose", "v", false, "summary and notes even without a terminal")
+	set.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress, summary or notes; damage is still reported")
+	set.BoolVarP(&f.verbose, "verbose", "v", false, "show the summary and notes even without a terminal")
 }
 
 // begin notes when the run began and how it was called.
