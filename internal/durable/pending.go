@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	createTries = 16     // names to try
+	createTries = 128    // names to try: a sweep may take one for left behind before it is locked
 	tempSuffix  = ".tmp" // ends the name of a file that is being written
 	tempDigits  = 8      // of rand.Text in front of it
 )
