@@ -9,5 +9,5 @@
 //
 // The functions may be called from any goroutine and start none. They keep no
 // files open and no more memory than the list of paths. The package never looks
-// at the records of a capture, and opens none to find it.
+// at the records of a capture, and Find opens no file.
 package capture

@@ -1,6 +1,6 @@
 // Package rows turns sessions into the ordered rows of the output.
 //
-// It is step 5 of the walk from captures to the CSV, called by package job.
+// It is step 6 of the walk from captures to the CSV, called by package job.
 // Tables of sessions, and sorted sessions on disk, come in; rows go out,
 // ordered by time. A Joiner does all of it: sessions come from memory, from
 // temporary files where they did not fit, or from run files of other runs, and
