@@ -51,8 +51,8 @@ with --key vlan, and the others as --features selects.
 	return cmd
 }
 
-// fieldsText is a table aligned with spaces. How exact a column is takes a
-// sentence that many columns share: the table has its number.
+// fieldsText returns a table aligned with spaces. Many columns share the
+// sentence that says how exact they are, so the table has its number.
 func fieldsText(columns []writer.Column) string {
 	var b strings.Builder
 	var sentences []string

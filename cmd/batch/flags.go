@@ -16,8 +16,8 @@ import (
 	"pcapbatch/internal/writer"
 )
 
-// The groups of flags that commands have in common. Each is declared by register
-// and put into a job.Config by set.
+// The groups of flags that commands have in common. Each is declared by
+// register and put into a job.Config by set.
 
 // A choice is a flag whose value is one of a few words: a pflag.Value.
 type choice struct {
@@ -145,8 +145,8 @@ func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
 	set.StringVar(&f.tempDir, "temp-dir", "", "make temporary files in `DIR` (default the system's directory for them)")
 }
 
-// set tells the runtime of the limit too: garbage may double what is live
-// otherwise.
+// set puts the flags into a Config. It also sets the memory limit of Go's
+// runtime, without which garbage may take as much memory as what is in use.
 func (f *resourceFlags) set(c *job.Config) (err error) {
 	c.Workers = max(f.workers, 0)
 	if f.workers < 1 || f.workers > job.MaxWorkers {
@@ -160,7 +160,8 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 	return err
 }
 
-// config is a Config for a command of this environment.
+// config returns a Config with the files, standard input and observer of this
+// environment.
 func (e *env) config(o job.Observer) job.Config {
 	c := job.New()
 	c.FS, c.Stdin, c.Observer = e.fs, e.in, o
@@ -170,7 +171,7 @@ func (e *env) config(o job.Observer) job.Config {
 	return c
 }
 
-// changedFlags are the flags that were given, for the report.
+// changedFlags returns the values of the flags that were given, for the report.
 func changedFlags(set *pflag.FlagSet) map[string]string {
 	m := map[string]string{}
 	set.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })

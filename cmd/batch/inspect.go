@@ -46,8 +46,8 @@ come in the order in which the captures were named.
 	return cmd
 }
 
-// run inspects one capture after the other. What is wrong with them is the
-// result, and so goes to standard output.
+// run inspects one capture after the other. Damage is what the command looks
+// for, so it goes to standard output with the rest.
 func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 	found, err := i.captures.find(ctx, args, e)
 	if err != nil {

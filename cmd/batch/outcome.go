@@ -50,7 +50,7 @@ func (f *outcomeFlags) begin(cmd *cobra.Command) {
 	f.begun, f.given = time.Now(), changedFlags(cmd.Flags())
 }
 
-// terminal returns what shows the progress of the run and its notices.
+// terminal returns the observer that shows progress and notices.
 func (f *outcomeFlags) terminal(e *env) *terminal {
 	t := &terminal{w: e.err, quiet: f.quiet}
 	if f.progress != nil {
@@ -64,8 +64,8 @@ func (f *outcomeFlags) files() map[string]string {
 	return map[string]string{"output": f.output, "summary": f.summary}
 }
 
-// write runs a job whose rows go to the output. The output gets its name if the
-// job succeeds.
+// write runs a job whose rows go to the output, which gets its name if the job
+// succeeds and is removed otherwise.
 func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
 	out, err := createOutput(ctx, e.fs, f.output, e.out)
 	if err != nil {
@@ -79,8 +79,9 @@ func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer)
 	return r, out.commit()
 }
 
-// conclude writes the summaries of a run that ended with err, and returns what
-// makes the exit status.
+// conclude writes the summaries of a run, unless err, with which its job ended,
+// says that there is nothing to sum up. It returns the error that exitCode
+// turns into the exit status.
 func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *report.Run, err error) error {
 	if err != nil && !errors.Is(err, job.ErrNothingRead) {
 		return err
