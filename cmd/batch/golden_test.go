@@ -25,8 +25,8 @@ var variants = []struct{ capture, suffix, args string }{
 }
 
 // tunnels are also run with --decapsulate.
-var tunnels = []string{"4in6.pcap", "6in4.pcap", "erspan.pcap", "geneve.pcap", "gre.pcap", "gtpu.pcap", "ip-in-ip.pcap", "l2tp.pcap",
-	"nested-tunnels.pcap", "teredo.pcap", "vxlan.pcap"}
+var tunnels = []string{"4in6.pcap", "6in4.pcap", "erspan.pcap", "geneve.pcap", "gre.pcap", "gtpu.pcap", "ip-in-ip.pcap",
+	"ip-tunnels.pcap", "l2tp.pcap", "nested-tunnels.pcap", "no-tunnels.pcap", "teredo.pcap", "udp-tunnels.pcap", "vxlan.pcap"}
 
 // TestGolden holds the rows, the messages and the exit code of every capture
 // of testdata against testdata/golden.

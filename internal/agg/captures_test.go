@@ -81,7 +81,7 @@ func TestRankErrorOnCaptures(t *testing.T) {
 			tab.Release()
 			r := rand.New(rand.NewPCG(7, uint64(len(events))))
 			for range 3 {
-				merged := mergeParts(r, events)
+				merged := mergeParts(r, agg.Options{}, events)
 				w.check(filepath.Base(path), " merged", merged, values)
 				merged.Release()
 			}
@@ -99,8 +99,75 @@ func TestRankErrorOnCaptures(t *testing.T) {
 	}
 }
 
-func tableOf(events []flow.Event) *agg.Table {
-	t := agg.NewTable(agg.Options{})
+// The rank errors of quantiles on real captures, taken as sessions and as one,
+// in one pass and after merging.
+func TestQuantileErrorsOnCaptures(t *testing.T) {
+	paths, _ := filepath.Glob("../../../shared/captures/*")
+	if len(paths) == 0 {
+		t.Skip("no captures in ../shared")
+	}
+	asked := []agg.Quantile{10, 100, 500, 1000, 2000, 5000, 10_000, 25_000, 50_000, 75_000, 90_000, 95_000, 98_000, 99_000, 99_500, 99_900, 99_990}
+	worst := map[bool]float64{} // by whether the quantile is below 1 or above 99
+	many := 0
+	for _, path := range paths {
+		for _, one := range []bool{false, true} {
+			events := eventsOf(path, one)
+			values := valuesOf(events)
+			for _, q := range values {
+				for _, list := range [][]uint64{q.gaps, q.sizes, q.payload} {
+					slices.Sort(list)
+				}
+			}
+			r := rand.New(rand.NewPCG(8, uint64(len(events))))
+			for _, tab := range []*agg.Table{tableWith(quantiles, events), mergeParts(r, quantiles, events), mergeParts(r, quantiles, events)} {
+				z := agg.Summarizer{Asked: asked}
+				var s agg.Summary
+				for i := range tab.Len() {
+					z.Summarize(tab, uint32(i), &s)
+					k := s.Key
+					k.Canonical()
+					q := values[k]
+					if len(q.sizes) <= 128 {
+						continue
+					}
+					many++
+					for j, got := range z.Quantiles {
+						outer := asked[j] <= 1000 || asked[j] >= 99_000
+						worst[outer] = max(worst[outer], quantileError(q.gaps, asked[j], got.Gaps), quantileError(q.sizes, asked[j], got.Lengths), quantileError(q.payload, asked[j], got.Payloads))
+					}
+				}
+				tab.Release()
+			}
+		}
+	}
+	t.Logf("%d sessions of more than 128 packets: worst rank error %.3f %%, outside of 1 to 99 %.3f %%", many, 100*worst[false], 100*worst[true])
+	if worst[false] > 0.008 || worst[true] > 0.0015 {
+		t.Error("the data dictionary says 0.8 % and 0.15 %")
+	}
+	if many < 100 {
+		t.Errorf("only %d sessions", many)
+	}
+}
+
+var quantiles = agg.Options{Needs: agg.NeedQuantiles}
+
+// quantileError is how far the rank of x in sorted values is from quantile q.
+func quantileError(sorted []uint64, q agg.Quantile, v agg.QuantileValue) float64 {
+	x := v.Nearest()
+	below, _ := slices.BinarySearch(sorted, x)
+	upTo := len(sorted)
+	if x < math.MaxUint64 {
+		upTo, _ = slices.BinarySearch(sorted, x+1)
+	}
+	n := float64(len(sorted))
+	rank := float64(q) / 100_000 * (n - 1)
+	return max(0, float64(below)-1-rank, rank-float64(upTo)) / n
+}
+
+func tableOf(events []flow.Event) *agg.Table { return tableWith(agg.Options{}, events) }
+
+func tableWith(o agg.Options, events []flow.Event) *agg.Table {
+	t := agg.NewTable(o)
 	for len(events) > 0 {
 		n := min(len(events), 1000)
 		order := make([]uint16, n)
@@ -114,16 +181,16 @@ func tableOf(events []flow.Event) *agg.Table {
 }
 
 // mergeParts cuts events into parts and merges them in a random tree.
-func mergeParts(r *rand.Rand, events []flow.Event) *agg.Table {
+func mergeParts(r *rand.Rand, o agg.Options, events []flow.Event) *agg.Table {
 	var parts []*agg.Table
 	longest := 1 + len(events)/(1+r.IntN(12))
 	for len(events) > 0 {
 		n := min(len(events), 1+r.IntN(longest))
-		parts = append(parts, tableOf(events[:n]))
+		parts = append(parts, tableWith(o, events[:n]))
 		events = events[n:]
 	}
 	if len(parts) == 0 {
-		return tableOf(nil)
+		return tableWith(o, nil)
 	}
 	for len(parts) > 1 {
 		i := r.IntN(len(parts) - 1)

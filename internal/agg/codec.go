@@ -26,24 +26,27 @@ const (
 	codecVLAN
 	codecLarge
 	codecInexactGaps
+	codecKeeps
 	codecKnown = 1<<iota - 1
 )
 
 // AppendSession appends the encoding of session i to dst:
 //
 //	flags byte, source and destination (4 or 16 bytes each), ports (2 x 2,
-//	big endian), protocol byte, with codecVLAN the VLAN ids (2 x 2);
+//	big endian), protocol byte, with codecVLAN the VLAN ids (2 x 2), with
+//	codecKeeps the table's Needs and its Sequence;
 //	first time (8, big endian), truncated packets, number of records n, then
 //	n times gap, wire length, payload size, without the first gap;
 //	with codecLarge: packets, truncated packets and idle ns folded away, then
 //	per quantity sum, sum of squares (high, low), minimum, maximum, number
-//	of centroids, and for each weight<<1|atom and sum.
+//	of centroids, and for each weight<<1|atom and sum;
+//	with codecKeeps what appendBeside says.
 //
 // Numbers without a size are unsigned varints. The last time and the counts
 // of values follow from the rest.
 func (t *Table) AppendSession(dst []byte, i uint32) []byte {
 	s := t.session(i)
-	dst = appendKey(dst, s)
+	dst = t.appendKey(dst, s)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.first()))
 	dst = binary.AppendUvarint(dst, uint64(s.truncated))
 	dst = append(dst, s.fill)
@@ -58,6 +61,9 @@ func (t *Table) AppendSession(dst []byte, i uint32) []byte {
 	if s.large != 0 {
 		dst = appendLarge(dst, t.larges.at(s.large-1, largeShift))
 	}
+	if t.opt.keeps() {
+		dst = t.appendBeside(dst, s, i)
+	}
 	return dst
 }
 
@@ -70,7 +76,7 @@ func (t *Table) recordAt(s *Session, j uint8) *record {
 	return &t.records.block(s.block, s.state&classMask)[j/unitRecords][j%unitRecords]
 }
 
-func appendKey(dst []byte, s *Session) []byte {
+func (t *Table) appendKey(dst []byte, s *Session) []byte {
 	k := &s.key
 	flags := byte(0)
 	size := 4
@@ -91,6 +97,9 @@ func appendKey(dst []byte, s *Session) []byte {
 	if s.large != 0 {
 		flags |= codecLarge
 	}
+	if t.opt.keeps() {
+		flags |= codecKeeps
+	}
 	dst = append(dst, flags)
 	dst = append(dst, k.Src[:size]...)
 	dst = append(dst, k.Dst[:size]...)
@@ -100,6 +109,9 @@ func appendKey(dst []byte, s *Session) []byte {
 	if vlan {
 		dst = binary.BigEndian.AppendUint16(dst, k.VLANOuter)
 		dst = binary.BigEndian.AppendUint16(dst, k.VLANInner)
+	}
+	if t.opt.keeps() {
+		dst = appendKeeps(dst, &t.opt)
 	}
 	return dst
 }
@@ -135,7 +147,8 @@ func (t *Table) Absorb(data []byte) (rest []byte, err error) {
 	}
 	s := o.session(0)
 	t.ensure(1)
-	t.mergeSession(o, s, uint32(s.key.Hash(t.opt.Seed)))
+	t.coverSessions(1)
+	t.mergeSession(o, 0, uint32(s.key.Hash(t.opt.Seed)))
 	t.newest = max(t.newest, s.last)
 	return rest, nil
 }
@@ -149,8 +162,10 @@ func (t *Table) Load(data []byte) (rest []byte, err error) {
 	t.sessions.reset()
 	t.records.reset()
 	t.larges.reset()
+	t.coverSessions(1)
 	d := decoder{data: data}
-	d.session(t, t.session(t.sessions.add(1, sessionShift)))
+	i := t.sessions.add(1, sessionShift)
+	d.session(t, t.session(i), i)
 	return d.data, d.err
 }
 
@@ -158,6 +173,9 @@ func (t *Table) Load(data []byte) (rest []byte, err error) {
 type decoder struct {
 	data []byte
 	err  error
+	// What the encoding says that it has besides the basic statistics.
+	needs    Needs
+	sequence int
 }
 
 func (d *decoder) fail(what string) {
@@ -197,26 +215,32 @@ func (d *decoder) uint32() uint32 {
 	return uint32(v)
 }
 
-// session decodes into s, a session of o.
-func (d *decoder) session(o *Table, s *Session) {
+// session decodes into s, session i of o.
+func (d *decoder) session(o *Table, s *Session, i uint32) {
 	*s = Session{}
 	flags := d.key(s)
+	if d.needs != o.opt.Needs || d.sequence != o.opt.Sequence {
+		d.fail("made for other feature groups")
+		return
+	}
 	s.head[0].gap = binary.BigEndian.Uint64(d.bytes(8))
 	s.last = s.first()
-	s.truncated = d.uint32()
+	truncated := d.uvarint()
 	n := d.byte()
 	if n == 0 || n > exactRecords {
 		d.fail("bad number of records")
 		return
 	}
-	if s.truncated > uint32(n) {
+	if truncated > uint64(n) {
 		d.fail("more truncated packets than records")
+		return
 	}
+	s.truncated = uint16(truncated)
 	for n > classRecords[s.state&classMask] {
 		s.state++
 	}
 	if class := s.state & classMask; class > 0 {
-		s.block = o.records.get(class)
+		s.block = o.block(class)
 	}
 	s.fill = n
 	for j := range n {
@@ -237,6 +261,9 @@ func (d *decoder) session(o *Table, s *Session) {
 		if l.truncated > l.packets+uint64(n)-uint64(s.truncated) {
 			d.fail("more truncated packets than packets")
 		}
+	}
+	if d.err == nil && o.opt.keeps() {
+		d.beside(o, s, i)
 	}
 }
 
@@ -275,6 +302,9 @@ func (d *decoder) key(s *Session) (flags byte) {
 	if flags&codecInexactGaps != 0 {
 		s.state |= inexactGaps
 	}
+	if flags&codecKeeps != 0 {
+		d.needs, d.sequence = d.keeps()
+	}
 	return flags
 }
 
@@ -303,24 +333,27 @@ func (d *decoder) large(l *large) {
 }
 
 // digest decodes g's centroids and holds them against the moments.
-func (d *decoder) digest(g *digest, m *Moments) {
+func (d *decoder) digest(g *digest, m *Moments) { g.n = d.centroids(g.list[:], m) }
+
+// centroids decodes into list, returns how many there are, and holds them
+// against the moments of their values.
+func (d *decoder) centroids(list []centroid, m *Moments) uint64 {
 	n := d.uvarint()
-	if n == 0 || n > centroids {
+	if n == 0 || n > uint64(len(list)) {
 		d.fail("bad number of centroids")
-		return
+		return 0
 	}
-	g.n = n
 	weight, sum, over := uint64(0), uint64(0), uint64(0)
-	for i := range g.list[:n] {
-		c := &g.list[i]
+	for i := range list[:n] {
+		c := &list[i]
 		c.weightAtom, c.sum = d.uvarint(), d.uvarint()
 		if c.weight() == 0 || c.atom() && c.sum%c.weight() != 0 {
 			d.fail("bad centroid")
-			return
+			return 0
 		}
-		if i > 0 && g.list[i-1].compare(c) > 0 {
+		if i > 0 && list[i-1].compare(c) > 0 {
 			d.fail("centroids out of order")
-			return
+			return 0
 		}
 		var carry uint64
 		weight, carry = bits.Add64(weight, c.weight(), 0)
@@ -329,9 +362,31 @@ func (d *decoder) digest(g *digest, m *Moments) {
 		over += carry
 	}
 	least, most := atomOf(m.Min, 1), atomOf(m.Max, 1)
-	if weight != m.N || sum != m.Sum || over != 0 || least.compare(&g.list[0]) > 0 || g.list[n-1].compare(&most) > 0 {
+	if weight != m.N || sum != m.Sum || over != 0 || least.compare(&list[0]) > 0 || list[n-1].compare(&most) > 0 {
 		d.fail("digest contradicts the moments")
 	}
+	return n
+}
+
+// centroidsOrNone is centroids where there may be no values.
+func (d *decoder) centroidsOrNone(list []centroid, m *Moments) uint64 {
+	if m.N == 0 {
+		if d.uvarint() != 0 {
+			d.fail("digest of no values")
+		}
+		return 0
+	}
+	return d.centroids(list, m)
+}
+
+// KeepsOf returns what an encoding has besides the basic statistics: the
+// feature groups, and the length of sequences. The table that is to take it
+// must have the same Options.
+func KeepsOf(data []byte) (n Needs, sequence int, err error) {
+	var s Session
+	d := decoder{data: data}
+	d.key(&s)
+	return d.needs, d.sequence, d.err
 }
 
 // KeyOf returns the session key at the front of an encoding, for sorting and

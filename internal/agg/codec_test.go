@@ -217,7 +217,7 @@ func TestCodecRefuses(t *testing.T) {
 		"no packets folded":      func(s *Session, l *large) { *l = large{} },
 		"too many packets":       func(s *Session, l *large) { l.packets = maxPackets + 1 },
 		"fewer packets":          func(s *Session, l *large) { l.packets-- },
-		"truncated records":      func(s *Session, l *large) { s.truncated = uint32(s.fill) + 1 },
+		"truncated records":      func(s *Session, l *large) { s.truncated = uint16(s.fill) + 1 },
 		"truncated packets":      func(s *Session, l *large) { l.truncated = l.packets + uint64(s.fill) + 1 },
 		"endless truncated":      func(s *Session, l *large) { l.truncated = math.MaxUint64 },
 		"idle":                   func(s *Session, l *large) { l.idle = l.moments[gapMetric].Sum + 1 },
@@ -260,7 +260,7 @@ func TestCodecRefuses(t *testing.T) {
 	many := slices.Clone(good)
 	tab.Reset()
 	absorb(t, tab, good)
-	many[len(appendKey(nil, tab.session(0)))+8+1] = exactRecords + 1
+	many[len(tab.appendKey(nil, tab.session(0)))+8+1] = exactRecords + 1
 	long := slices.Clone(encodings(t)[0])
 	for name, e := range map[string][]byte{
 		"nothing":       nil,

@@ -135,8 +135,13 @@ func fewAtoms(scr *digestScratch, values []uint64) ([]centroid, bool) {
 // merged lays the centroids of d and an ascending list into one ascending
 // list in scratch, equal atoms joined.
 func (d *digest) merged(scr *digestScratch, other []centroid) []centroid {
-	out, k := &scr.items, 0
-	mine := d.list[:d.n]
+	return layTogether(scr.items[:], d.list[:d.n], other)
+}
+
+// layTogether lays two ascending lists into an ascending one at the front of
+// out, equal atoms joined. Requires: out has room for both.
+func layTogether(out, mine, other []centroid) []centroid {
+	k := 0
 	for len(mine) > 0 && len(other) > 0 {
 		a, b := &mine[0], &other[0]
 		switch c := a.compare(b); {
@@ -168,15 +173,20 @@ func (d *digest) merged(scr *digestScratch, other []centroid) []centroid {
 // fit; then the limit is loosened until they do.
 func (d *digest) store(list []centroid) {
 	if len(list) > centroids {
-		n := uint64(0)
-		for i := range list {
-			n += list[i].weight()
-		}
+		n := weightOf(list)
 		for loose := uint64(4); len(list) > centroids; loose++ {
 			list = cluster(list, n, loose)
 		}
 	}
 	d.n = uint64(copy(d.list[:], list))
+}
+
+// weightOf returns the number of values behind list.
+func weightOf(list []centroid) (n uint64) {
+	for i := range list {
+		n += list[i].weight()
+	}
+	return n
 }
 
 // cluster joins neighbours of list in place, with loose/4 times the limit.
@@ -208,10 +218,7 @@ func cluster(list []centroid, n, loose uint64) []centroid {
 // an atom it is the atom's value; elsewhere it lies on the line between the
 // middles of the centroids around it, rounded down.
 func medianOfList(list []centroid) Median {
-	n := uint64(0)
-	for i := range list {
-		n += list[i].weight()
-	}
+	n := weightOf(list)
 	if n == 0 {
 		return Median{}
 	}

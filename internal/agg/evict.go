@@ -2,24 +2,24 @@ package agg
 
 // Evict takes the sessions that have ended out of t: those that were followed
 // by another of their key, and those whose last packet is more than the idle
-// time-out before the newest packet of t. It calls put, during which KeyOrder
-// lists these sessions alone and Reordered is what belongs to them.
-// If put returns nil they leave t, and their memory is used for sessions to
-// come. The others stay as they are, renumbered.
+// time-out before the newest packet of t (see ended). It calls put, during which
+// KeyOrder lists these sessions alone and Reordered is what belongs to them. If
+// put returns nil they leave t, and their memory is used for sessions to come.
+// The others stay as they are, renumbered.
 //
-// It does nothing where that would not pay: without a time-out, as long as t
-// has not asked for more memory since the last time, or while less than half
-// of the sessions have ended. So its work is linear in the number of sessions
-// that t ever had.
+// It does nothing where that would not pay: without a rule that ends sessions,
+// or while less than half of the sessions have ended. It looks at the sessions
+// only when there are twice as many as had not ended when it looked last, so its
+// work is linear in the number of sessions that t ever had.
 //
 // That an evicted session has ended is a guess: a packet that comes late may
 // still be of it. It begins a session of its own then, and belongs to the
 // evicted one where both are merged (Absorb).
 func (t *Table) Evict(put func() error) error {
-	if t.opt.IdleTimeout == 0 || t.arena.bytes <= t.looked || t.Len() < 2*t.live {
+	if !t.ends.any || t.Len() < 2*t.live {
 		return nil
 	}
-	t.looked, t.live = t.arena.bytes, 0
+	t.live = 0
 	for i := range uint32(t.Len()) {
 		if !t.ended(t.session(i)) {
 			t.live++
@@ -37,10 +37,12 @@ func (t *Table) Evict(put func() error) error {
 	return err
 }
 
-// ended reports whether a session is over, as far as t can know. One that was
-// followed by another of its key needs no mark: the other began later than the
-// time-out allows, and t.newest is not before that.
-func (t *Table) ended(s *Session) bool { return t.endedBefore(s, t.newest) }
+// ended reports whether a session is over, as far as t can know. With a rule
+// that needs the whole session, only what was followed by another session of
+// its key is: a late packet could not be put right by merging.
+func (t *Table) ended(s *Session) bool {
+	return s.endReason() != EndInput || !t.ends.whole && t.endedBefore(s, t.newest)
+}
 
 // forgetEnded moves the sessions that have not ended to the front. Their
 // records stay where they are; those of the others are free.
@@ -55,7 +57,11 @@ func (t *Table) forgetEnded() {
 			t.forget(s)
 			continue
 		}
-		*t.insert(&s.key, uint32(s.key.Hash(t.opt.Seed))) = *s
+		to, n := t.insert(&s.key, uint32(s.key.Hash(t.opt.Seed)))
+		*to = *s
+		if t.detailed {
+			*t.heads.at(n, sessionShift) = *t.heads.at(i, sessionShift)
+		}
 	}
 	t.reordered = 0
 }
@@ -68,5 +74,6 @@ func (t *Table) forget(s *Session) {
 	if s.large != 0 {
 		t.larges.at(s.large-1, largeShift).packets = uint64(t.freeLarge)
 		t.freeLarge = s.large
+		t.freeLarges++
 	}
 }

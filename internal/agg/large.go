@@ -68,10 +68,13 @@ func idleSum(gaps []uint64, threshold uint64) (sum uint64) {
 // rank overflows. Captures do not hold as many; forged summaries claim them.
 const mostPackets = 1 << 62
 
+// takes reports whether merge takes o in.
+func (l *large) takes(o *large) bool { return o.packets <= mostPackets-min(l.packets, mostPackets) }
+
 // merge takes what o has folded away into l, or leaves l as it is where that
 // would be more than mostPackets.
 func (l *large) merge(scr *digestScratch, o *large) {
-	if o.packets > mostPackets-min(l.packets, mostPackets) {
+	if !l.takes(o) {
 		return
 	}
 	l.packets += o.packets

@@ -1,5 +1,7 @@
 package agg
 
+import "pcapbatch/internal/flow"
+
 // Merge takes the sessions of o, which hold what comes after the sessions of
 // t in capture order. Afterwards t is what it would have been, had the events
 // of o been given to t instead, with these exceptions:
@@ -17,13 +19,14 @@ func (t *Table) Merge(o *Table) {
 	for i := uint32(0); i < n; {
 		g := min(n-i, groupSize)
 		t.ensure(int(g))
+		t.coverSessions(int(g))
 		var hashes [groupSize]uint32
 		for j := range g {
 			hashes[j] = uint32(o.session(i + j).key.Hash(t.opt.Seed))
 		}
 		t.touch(hashes[:g])
 		for j := range g {
-			t.mergeSession(o, o.session(i+j), hashes[j])
+			t.mergeSession(o, i+j, hashes[j])
 		}
 		i += g
 	}
@@ -31,78 +34,104 @@ func (t *Table) Merge(o *Table) {
 	t.reordered += o.reordered
 }
 
-// mergeSession takes one session of o.
-func (t *Table) mergeSession(o *Table, from *Session, hash uint32) {
-	s := t.find(&from.key, hash)
+// mergeSession takes session n of o.
+func (t *Table) mergeSession(o *Table, n uint32, hash uint32) {
+	from := o.session(n)
+	s, i := t.find(&from.key, hash)
 	switch {
 	case s == nil:
-		s = t.insert(&from.key, hash)
+		s, i = t.insert(&from.key, hash)
 	case t.endedBefore(s, from.first()):
-		s = t.renew(&from.key, hash)
+		s.end(EndIdle)
+		s, i = t.renew(&from.key, hash)
 	default:
-		t.join(s, o, from)
+		t.join(part{t, s, i}, part{o, from, n})
 		return
 	}
-	t.adopt(s, o, from)
+	t.adopt(part{t, s, i}, part{o, from, n})
 }
 
-// endedBefore reports whether a packet at time begins a session of its own.
-func (t *Table) endedBefore(s *Session, time int64) bool {
-	return t.opt.IdleTimeout > 0 && time > s.last && uint64(time)-uint64(s.last) > t.opt.IdleTimeout
+// part is session i of a table.
+type part struct {
+	*Table
+	s *Session
+	i uint32
 }
 
-// adopt makes s a copy of a session of o.
-func (t *Table) adopt(s *Session, o *Table, from *Session) {
-	*s = *from
+// adopt makes p a copy of a session of another table.
+func (t *Table) adopt(p, from part) {
+	s := p.s
+	*s = *from.s
+	if t.detailed {
+		*t.heads.at(p.i, sessionShift) = *from.heads.at(from.i, sessionShift)
+	}
 	if class := s.state & classMask; class > 0 {
-		s.block = t.records.get(class)
-		copy(t.records.block(s.block, class), o.records.block(from.block, class))
+		s.block = t.block(class)
+		copy(t.records.block(s.block, class), from.records.block(from.s.block, class))
+		if t.detailed {
+			copy(t.words.block(s.block, class), from.words.block(from.s.block, class))
+		}
 	}
-	if from.large != 0 {
+	if from.s.large != 0 {
 		s.large = 0
-		*t.digestBlock(s) = *o.larges.at(from.large-1, largeShift)
+		*t.digestBlock(s) = *from.larges.at(from.s.large-1, largeShift)
+		t.adoptBeside(p, from)
 	}
 }
 
-// join appends a session of o to s.
-func (t *Table) join(s *Session, o *Table, from *Session) {
-	s.state |= from.state & inexactGaps
-	s.truncated += from.truncated
-	kept := min(from.fill, keptRecords)
-	clock := t.replayAll(s, o, from, 0, kept, from.first())
-	if from.large != 0 {
-		clock = t.mergeLarge(s, o.larges.at(from.large-1, largeShift), clock)
+// join appends a session of another table to p.
+func (t *Table) join(p, from part) {
+	s, f := p.s, from.s
+	s.state |= f.state & (inexactGaps | sawRST | sawFINs)
+	s.end(f.endReason())
+	s.truncated += f.truncated
+	kept := min(f.fill, keptRecords)
+	clock := t.replay(p, from, 0, kept, f.first())
+	if f.large != 0 {
+		clock = t.mergeLarge(p, from, clock)
+		if t.opt.folds() {
+			kept, clock = t.replayDone(p, from, clock)
+		}
 	}
-	t.replayAll(s, o, from, kept, from.fill, clock)
+	t.replay(p, from, kept, f.fill, clock)
 }
 
-// replayAll gives s the records begin to end of from, a session of o whose
-// clock stands at clock before them, and returns that clock behind them.
-func (t *Table) replayAll(s *Session, o *Table, from *Session, begin, end uint8, clock int64) int64 {
-	for i := begin; i < end; i++ {
-		r := o.recordAt(from, i)
-		if i > 0 {
+// replay gives p the records begin to end of from, whose clock stands at clock
+// before them, and returns that clock behind them.
+func (t *Table) replay(p, from part, begin, end uint8, clock int64) int64 {
+	for j := begin; j < end; j++ {
+		r := from.recordAt(from.s, j)
+		if j > 0 {
 			clock = int64(uint64(clock) + r.gap)
 		}
-		t.replay(s, clock, i == 0 || r.gap > 0, r)
+		gap := t.follow(p.s, clock, j == 0 || r.gap > 0)
+		if t.plain {
+			t.append(p.s, record{gap, r.wire, r.payload})
+			continue
+		}
+		d := flow.Detail(0)
+		if t.detailed {
+			d = *from.detailAt(from.s, from.i, j)
+		}
+		t.appendDetailed(p.s, p.i, record{gap, r.wire, r.payload}, d)
 	}
 	return clock
 }
 
-// replay gives s a record of a session whose own clock stood at clock when it
-// came. The clock of s never runs back, so a record that came before s had
-// ended has gap 0, as it would have had in one pass.
-func (t *Table) replay(s *Session, clock int64, moved bool, r *record) {
+// follow sets the clock of s to clock, that of another session when a record
+// of it came, and returns the gap before it in s. The clock of s never runs
+// back, so a record that came before s had ended has gap 0, as it would have
+// had in one pass.
+func (t *Table) follow(s *Session, clock int64, moved bool) (gap uint64) {
 	if clock < s.last {
 		if moved {
 			t.reordered++
 		}
-		t.append(s, record{0, r.wire, r.payload})
-		return
+		return 0
 	}
-	gap := uint64(clock) - uint64(s.last)
+	gap = uint64(clock) - uint64(s.last)
 	s.last = clock
-	t.append(s, record{gap, r.wire, r.payload})
+	return gap
 }
 
 // mergeLarge takes what another session has folded away, with its clock at
@@ -112,21 +141,26 @@ func (t *Table) replay(s *Session, clock int64, moved bool, r *record) {
 // folded gaps vanish is not known any more: all are taken as 0 except one,
 // which makes up the time that s was behind, so that the gaps still add up to
 // the duration.
-func (t *Table) mergeLarge(s *Session, l *large, clock int64) int64 {
+func (t *Table) mergeLarge(p, from part, clock int64) int64 {
+	s, l := p.s, from.larges.at(from.s.large-1, largeShift)
+	fresh := s.large == 0
 	dst := t.digestBlock(s)
 	end := int64(uint64(clock) + l.moments[gapMetric].Sum)
-	if s.last <= clock {
+	ahead, step := s.last > clock, uint64(0)
+	if ahead && end > s.last {
+		step = uint64(end) - uint64(s.last)
+	}
+	if !t.plain && dst.takes(l) {
+		t.mergeBeside(p, from, &overlap{ahead, step, end}, fresh)
+	}
+	if !ahead {
 		dst.merge(&t.scratch.digestScratch, l)
 		s.last = end
 		return end
 	}
 	s.state |= inexactGaps
+	s.last = max(s.last, end)
 	other := *l
-	step := uint64(0)
-	if end > s.last {
-		step = uint64(end) - uint64(s.last)
-		s.last = end
-	}
 	other.collapseGaps(&t.scratch.digestScratch, step, t.opt.IdleThreshold)
 	dst.merge(&t.scratch.digestScratch, &other)
 	return end
@@ -134,21 +168,9 @@ func (t *Table) mergeLarge(s *Session, l *large, clock int64) int64 {
 
 // collapseGaps makes the gaps behind l zeros and one of the given size.
 func (l *large) collapseGaps(scr *digestScratch, step, threshold uint64) {
-	n := l.packets
 	l.idle = idleSum([]uint64{step}, threshold)
-	l.moments[gapMetric] = Moments{}
-	l.moments[gapMetric].add([]uint64{step})
-	l.moments[gapMetric].N = n
-	if n > 1 {
-		l.moments[gapMetric].Min = 0
-	}
-	l.digests[gapMetric] = digest{}
-	l.digests[gapMetric].fold(scr, []uint64{step})
-	if n > 1 {
-		zeros := digest{n: 1}
-		zeros.list[0] = atomOf(0, n-1)
-		l.digests[gapMetric].merge(scr, &zeros)
-	}
+	l.moments[gapMetric] = collapsed(l.packets, step)
+	l.digests[gapMetric].collapse(scr, l.packets, step)
 }
 
 // InexactGaps returns the number of sessions of whose gaps only the sum is

@@ -1,6 +1,9 @@
 package agg
 
-import "slices"
+import (
+	"cmp"
+	"slices"
+)
 
 // A Row names a session of a table, with the time that decides its place.
 type Row struct {
@@ -16,12 +19,13 @@ func (t *Table) Rows() []Row {
 	for i := range rows {
 		rows[i] = Row{t.session(uint32(i)).first(), uint32(i)}
 	}
-	slices.SortFunc(rows, func(a, b Row) int { return CompareRows(t, a, t, b) })
+	slices.SortFunc(rows, func(a, b Row) int { return cmp.Or(CompareRows(t, a, t, b), cmp.Compare(a.Index, b.Index)) })
 	return rows
 }
 
-// CompareRows orders row a of t and row b of o as in the output. Only the
-// rows of one key that begin at one time compare equal; a run has none.
+// CompareRows orders row a of t and row b of o as in the output. Only rows of
+// one key that begin at one time compare equal: they are of one table, and
+// their order is that of their numbers.
 func CompareRows(t *Table, a Row, o *Table, b Row) int {
 	switch {
 	case a.First < b.First:

@@ -30,24 +30,32 @@ type record struct {
 // Session is the state of one session: two cache lines, no pointers.
 // The zero Session is not valid.
 type Session struct {
-	key   flow.Key
-	fill  uint8        // records held: head first, then block
-	state sessionState // class of block, and facts about the session
+	key flow.Key
 	// truncated counts packets with capture length < wire length that
-	// large does not count yet: at most fill.
-	truncated uint32
+	// large does not count yet: at most fill, but for the time of a merge.
+	truncated uint16
+	state     sessionState // class of block, and facts about the session
+	fill      uint8        // records held: head first, then block
+	_         uint8
 	block     uint32 // records beyond head: index of a block of class, see recordSlab
 	large     uint32 // index + 1 of the digest block, 0 without one
 	last      int64  // latest packet time, ns since the epoch
 	head      [headRecords]record
 }
 
-type sessionState uint8
+type sessionState uint16
 
 const (
-	classMask   sessionState = 7      // index into classRecords
-	reversed    sessionState = 1 << 3 // the first packet went from key.Dst to key.Src
-	inexactGaps sessionState = 1 << 4 // merging kept only the sum of some gaps: see mergeLarge
+	classMask      sessionState = 7      // index into classRecords
+	reversed       sessionState = 1 << 3 // the first packet went from key.Dst to key.Src
+	inexactGaps    sessionState = 1 << 4 // merging kept only the sum of some gaps: see mergeLarge
+	sawRST         sessionState = 1 << 5 // with Options.TCPEnd: a packet with RST
+	sawFIN         sessionState = 1 << 6 // likewise a FIN from key.Src to key.Dst
+	sawFINReversed sessionState = 1 << 7 // and the other way
+	sawFINs                     = sawFIN | sawFINReversed
+
+	endShift = 8 // of the EndReason
+	endMask  = 3
 )
 
 // classRecords is how many records a session of each class holds, head

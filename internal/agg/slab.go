@@ -50,7 +50,8 @@ const unitRecords = headRecords // so that the head of a session is read like a 
 // session moves to a larger one.
 type recordSlab struct {
 	slab[unit]
-	free [len(classRecords)]uint32 // per class: index + 1 of a free block, linked through its first record
+	free  [len(classRecords)]uint32 // per class: index + 1 of a free block, linked through its first record
+	spare uint32                    // units of all free blocks
 }
 
 func unitsOf(class sessionState) uint32 { return uint32(classRecords[class]-headRecords) / unitRecords }
@@ -58,6 +59,7 @@ func unitsOf(class sessionState) uint32 { return uint32(classRecords[class]-head
 func (r *recordSlab) get(class sessionState) uint32 {
 	if i := r.free[class]; i != 0 {
 		r.free[class] = r.at(i-1, unitShift)[0].wire
+		r.spare -= unitsOf(class)
 		return i - 1
 	}
 	return r.add(unitsOf(class), unitShift)
@@ -66,6 +68,7 @@ func (r *recordSlab) get(class sessionState) uint32 {
 func (r *recordSlab) put(i uint32, class sessionState) {
 	r.at(i, unitShift)[0].wire = r.free[class]
 	r.free[class] = i + 1
+	r.spare += unitsOf(class)
 }
 
 // block returns the units of block i. Requires: class > 0.
@@ -77,4 +80,5 @@ func (r *recordSlab) block(i uint32, class sessionState) []unit {
 func (r *recordSlab) reset() {
 	r.slab.reset()
 	clear(r.free[:])
+	r.spare = 0
 }

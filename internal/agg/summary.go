@@ -7,7 +7,8 @@ import (
 )
 
 // A Summary is what a row says of one session. It holds no pointers and stays
-// valid when the table goes.
+// valid when the table goes. What belongs to feature groups is valid if the
+// table's Needs have them.
 type Summary struct {
 	Key         flow.Key // from the sender of the first packet to its receiver
 	First, Last int64    // packet times, ns since the epoch
@@ -17,6 +18,15 @@ type Summary struct {
 	Gaps        Stats    // interarrival times, ns; Packets-1 of them
 	Lengths     Stats    // wire lengths, bytes
 	Payloads    Stats    // payload sizes, bytes
+	End         EndReason
+
+	// Of two directions the forward one, from the row's source, is first.
+	Directions [2]DirectionSummary // NeedDirection
+	Flags      [2][8]uint64        // NeedFlags: packets by TCP flag, FIN first, CWR last
+	TCP        TCPSummary          // NeedTCP
+	Activity   ActivitySummary     // NeedActivity
+	Bulk       BulkSummary         // NeedBulk
+	IP         IPSummary           // NeedIP; ICMP also NeedCommunityID
 }
 
 // Duration is the time from the first to the last packet in ns: the sum of
@@ -32,13 +42,31 @@ type Stats struct {
 // A Summarizer makes summaries of the sessions of tables that are no longer
 // updated. It belongs to one goroutine; several may read one table.
 // The zero value is ready.
-type Summarizer struct{ scr digestScratch }
+type Summarizer struct {
+	// Asked are the quantiles that Quantiles has. They need NeedQuantiles.
+	Asked []Quantile
+	// Quantiles of the session, in the order asked, and its first packets, at
+	// most Options.Sequence. Both are valid until the next call.
+	Quantiles []Quantiles
+	Sequence  []SequencePacket
+
+	scr  digestScratch
+	more *moreScratch
+}
 
 // Summarize fills out with session i of t. Requires: i < t.Len().
 func (z *Summarizer) Summarize(t *Table, i uint32, out *Summary) {
+	z.basic(t, i, out)
+	if !t.plain {
+		z.beside(t, i, out)
+	}
+}
+
+func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	s := t.session(i)
 	out.Key = s.rowKey()
 	out.First, out.Last = s.first(), s.last
+	out.End = s.endReason()
 	out.Truncated = uint64(s.truncated)
 	n := t.gather(s, &z.scr.values)
 	v := &z.scr.values

@@ -1,22 +1,16 @@
 package agg
 
-import "pcapbatch/internal/flow"
+import (
+	"fmt"
 
-// Options are what a run asks of the statistics. The zero value has no
-// threshold and no time-out; DefaultIdleThreshold is what the command uses.
-type Options struct {
-	IdleThreshold uint64 // gaps above it count as idle time, ns
-	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none
-	Seed          uint64 // of flow.Key.Hash, the same for all tables of a run
-}
-
-// DefaultIdleThreshold is the 5 s that flow feature extractors use.
-const DefaultIdleThreshold = 5_000_000_000
+	"pcapbatch/internal/flow"
+)
 
 // A Table holds the sessions of one shard. It is used by one goroutine at a
 // time. Release gives its memory back.
 type Table struct {
-	opt Options
+	opt  Options
+	ends endings
 	arena
 	// slots is the hash table: open addressing, linear probing, at most 3/4
 	// full. A slot is tag<<32 | index+1 of the newest session of a key, 0
@@ -29,7 +23,10 @@ type Table struct {
 	records  recordSlab
 	larges   slab[large]
 	// freeLarge is index + 1 of a free digest block, linked through packets.
-	freeLarge uint32
+	freeLarge  uint32
+	freeLarges uint32 // number of free digest blocks
+	beside            // what feature groups keep; nothing in a plain table
+	plain      bool
 
 	newest    int64 // latest packet time so far
 	reordered uint64
@@ -37,8 +34,7 @@ type Table struct {
 	incoming *Table // of Absorb: the session being decoded
 
 	// Of Evict.
-	looked   int64 // bytes when it looked last
-	live     int   // sessions that had not ended then
+	live     int // sessions that had not ended when it looked last
 	evicting bool
 
 	scratch struct {
@@ -54,7 +50,14 @@ const minSlots = 512
 
 // NewTable returns an empty table.
 func NewTable(o Options) *Table {
-	t := &Table{opt: o, newest: minTime}
+	if o.Sequence < 0 || o.Sequence > MaxSequence || o.Needs > allNeeds {
+		panic(fmt.Sprintf("agg: options out of range: %+v", o))
+	}
+	t := &Table{opt: o, ends: endingsOf(&o), plain: o.plain(), newest: minTime}
+	t.detailed = o.Details()
+	if !t.plain {
+		t.more = new(moreScratch)
+	}
 	t.sessions.arena, t.records.arena, t.larges.arena = &t.arena, &t.arena, &t.arena
 	t.setSlots(make([]uint64, minSlots))
 	t.arena.bytes = minSlots * 8
@@ -73,6 +76,34 @@ func (t *Table) Len() int { return int(t.sessions.n) }
 // Bytes returns the memory allocated for sessions, in bytes.
 func (t *Table) Bytes() int64 { return t.arena.bytes }
 
+// Used returns the memory that the sessions in the table take, in bytes. It
+// follows from the events since the table was new or reset and from nothing
+// else, whatever memory the table holds besides for sessions to come: so a
+// caller that puts tables away by it does so at the same event in every run.
+func (t *Table) Used() int64 {
+	session, unit, block := int64(sizeOf[Session]()), int64(sizeOf[unit]()), int64(sizeOf[large]())
+	if t.detailed {
+		session += int64(sizeOf[wordUnit]())
+		unit += int64(sizeOf[wordUnit]())
+	}
+	if t.opt.folds() {
+		block += int64(sizeOf[facts]())
+	}
+	if t.opt.Needs&NeedDirection != 0 {
+		block += int64(sizeOf[sideDigests]())
+	}
+	if t.opt.Needs&NeedQuantiles != 0 {
+		block += int64(sizeOf[quantileDigests]())
+	}
+	block += int64(t.opt.Sequence * sizeOf[packet]())
+	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
+		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
+}
+
+// slotBytes is what the slots of a key take on average: a table of slots has
+// room for twice as many as it was made for, and is three quarters full then.
+const slotBytes = 16
+
 // Reordered returns the number of packets that came earlier than the latest
 // packet of their session, and were taken as arriving with it.
 func (t *Table) Reordered() uint64 { return t.reordered }
@@ -84,9 +115,9 @@ func (t *Table) Reset() {
 	t.sessions.reset()
 	t.records.reset()
 	t.larges.reset()
-	t.freeLarge = 0
+	t.freeLarge, t.freeLarges = 0, 0
 	t.newest, t.reordered = minTime, 0
-	t.looked, t.live = t.arena.bytes, 0
+	t.live = 0
 }
 
 // Release gives the memory back. The table is not usable afterwards.
@@ -105,7 +136,12 @@ func (t *Table) Release() {
 const groupSize = 32
 
 // Update takes the events numbered by order, in that order.
+// Requires: Options.Details() is false; else see UpdateDetailed.
 func (t *Table) Update(events []flow.Event, order []uint16) {
+	if !t.plain {
+		t.updateDetailed(events, nil, order)
+		return
+	}
 	for len(order) > 0 {
 		n := min(len(order), groupSize)
 		t.ensure(n)
@@ -119,7 +155,8 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 			if i > 0 && hashes[i] == hashes[i-1] && s.key.Equal(&events[o].Key) {
 				s = t.update(s, &events[o])
 			} else {
-				s = t.update(t.find(&events[o].Key, hashes[i]), &events[o])
+				s, _ = t.find(&events[o].Key, hashes[i])
+				s = t.update(s, &events[o])
 			}
 		}
 		order = order[n:]
@@ -170,32 +207,35 @@ func (t *Table) touch(hashes []uint32) {
 // newest session behind it.
 func (t *Table) update(s *Session, ev *flow.Event) *Session {
 	if s == nil {
-		s = t.insert(&ev.Key, ev.Hash)
+		s, _ = t.insert(&ev.Key, ev.Hash)
 		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
-	} else if gap, ok := t.advance(s, ev.Time); ok {
+	} else if gap, ok := t.advance(s, ev); ok {
 		t.append(s, record{gap, ev.WireBytes, ev.PayloadBytes})
 	} else {
-		s = t.renew(&ev.Key, ev.Hash)
+		s, _ = t.renew(&ev.Key, ev.Hash)
 		s.init(&ev.Key, ev.Flags&flow.Reversed != 0, ev.Time, ev.WireBytes, ev.PayloadBytes)
 	}
-	s.truncated += uint32(ev.Flags / flow.Truncated)
+	s.truncated += uint16(ev.Flags / flow.Truncated)
 	t.newest = max(t.newest, ev.Time)
 	return s
 }
 
-// advance sets the clock of s to time and returns the gap. A time before the
-// session's latest is taken as the latest: the gap is 0. It reports false, and
-// leaves s alone, if the gap ends the session.
-func (t *Table) advance(s *Session, time int64) (gap uint64, ok bool) {
-	if time < s.last {
+// advance sets the clock of s to that of ev and returns the gap. A time before
+// the session's latest is taken as the latest: the gap is 0. It reports false,
+// and marks s as ended, if ev begins a session of its own.
+func (t *Table) advance(s *Session, ev *flow.Event) (gap uint64, ok bool) {
+	if t.ends.any {
+		if why := t.ends.before(s, ev.Time, ev.Flags); why != EndInput {
+			s.end(why)
+			return 0, false
+		}
+	}
+	if ev.Time < s.last {
 		t.reordered++
 		return 0, true
 	}
-	gap = uint64(time) - uint64(s.last)
-	if t.opt.IdleTimeout > 0 && gap > t.opt.IdleTimeout {
-		return 0, false
-	}
-	s.last = time
+	gap = uint64(ev.Time) - uint64(s.last)
+	s.last = ev.Time
 	return gap, true
 }
 
@@ -216,18 +256,26 @@ func (t *Table) append(s *Session, r record) {
 
 // makeRoom moves a full session to the next class, or folds its block.
 func (t *Table) makeRoom(s *Session) {
-	class := s.state & classMask
-	if class < lastClass {
-		i := t.records.get(class + 1)
-		if class > 0 {
-			copy(t.records.block(i, class+1), t.records.block(s.block, class))
-			t.records.put(s.block, class)
-		}
-		s.block = i
-		s.state++
+	if s.state&classMask < lastClass {
+		t.grow(s)
 		return
 	}
 	t.fold(s, t.digestBlock(s))
+}
+
+// grow moves a full session to the next class.
+func (t *Table) grow(s *Session) {
+	class := s.state & classMask
+	i := t.block(class + 1)
+	if class > 0 {
+		copy(t.records.block(i, class+1), t.records.block(s.block, class))
+		if t.detailed {
+			copy(t.words.block(i, class+1), t.words.block(s.block, class))
+		}
+		t.records.put(s.block, class)
+	}
+	s.block = i
+	s.state++
 }
 
 // digestBlock returns the digest block of s, made if there was none.
@@ -242,28 +290,31 @@ func (t *Table) digestBlock(s *Session) *large {
 	l := t.larges.at(s.large-1, largeShift)
 	if s.large == t.freeLarge {
 		t.freeLarge = uint32(l.packets)
+		t.freeLarges--
 	}
 	l.reset()
+	t.coverLarges(len(t.larges.chunks))
 	return l
 }
 
-// find returns the newest session of a key, or nil.
-func (t *Table) find(k *flow.Key, hash uint32) *Session {
+// find returns the newest session of a key and its number, or nil.
+func (t *Table) find(k *flow.Key, hash uint32) (*Session, uint32) {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		slot := t.slots[i]
 		if slot == 0 {
-			return nil
+			return nil, 0
 		}
 		if uint32(slot>>32) == hash {
-			if s := t.session(uint32(slot) - 1); s.key.Equal(k) {
-				return s
+			n := uint32(slot) - 1
+			if s := t.session(n); s.key.Equal(k) {
+				return s, n
 			}
 		}
 	}
 }
 
 // insert adds a session of a key that has none. Requires: ensure made room.
-func (t *Table) insert(k *flow.Key, hash uint32) *Session {
+func (t *Table) insert(k *flow.Key, hash uint32) (*Session, uint32) {
 	i := hash & t.mask
 	for t.slots[i] != 0 {
 		i = (i + 1) & t.mask
@@ -273,7 +324,7 @@ func (t *Table) insert(k *flow.Key, hash uint32) *Session {
 }
 
 // renew adds another session of a key that has one.
-func (t *Table) renew(k *flow.Key, hash uint32) *Session {
+func (t *Table) renew(k *flow.Key, hash uint32) (*Session, uint32) {
 	for i := hash & t.mask; ; i = (i + 1) & t.mask {
 		slot := t.slots[i]
 		if uint32(slot>>32) == hash && t.session(uint32(slot)-1).key.Equal(k) {
@@ -282,10 +333,10 @@ func (t *Table) renew(k *flow.Key, hash uint32) *Session {
 	}
 }
 
-func (t *Table) place(i, hash uint32) *Session {
+func (t *Table) place(i, hash uint32) (*Session, uint32) {
 	n := t.sessions.add(1, sessionShift)
 	t.slots[i] = uint64(hash)<<32 | uint64(n+1)
-	return t.sessions.at(n, sessionShift)
+	return t.sessions.at(n, sessionShift), n
 }
 
 // ensure makes room for n more keys.

@@ -1,30 +1,34 @@
 package decode
 
-// Reason says why a record could not be decoded far enough to have a key.
+// Reason is why a packet has no session key although it may be IP.
 type Reason uint8
 
 const (
 	reasonNone Reason = iota
-	// LinkHeaderCut: the bytes end before an IP header begins.
+	// LinkHeaderCut: the captured bytes end before an IP header begins.
 	LinkHeaderCut
 	// LinkHeaderBad: a header below IP contradicts itself.
 	LinkHeaderBad
-	// IPHeaderCut: the bytes end inside the IP header.
+	// IPHeaderCut: the captured bytes end inside the IP header.
 	IPHeaderCut
-	// IPVersionBad: the IP version is not what the layer below announced.
+	// IPVersionBad: the IP version is not the one that the layer below names.
 	IPVersionBad
 	// IPLengthBad: the IPv4 header length is below 20 bytes, or the total
 	// length below the header length.
 	IPLengthBad
 	// Encrypted: 802.11 or MACsec payload that would have to be decrypted.
 	Encrypted
-	// TooDeep: more layers than any real packet has.
+	// TooDeep: the packet has more layers than any real one.
 	TooDeep
 	// NumReasons is the number of reasons, counting none.
 	NumReasons
+
+	// linkUnsupported: the header in front of the packet names a link type
+	// that has no decoder. It is counted with the records of such link types.
+	linkUnsupported = NumReasons
 )
 
-// String returns the words for the run summary.
+// String returns the text for the run summary.
 func (r Reason) String() string {
 	return [NumReasons]string{
 		LinkHeaderCut: "link header cut off",
@@ -37,7 +41,7 @@ func (r Reason) String() string {
 	}[r]
 }
 
-// Kind says what a record without an IP packet holds.
+// Kind is what a packet that is not IP holds.
 type Kind uint8
 
 const (
@@ -46,7 +50,7 @@ const (
 	ARP
 	// LLC: an 802.2 frame that carries no IP, such as spanning tree or IS-IS.
 	LLC
-	// Control: a frame of the link layer's own, such as 802.11 management,
+	// Control: a frame of the link layer itself, such as 802.11 management,
 	// PPP negotiation, PPPoE discovery, LLDP.
 	Control
 	// Other: a network protocol that is not IP.
@@ -55,7 +59,7 @@ const (
 	NumKinds
 )
 
-// String returns the words for the run summary.
+// String returns the text for the run summary.
 func (k Kind) String() string {
 	return [NumKinds]string{
 		ARP:     "arp",
@@ -65,24 +69,29 @@ func (k Kind) String() string {
 	}[k]
 }
 
-// Counts says what became of the records. Every record is in exactly one of
-// Events, NonIP, Undecodable and UnsupportedLink.
+// Counts is the number of records by outcome. Every record, and every further
+// packet of an aggregated record, is in exactly one of Events, NonIP,
+// Undecodable and UnsupportedLink.
 type Counts struct {
-	// Events is the number of records that belong to a session.
+	// Events is the number of packets that belong to a session.
 	Events uint64
-	// NonIP is the number of records without an IP packet; Kinds splits it.
+	// NonIP is the number of packets that are not IP; Kinds splits it.
 	NonIP uint64
 	Kinds [NumKinds]uint64
-	// Undecodable counts by reason the records that are too damaged, too
-	// short or too well kept to have a key.
+	// Undecodable is, by reason, the number of packets that are too damaged
+	// or too short to have a key, or encrypted.
 	Undecodable [NumReasons]uint64
-	// UnsupportedLink counts records by the link type that has no decoder;
-	// nil while there are none.
+	// UnsupportedLink is the number of packets by link type without a decoder:
+	// the link type of the record, or the one that a header before the packet
+	// names. It is nil while there are none.
 	UnsupportedLink map[uint16]uint64
+	// FurtherPackets is the number of packets after the first one of their
+	// record: see Decoder.More.
+	FurtherPackets uint64
 
-	// Tunnelled and Fragments are among Events: packets that have an IP
-	// packet inside a tunnel which Options.Decapsulate opens (whether it is
-	// on or off), and fragments of a datagram.
+	// Tunnelled and Fragments count some of Events: packets with an IP packet
+	// inside a tunnel that Options.Decapsulate opens (whether it is set or
+	// not), and fragments of a datagram.
 	Tunnelled uint64
 	Fragments uint64
 }
@@ -100,13 +109,15 @@ func (c *Counts) Add(o *Counts) {
 	for link, n := range o.UnsupportedLink {
 		c.addUnsupported(link, n)
 	}
+	c.FurtherPackets += o.FurtherPackets
 	c.Tunnelled += o.Tunnelled
 	c.Fragments += o.Fragments
 }
 
-// Records is the number of records counted: the sum over what became of them.
+// Records is the number of records counted: the sum of all packets, less the
+// further packets of aggregated records.
 func (c *Counts) Records() uint64 {
-	n := c.Events + c.NonIP
+	n := c.Events + c.NonIP - c.FurtherPackets
 	for _, u := range c.Undecodable {
 		n += u
 	}
@@ -135,13 +146,15 @@ func (c *Counts) event(p *packet) {
 	}
 }
 
-// leftOut counts a record without a session. Where the walk ended because the
-// bytes ran out, the layer that got none of them tells the reason.
+// leftOut counts a packet without a session. If the walk ended because there
+// were no bytes left, the reason depends on the layer that was to come next.
 func (c *Counts) leftOut(p *packet) {
 	switch {
 	case p.kind != kindNone:
 		c.NonIP++
 		c.Kinds[p.kind]++
+	case p.reason == linkUnsupported:
+		c.unsupported(p.unsupported)
 	case p.reason != reasonNone:
 		c.Undecodable[p.reason]++
 	case p.next == layerIP || p.next == layerIPv4 || p.next == layerIPv6:

@@ -21,7 +21,7 @@ func TestConservation(t *testing.T) {
 			var ev flow.Event
 			for _, r := range readRecords(t, path) {
 				records++
-				if d.Decode(&ev, r.link, r.data, r.wireLen, r.time) {
+				for ok := d.Decode(&ev, r.link, r.data, r.wireLen, r.time); ok; ok = d.More(&ev) {
 					events++
 				}
 				if n := d.Counts().Records() + sum.Records(); n != records {
@@ -46,18 +46,18 @@ func TestConservation(t *testing.T) {
 
 // TestCountsAdd: every field takes part.
 func TestCountsAdd(t *testing.T) {
-	a := Counts{Events: 1, NonIP: 2, Tunnelled: 3, Fragments: 4}
+	a := Counts{Events: 1, NonIP: 2, Tunnelled: 3, Fragments: 4, FurtherPackets: 1}
 	a.Kinds[ARP], a.Undecodable[TooDeep] = 5, 6
 	a.addUnsupported(7, 8)
 	var sum Counts
 	sum.Add(&a)
 	sum.Add(&a)
-	want := Counts{Events: 2, NonIP: 4, Tunnelled: 6, Fragments: 8, UnsupportedLink: map[uint16]uint64{7: 16}}
+	want := Counts{Events: 2, NonIP: 4, Tunnelled: 6, Fragments: 8, FurtherPackets: 2, UnsupportedLink: map[uint16]uint64{7: 16}}
 	want.Kinds[ARP], want.Undecodable[TooDeep] = 10, 12
 	if !reflect.DeepEqual(sum, want) {
 		t.Errorf("got  %+v\nwant %+v", sum, want)
 	}
-	if sum.Records() != 2+4+12+16 {
+	if sum.Records() != 2+4+12+16-2 {
 		t.Errorf("%d records", sum.Records())
 	}
 	if a.UnsupportedLink[7] != 8 {
@@ -129,7 +129,8 @@ func TestDecodeAllocates(t *testing.T) {
 		fromHex(macs + `0800` + fragment4(1, 0, true)), fromHex(macs + `0800` + ipv4(47, `0000 0800`+ipv4TCP)),
 		fromHex(macs + `0806 0001`), fromHex(macs + `0800 45`), nil, // left out
 	}
-	const events, leftOut = 5, 3
+	aggregate := fromHex(aggregateHead + subframe(subframe4) + subframe(subframe6))
+	const events, leftOut = 5 + 2, 3
 	d := New(Options{Decapsulate: true, Seed: 1, Shards: 8})
 	var ev flow.Event
 	block := func() {
@@ -139,6 +140,8 @@ func TestDecodeAllocates(t *testing.T) {
 				d.Decode(&ev, 1, p, uint32(len(p)), 0)
 			}
 			d.Decode(&ev, 231, nil, 0, 0)
+			for ok := d.Decode(&ev, 105, aggregate, uint32(len(aggregate)), 0); ok; ok = d.More(&ev) {
+			}
 		}
 	}
 	block()

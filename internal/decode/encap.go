@@ -1,11 +1,9 @@
 package decode
 
-// Encapsulations below IP: what may stand between Ethernet and the session's
-// IP header besides VLAN tags.
+// Encapsulations below IP: headers that may come between the Ethernet header
+// and the session's IP header, besides VLAN tags.
 
-// mpls steps over the label stack (RFC 3032). No field says what is behind
-// it: IP is recognised by its version (RFC 4928), anything else is taken for
-// an Ethernet pseudowire.
+// mpls skips the label stack (RFC 3032). No field names the protocol after it.
 func (p *packet) mpls(data []byte) {
 	for n := 4; n <= len(data); n += 4 {
 		if data[n-2]&1 != 0 {
@@ -16,46 +14,26 @@ func (p *packet) mpls(data []byte) {
 	p.fail(LinkHeaderCut)
 }
 
-// belowLabels goes on behind the last of n bytes of labels.
+// belowLabels continues after n bytes of labels, with IP or an Ethernet
+// pseudowire (RFC 4448). Whether a pseudowire has a control word, whose first
+// four bits are 0, is configured at its ends and not in the packet.
 func (p *packet) belowLabels(data []byte, n int) {
-	if n == len(data) {
+	below := data[n:]
+	if len(below) == 0 {
 		p.fail(LinkHeaderCut)
 		return
 	}
-	switch data[n] >> 4 {
-	case 4:
-		p.to(layerIPv4, data, n)
-	case 6:
-		p.to(layerIPv6, data, n)
-	case 1: // associated channel of a pseudowire (RFC 5586)
+	next := guess(below, p.end-p.off-int64(n))
+	switch {
+	case next != layerNone:
+		p.to(next, data, n)
+	case below[0]>>4 == 0:
+		p.skip(layerEthernet, data, n+4)
+	case below[0] == 0x10 && len(below) > 1 && below[1] == 0: // associated channel (RFC 5586)
 		p.notIP(Control)
 	default:
-		p.pseudowire(data, n)
-	}
-}
-
-// pseudowire decodes an Ethernet pseudowire (RFC 4448). Whether it has a
-// control word is agreed when it is set up, so an EtherType in its place
-// decides, and where there is none the first four bits, which are 0 in a
-// control word.
-func (p *packet) pseudowire(data []byte, n int) {
-	w := data[n:]
-	switch {
-	case len(w) < etherHeaderSize:
-		p.fail(LinkHeaderCut)
-	case knownEtherType(be.Uint16(w[12:])) || w[0]>>4 != 0:
 		p.to(layerEthernet, data, n)
-	default:
-		p.skip(layerEthernet, data, n+4)
 	}
-}
-
-func knownEtherType(t uint16) bool {
-	switch t {
-	case etherIPv4, etherIPv6, etherARP, etherVLAN, etherQinQ, etherQinQOld, etherMPLS, etherPPPoE:
-		return true
-	}
-	return false
 }
 
 // pppoe decodes the header of a PPPoE session (RFC 2516).
@@ -73,11 +51,11 @@ func (p *packet) pppoe(data []byte) {
 }
 
 // macsec decodes a MACsec tag (IEEE 802.1AE): a frame that is authenticated
-// but not encrypted is readable.
+// but not encrypted can be read.
 func (p *packet) macsec(data []byte) {
 	const (
 		channel   = 0x20 // an 8-byte channel identifier follows
-		encrypted = 0x0c // either bit: the data is not as it was
+		encrypted = 0x0c // if either bit is set, the data is changed
 		icvSize   = 16
 	)
 	n := 6
@@ -96,7 +74,7 @@ func (p *packet) macsec(data []byte) {
 	p.taggedType(data, n)
 }
 
-// taggedType goes on with the EtherType that stands behind n bytes.
+// taggedType continues with the EtherType at data[n:].
 func (p *packet) taggedType(data []byte, n int) {
 	if len(data) < n+2 {
 		p.fail(LinkHeaderCut)
@@ -105,24 +83,50 @@ func (p *packet) taggedType(data []byte, n int) {
 	p.etherType(be.Uint16(data[n:]), data, n+2)
 }
 
-// ciscoMeta steps over Cisco metadata: version, length, option, group tag.
+// ciscoMeta skips Cisco metadata: version, length, option and group tag.
 func (p *packet) ciscoMeta(data []byte) { p.taggedType(data, 6) }
 
-// vnTag steps over an 802.1BR or VN tag.
+// vnTag skips a VN tag.
 func (p *packet) vnTag(data []byte) { p.taggedType(data, 4) }
 
-// rTag steps over a redundancy tag (802.1CB).
+// rTag skips a redundancy tag (802.1CB).
 func (p *packet) rTag(data []byte) { p.taggedType(data, 4) }
 
-// backbone steps over the service tag of 802.1ah; behind it is the customer's
+// hsr skips a tag of High-availability Seamless Redundancy (IEC 62439-3).
+func (p *packet) hsr(data []byte) { p.taggedType(data, 4) }
+
+// eTag skips an E-TAG (802.1BR).
+func (p *packet) eTag(data []byte) { p.taggedType(data, 6) }
+
+// arista skips a time stamp of Arista switches: a subtype, a version that
+// distinguishes 64 from 48 bits, and the time.
+func (p *packet) arista(data []byte) {
+	if len(data) < 4 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	const timestamp = 1
+	switch size := data[3] >> 4; {
+	case be.Uint16(data) != timestamp:
+		p.notIP(Other)
+	case size == 1:
+		p.taggedType(data, 4+8)
+	case size == 2:
+		p.taggedType(data, 4+6)
+	default:
+		p.notIP(Other)
+	}
+}
+
+// backbone skips the service tag of 802.1ah, which comes before the customer's
 // Ethernet header.
 func (p *packet) backbone(data []byte) { p.skip(layerEthernet, data, 4) }
 
-// fabricPath steps over the tag of Cisco FabricPath, whose outer header is
-// like Ethernet's.
+// fabricPath skips the tag of Cisco FabricPath. The header before it has the
+// form of an Ethernet header, and so has the one after it.
 func (p *packet) fabricPath(data []byte) { p.skip(layerEthernet, data, 2) }
 
-// trill steps over a TRILL header and its options (RFC 6325).
+// trill skips a TRILL header and its options (RFC 6325).
 func (p *packet) trill(data []byte) {
 	if len(data) < 6 {
 		p.fail(LinkHeaderCut)
@@ -142,7 +146,13 @@ func (p *packet) nsh(data []byte) {
 		p.fail(LinkHeaderBad)
 		return
 	}
-	switch data[3] {
+	p.nextProtocol(data[3], data, n)
+}
+
+// nextProtocol continues with the next protocol of NSH and VXLAN-GPE at
+// data[n:].
+func (p *packet) nextProtocol(t uint8, data []byte, n int) {
+	switch t {
 	case 1:
 		p.skip(layerIPv4, data, n)
 	case 2:

@@ -3,24 +3,27 @@ package decode
 import "pcapbatch/internal/flow"
 
 const (
-	// maxDatagrams bounds the datagrams that Fragments remembers: some 12 MB.
+	// maxDatagrams is the largest number of datagrams that Fragments
+	// remembers, which take some 12 MB.
 	maxDatagrams = 1 << 16
 	// reassemblyNs is how long a first fragment is remembered, in packet
-	// time: practice for RFC 791, section 3.2; RFC 8200, section 4.5, says 60 s.
+	// time. Most systems give RFC 791, section 3.2, that value; RFC 8200,
+	// section 4.5, has 60 s.
 	reassemblyNs = 30 * 1_000_000_000
 )
 
-// fragment is one IP header of the block that is that of a fragment.
+// fragment is an IP header in the block that belongs to a fragment.
 type fragment struct {
 	event    int      // number of the event in the block
 	first    bool     // it has offset 0
 	datagram flow.Key // what all fragments share; the identification takes the place of the ports
 }
 
-// fragment notes that the IP header just entered is that of a fragment.
+// fragment records that the IP header just entered belongs to a fragment.
 // Requires: ev.Key has addresses and the protocol of the datagram.
 func (p *packet) fragment(id uint32, first bool) {
 	p.fragmented = true
+	p.detail = p.detail.WithFragment()
 	k := p.ev.Key
 	k.SrcPort, k.DstPort = uint16(id>>16), uint16(id)
 	p.fragments = append(p.fragments, fragment{event: p.event, first: first, datagram: k})
@@ -50,15 +53,15 @@ type datagram struct {
 	flags flow.Flags
 }
 
-// Forget gives the memory up, and keeps Unmatched.
+// Forget frees the memory. Unmatched keeps its value.
 func (f *Fragments) Forget() { f.at, f.ring, f.next = nil, nil, 0 }
 
 // Resolve gives the later fragments of a block their session: key, hash,
 // shard and direction. The block is the one that d decoded since Begin, and
 // events are those for which Decode returned true, in order.
 //
-// Blocks with fragments must come in capture order; blocks without may be left
-// out. The result does not depend on how the records were cut into blocks.
+// Blocks with fragments must be given in capture order; blocks without may be
+// left out. The result does not depend on how the records were cut into blocks.
 func (f *Fragments) Resolve(d *Decoder, events []flow.Event) {
 	list := d.packet.fragments
 	for len(list) > 0 {
@@ -66,8 +69,9 @@ func (f *Fragments) Resolve(d *Decoder, events []flow.Event) {
 		for n < len(list) && list[n].event == list[0].event {
 			n++
 		}
-		// Headers of one packet stand from the outermost to the innermost, and
-		// only the innermost can be that of a later fragment: it decides first.
+		// The headers of one packet are listed from the outermost to the
+		// innermost. Only the innermost can belong to a later fragment, so it
+		// is resolved first.
 		ev := &events[list[0].event]
 		for i := n - 1; i >= 0; i-- {
 			if list[i].first {
@@ -113,8 +117,9 @@ func (f *Fragments) find(id *flow.Key, ev *flow.Event) {
 	ev.Flags = ev.Flags&^flow.Reversed | g.flags
 }
 
-// expired reports whether now is more than the reassembly time behind then. A
-// clock that ran back expires nothing; times far apart must not overflow.
+// expired reports whether more than the reassembly time passed from then to
+// now. If the clock ran back, nothing expires. The difference of the times may
+// exceed an int64.
 func expired(then, now int64) bool {
 	return now > then && uint64(now)-uint64(then) > reassemblyNs
 }

@@ -65,7 +65,7 @@ func resolve(t *testing.T, o Options, packets []timed, block int) []string {
 		}
 		for i := range events {
 			ev := &events[i]
-			if hash := ev.Key.Hash(o.Seed); ev.Hash != uint32(hash) || ev.Shard != flow.ShardOf(hash, o.Shards) {
+			if hash := ev.Key.Hash(o.Seed); ev.Hash != uint32(hash) || ev.Shard != ev.Key.Shard(o.Shards) {
 				t.Errorf("hash and shard do not belong to the key: %s", eventText(ev))
 			}
 			got = append(got, eventText(ev))

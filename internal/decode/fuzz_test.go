@@ -26,16 +26,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	}
 	f.Add(uint16(101), fromHex(fragment6(1, 0, true)), uint32(1<<32-1), true)
+	f.Add(uint16(105), fromHex(aggregateHead+subframe(snapARP)+subframe(subframe4)+subframe(subframe6)), uint32(200), false)
 	f.Fuzz(func(t *testing.T, link uint16, data []byte, wireLen uint32, open bool) {
 		o := Options{Decapsulate: open, VLANKey: open, Seed: 9, Shards: 16}
 		d := New(o)
 		var a, b flow.Event
 		before := string(data)
 		okA := d.Decode(&a, link, data, wireLen, 5)
+		further, sum := drain(d, &a)
 		b = flow.Event{PayloadBytes: 77, Flags: 0xff}
 		okB := d.Decode(&b, link, data, wireLen, 5)
-		if okA != okB || okA && a != b {
-			t.Fatalf("%v %+v, then %v %+v", okA, a, okB, b)
+		if n, _ := drain(d, &b); okA != okB || okA && a != b || n != further {
+			t.Fatalf("%v %+v and %d more, then %v %+v and %d more", okA, a, further, okB, b, n)
+		}
+		if further >= MaxPackets || further > 0 && sum > uint64(wireLen) {
+			t.Fatalf("%d more packets of %d bytes in %d bytes", further, sum, wireLen)
 		}
 		if string(data) != before {
 			t.Fatal("the record was written to")
@@ -46,7 +51,8 @@ func FuzzDecode(f *testing.F) {
 		if !okA {
 			return
 		}
-		if a.PayloadBytes > max(wireLen, 0xffff) {
+		jumbo := bytes.Contains(data, []byte{0xc2, 4})
+		if a.PayloadBytes > max(wireLen, 0xffff) && !jumbo {
 			t.Fatalf("payload %d of %d bytes on the wire", a.PayloadBytes, wireLen)
 		}
 		if v := a.Key.Version; v != 4 && v != 6 || int(a.Shard) >= o.Shards {
@@ -57,6 +63,15 @@ func FuzzDecode(f *testing.F) {
 			t.Fatalf("key is not canonical: %+v", a.Key)
 		}
 	})
+}
+
+// drain takes the further packets of a record into copies of ev and returns
+// their number and the sum of their wire lengths. It keeps ev.
+func drain(d *Decoder, ev *flow.Event) (n int, bytes uint64) {
+	for next := *ev; d.More(&next); n++ {
+		bytes += uint64(next.WireBytes)
+	}
+	return n, bytes
 }
 
 // FuzzFragments: later fragments find the same sessions however the records

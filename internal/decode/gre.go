@@ -10,12 +10,14 @@ const (
 	greVersion  = 0x0007
 )
 
-// Protocols that GRE has besides the EtherTypes.
+// Protocol numbers of GRE that are no EtherTypes.
 const (
 	greERSPAN  = 0x88be // types I and II
 	greERSPAN3 = 0x22eb
 	greWCCP    = 0x883e
-	greAruba   = 0x8200 // and the 15 above: 802.11 frames of Aruba access points
+	greAruba   = 0x8200 // and the next 15: 802.11 frames of Aruba access points
+	greEoIP    = 0x6400 // Ethernet over IP of MikroTik, in version 1
+	greFrames  = 0x6559 // Frame Relay (RFC 1701)
 )
 
 // gre decodes a GRE header with its optional fields.
@@ -42,6 +44,11 @@ func (p *packet) gre(data []byte) {
 			n += 4
 		}
 		p.skip(layerIPv4, data, n)
+	case t == greEoIP && flags&greVersion == 1 && n == 8: // its key is a length and a tunnel id
+		p.cutEnd(p.off+8, int64(be.Uint16(data[4:])))
+		p.to(layerEthernet, data, n)
+	case t == greFrames:
+		p.to(layerFrameRelay, data, n)
 	case t&^15 == greAruba:
 		p.to(layerWLAN, data, n)
 	default:
@@ -49,8 +56,8 @@ func (p *packet) gre(data []byte) {
 	}
 }
 
-// greSize is the size in bytes of the GRE header that data starts with; not ok
-// where its routing entries are cut off.
+// greSize returns the size in bytes of the GRE header that data starts with. It
+// is not ok if the routing entries are cut off.
 func greSize(flags uint16, data []byte) (n int, ok bool) {
 	n = 4
 	if flags&(greChecksum|greRouting) != 0 {
@@ -81,8 +88,8 @@ func greSize(flags uint16, data []byte) (n int, ok bool) {
 	return 0, false
 }
 
-// erspan3 decodes an ERSPAN header of type III, which may hold an IP packet in
-// place of an Ethernet frame.
+// erspan3 decodes an ERSPAN header of type III, which may carry an IP packet
+// instead of an Ethernet frame.
 func (p *packet) erspan3(data []byte) {
 	if len(data) < 12 {
 		p.stop()

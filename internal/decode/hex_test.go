@@ -33,6 +33,9 @@ func describe(t *testing.T, o Options, link uint16, data []byte, wireLen int) st
 	d := New(o)
 	ev := flow.Event{Hash: 0xdeadbeef, Flags: 0xff, Shard: 0xff} // recycled
 	ok := d.Decode(&ev, link, data, uint32(wireLen), 7)
+	if further, _ := drain(d, &ev); further > 0 {
+		t.Errorf("%d further packets", further)
+	}
 	c := d.Counts()
 	if c.Records() != 1 || (c.Events == 1) != ok {
 		t.Errorf("counts of one record, event %v: %+v", ok, c)
@@ -109,7 +112,7 @@ const macs = `
 `
 
 const ipv4TCP = `
-	45 00 00 2c  00 01 40 00  40 06 00 00  # total length 44, TCP
+	45 00 00 2c  00 01 40 00  40 06 26 c9  # total length 44, TCP, checksum
 	0a 00 00 01  0a 00 00 02               # 10.0.0.1 > 10.0.0.2
 	c3 50 00 50  00 00 00 01  00 00 00 02  # port 50000 > 80
 	50 18 20 00  00 00 00 00               # data offset 5, PSH ACK

@@ -3,6 +3,8 @@ package decode
 import (
 	"encoding/binary"
 
+	"github.com/google/gopacket"
+
 	"pcapbatch/internal/flow"
 )
 
@@ -11,8 +13,8 @@ var (
 	le = binary.LittleEndian
 )
 
-// ip takes the version from the packet itself, for link types that do not
-// announce it.
+// ip decodes an IP header of either version, for link types that do not name
+// the version.
 func (p *packet) ip(data []byte) {
 	switch {
 	case len(data) == 0:
@@ -26,9 +28,9 @@ func (p *packet) ip(data []byte) {
 	}
 }
 
-// ipv4 decodes an IPv4 header (RFC 791). Options are stepped over. A total
-// length of 0 is taken from the wire length: segmentation offload leaves it
-// to the network card.
+// ipv4 decodes an IPv4 header (RFC 791). Options are skipped. If the total
+// length is 0, which segmentation offload leaves to the network card, the wire
+// length replaces it.
 func (p *packet) ipv4(data []byte) {
 	if len(data) < 20 {
 		p.fail(IPHeaderCut)
@@ -51,11 +53,13 @@ func (p *packet) ipv4(data []byte) {
 		p.fail(IPHeaderCut)
 		return
 	}
-	k := p.enter(4, data[9])
+	k := p.enter(4, data[9], total)
 	if k == nil {
 		return
 	}
-	// Whole words, so that Canonical and Hash need not wait for narrower stores.
+	p.detail = flow.NewDetail(data[8])
+	// These are stores of whole words, so that the loads of Canonical and Hash
+	// need not wait for several narrower stores.
 	le.PutUint64(k.Src[:8], uint64(le.Uint32(data[12:])))
 	le.PutUint64(k.Dst[:8], uint64(le.Uint32(data[16:])))
 	p.cutEnd(p.off, total)
@@ -73,17 +77,14 @@ func (p *packet) ipv4(data []byte) {
 	p.upper(data[9], data[hl:n], int64(hl))
 }
 
-// enter takes a valid IP header as the session of the packet and returns the
-// key, zero but for what is given, for the addresses. If it is the header
-// inside a tunnel that is to stay closed, enter only notes that there is one,
-// ends the walk and returns nil.
-func (p *packet) enter(version, protocol uint8) *flow.Key {
-	if p.found {
-		p.tunnelled = true
-		if !p.opts.Decapsulate {
-			p.stop()
-			return nil
-		}
+// enter makes a valid IP header the session of the packet. It returns the key
+// for the caller to add the addresses. total is the length of the IP packet in
+// bytes. If the header is inside a tunnel that is not to be opened, enter ends
+// the walk and returns nil.
+func (p *packet) enter(version, protocol uint8, total int64) *flow.Key {
+	if p.found && !p.open(total) {
+		p.stop()
+		return nil
 	}
 	p.found = true
 	p.header = 0
@@ -94,6 +95,17 @@ func (p *packet) enter(version, protocol uint8) *flow.Key {
 		k.VLANOuter, k.VLANInner = p.vlanOuter, p.vlanInner
 	}
 	return k
+}
+
+// open reports whether the tunnel around an IP packet of total bytes is to be
+// opened, and records that there is a tunnel. If the packet is longer than the
+// datagram that carries it, there is none.
+func (p *packet) open(total int64) bool {
+	if p.room != 0 && total > p.room-p.off {
+		return false
+	}
+	p.tunnelled = true
+	return p.opts.Decapsulate
 }
 
 // Protocol numbers (www.iana.org/assignments/protocol-numbers).
@@ -112,16 +124,20 @@ const (
 	protoICMPv6   = 58
 	protoNone     = 59
 	protoDestOpts = 60
+	protoEtherIP  = 97
 	protoSCTP     = 132
 	protoUDPLite  = 136
+	protoMPLS     = 137 // RFC 4023
+	protoShim6    = 140
+	protoEthernet = 143 // RFC 8986, section 10.1
 )
 
-// upper goes on with the upper-layer protocol in rest, behind n bytes of
-// headers of the layer. Transports are decoded at once: they are the end of
-// nearly every walk, and a step of the parser costs as much as they do. header
-// is first set to the size without options, for headers that are cut off.
+// upper continues with the upper-layer protocol in rest, after n bytes of IP
+// headers. Transports are decoded at once: nearly every walk ends with one, and
+// a step of the parser costs as much as the transport. p.header is first set to
+// the size without options, for headers that are cut off.
 func (p *packet) upper(protocol uint8, rest []byte, n int64) {
-	// An IPv4 authentication header (RFC 4302) is stepped over like an IPv6
+	// An authentication header (RFC 4302) after IPv4 is skipped like an IPv6
 	// extension header.
 	for protocol == protoAH && len(rest) >= 2 {
 		protocol = rest[0]
@@ -133,6 +149,9 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 	p.off += n
 	p.ev.Key.Protocol = protocol
 	p.stop()
+	if p.opts.Details {
+		p.describe(protocol, rest)
+	}
 	switch protocol {
 	case protoTCP:
 		p.header = 20
@@ -140,11 +159,19 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 	case protoUDP:
 		p.header = 8
 		p.udp(rest)
-	case protoICMP, protoICMPv6, protoUDPLite:
+	default:
+		p.rareUpper(protocol, rest)
+	}
+}
+
+// rareUpper is upper for the rarer protocols.
+func (p *packet) rareUpper(protocol uint8, rest []byte) {
+	switch protocol {
+	case protoICMP, protoICMPv6:
 		p.header = 8
-		if protocol == protoUDPLite {
-			p.ports(rest)
-		}
+	case protoUDPLite:
+		p.header = 8
+		p.ports(rest)
 	case protoSCTP:
 		p.header = 12
 		p.ports(rest)
@@ -152,10 +179,22 @@ func (p *packet) upper(protocol uint8, rest []byte, n int64) {
 		p.header = 12
 		p.dccp(rest)
 	case protoIPv4:
-		p.to(layerIPv4, rest, 0)
+		p.inIP(layerIPv4, rest)
 	case protoIPv6:
-		p.to(layerIPv6, rest, 0)
+		p.inIP(layerIPv6, rest)
 	case protoGRE:
-		p.to(layerGRE, rest, 0)
+		p.inIP(layerGRE, rest)
+	case protoEtherIP:
+		p.inIP(layerEtherIP, rest)
+	case protoMPLS:
+		p.inIP(layerMPLS, rest)
+	case protoEthernet:
+		p.inIP(layerEthernet, rest)
 	}
+}
+
+// inIP continues with a tunnel that has an IP protocol number.
+func (p *packet) inIP(next gopacket.LayerType, rest []byte) {
+	p.room = 0
+	p.to(next, rest, 0)
 }

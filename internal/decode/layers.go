@@ -2,17 +2,20 @@ package decode
 
 import "github.com/google/gopacket"
 
-// The layers of this package. The numbers are private to it: they are not
-// registered with gopacket, whose names for them do not matter here.
+// Numbers of the layers. They are private to this package and not registered
+// with gopacket.
 const (
 	layerNone gopacket.LayerType = iota
 	layerNull
 	layerTokenRing
 	layerPPPDirection
+	layerCHDLCDirection
+	layerFrameRelayDirection
 	layerFDDI
 	layerPPPHDLC
 	layerCHDLC
 	layerWLAN
+	layerMSDU
 	layerFrameRelay
 	layerENC
 	layerSLL
@@ -30,6 +33,14 @@ const (
 	layerJuniperCHDLC
 	layerIPNET
 	layerNFLOG
+	layerATM
+	layerSLIP
+	layerIPoIB
+	layerERF
+	layerBroadcomTag
+	layerBroadcomPrepend
+	layerDSA
+	layerEDSA
 	layerEthernet
 	layerVLAN
 	layerLLC
@@ -40,6 +51,10 @@ const (
 	layerCiscoMeta
 	layerVNTag
 	layerRTag
+	layerHSR
+	layerETag
+	layerArista
+	layerEDSATag
 	layerBackbone
 	layerFabricPath
 	layerTRILL
@@ -50,16 +65,22 @@ const (
 	layerGRE
 	layerERSPAN3
 	layerVXLAN
+	layerVXLANGPE
 	layerGENEVE
 	layerGTP
+	layerGTPSource
 	layerTeredo
 	layerL2TP
+	layerTZSP
+	layerCAPWAP
+	layerCAPWAPFrame
+	layerEtherIP
 	numLayers
 )
 
-// layer is the one DecodingLayer of this package: a function on the shared
-// packet state. A type per protocol, which spares an indirect call, came out no
-// faster.
+// layer is the only DecodingLayer of this package: a function on the shared
+// packet state. A type for each protocol would save an indirect call, but was
+// measured to be no faster.
 type layer struct {
 	*packet
 	decode func(*packet, []byte)
@@ -84,54 +105,75 @@ func (l *layer) LayerPayload() []byte { return l.rest }
 // newLayers returns all layers over one packet state, by layer type.
 func newLayers(p *packet) gopacket.DecodingLayerSparse {
 	table := [numLayers]func(*packet, []byte){
-		layerNull:              (*packet).null,
-		layerTokenRing:         (*packet).tokenRing,
-		layerPPPDirection:      (*packet).pppDirection,
-		layerFDDI:              (*packet).fddi,
-		layerPPPHDLC:           (*packet).pppHDLC,
-		layerCHDLC:             (*packet).cHDLC,
-		layerWLAN:              (*packet).wlan,
-		layerFrameRelay:        (*packet).frameRelay,
-		layerENC:               (*packet).enc,
-		layerSLL:               (*packet).sll,
-		layerSLL2:              (*packet).sll2,
-		layerPFLOG:             (*packet).pflog,
-		layerPrism:             (*packet).prism,
-		layerFibreChannel:      (*packet).fibreChannel,
-		layerRadiotap:          (*packet).radiotap,
-		layerFireWire:          (*packet).fireWire,
-		layerPKTAP:             (*packet).pktap,
-		layerPPI:               (*packet).ppi,
-		layerJuniperEthernet:   (*packet).juniperEthernet,
-		layerJuniperPPP:        (*packet).juniperPPP,
-		layerJuniperFrameRelay: (*packet).juniperFrameRelay,
-		layerJuniperCHDLC:      (*packet).juniperCHDLC,
-		layerIPNET:             (*packet).ipnet,
-		layerNFLOG:             (*packet).nflog,
-		layerEthernet:          (*packet).ethernet,
-		layerVLAN:              (*packet).vlan,
-		layerLLC:               (*packet).llc,
-		layerMPLS:              (*packet).mpls,
-		layerPPPoE:             (*packet).pppoe,
-		layerPPP:               (*packet).ppp,
-		layerMACsec:            (*packet).macsec,
-		layerCiscoMeta:         (*packet).ciscoMeta,
-		layerVNTag:             (*packet).vnTag,
-		layerRTag:              (*packet).rTag,
-		layerBackbone:          (*packet).backbone,
-		layerFabricPath:        (*packet).fabricPath,
-		layerTRILL:             (*packet).trill,
-		layerNSH:               (*packet).nsh,
-		layerIP:                (*packet).ip,
-		layerIPv4:              (*packet).ipv4,
-		layerIPv6:              (*packet).ipv6,
-		layerGRE:               (*packet).gre,
-		layerERSPAN3:           (*packet).erspan3,
-		layerVXLAN:             (*packet).vxlan,
-		layerGENEVE:            (*packet).geneve,
-		layerGTP:               (*packet).gtp,
-		layerTeredo:            (*packet).teredo,
-		layerL2TP:              (*packet).l2tp,
+		layerNull:                (*packet).null,
+		layerTokenRing:           (*packet).tokenRing,
+		layerPPPDirection:        (*packet).pppDirection,
+		layerFDDI:                (*packet).fddi,
+		layerPPPHDLC:             (*packet).pppHDLC,
+		layerCHDLC:               (*packet).cHDLC,
+		layerWLAN:                (*packet).wlan,
+		layerMSDU:                (*packet).msdu,
+		layerFrameRelay:          (*packet).frameRelay,
+		layerENC:                 (*packet).enc,
+		layerSLL:                 (*packet).sll,
+		layerSLL2:                (*packet).sll2,
+		layerPFLOG:               (*packet).pflog,
+		layerPrism:               (*packet).prism,
+		layerFibreChannel:        (*packet).fibreChannel,
+		layerRadiotap:            (*packet).radiotap,
+		layerFireWire:            (*packet).fireWire,
+		layerPKTAP:               (*packet).pktap,
+		layerPPI:                 (*packet).ppi,
+		layerJuniperEthernet:     (*packet).juniperEthernet,
+		layerJuniperPPP:          (*packet).juniperPPP,
+		layerJuniperFrameRelay:   (*packet).juniperFrameRelay,
+		layerJuniperCHDLC:        (*packet).juniperCHDLC,
+		layerIPNET:               (*packet).ipnet,
+		layerNFLOG:               (*packet).nflog,
+		layerCHDLCDirection:      (*packet).cHDLCDirection,
+		layerFrameRelayDirection: (*packet).frameRelayDirection,
+		layerATM:                 (*packet).atm,
+		layerSLIP:                (*packet).slip,
+		layerIPoIB:               (*packet).ipoib,
+		layerERF:                 (*packet).erf,
+		layerBroadcomTag:         (*packet).broadcomTag,
+		layerBroadcomPrepend:     (*packet).broadcomPrepend,
+		layerDSA:                 (*packet).dsa,
+		layerEDSA:                (*packet).edsa,
+		layerEthernet:            (*packet).ethernet,
+		layerVLAN:                (*packet).vlan,
+		layerLLC:                 (*packet).llc,
+		layerMPLS:                (*packet).mpls,
+		layerPPPoE:               (*packet).pppoe,
+		layerPPP:                 (*packet).ppp,
+		layerMACsec:              (*packet).macsec,
+		layerCiscoMeta:           (*packet).ciscoMeta,
+		layerVNTag:               (*packet).vnTag,
+		layerRTag:                (*packet).rTag,
+		layerHSR:                 (*packet).hsr,
+		layerETag:                (*packet).eTag,
+		layerArista:              (*packet).arista,
+		layerEDSATag:             (*packet).edsaTag,
+		layerBackbone:            (*packet).backbone,
+		layerFabricPath:          (*packet).fabricPath,
+		layerTRILL:               (*packet).trill,
+		layerNSH:                 (*packet).nsh,
+		layerIP:                  (*packet).ip,
+		layerIPv4:                (*packet).ipv4,
+		layerIPv6:                (*packet).ipv6,
+		layerGRE:                 (*packet).gre,
+		layerERSPAN3:             (*packet).erspan3,
+		layerVXLAN:               (*packet).vxlan,
+		layerVXLANGPE:            (*packet).vxlanGPE,
+		layerGENEVE:              (*packet).geneve,
+		layerGTP:                 (*packet).gtp,
+		layerGTPSource:           (*packet).gtpSource,
+		layerTeredo:              (*packet).teredo,
+		layerL2TP:                (*packet).l2tp,
+		layerTZSP:                (*packet).tzsp,
+		layerCAPWAP:              (*packet).capwap,
+		layerCAPWAPFrame:         (*packet).capwapFrame,
+		layerEtherIP:             (*packet).etherIP,
 	}
 	s := make(gopacket.DecodingLayerSparse, numLayers)
 	for typ, decode := range table {

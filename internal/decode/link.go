@@ -6,8 +6,8 @@ import (
 	"pcapbatch/internal/linktype"
 )
 
-// firstLayer maps a link type (www.tcpdump.org/linktypes.html) to the layer
-// that a record of it starts with, layerNone if there is none.
+// firstLayer returns the layer that a record of a link type starts with
+// (www.tcpdump.org/linktypes.html), or layerNone if there is no decoder.
 func firstLayer(link uint16) gopacket.LayerType {
 	switch link {
 	case linktype.Null, linktype.Loop:
@@ -27,7 +27,7 @@ func firstLayer(link uint16) gopacket.LayerType {
 	case linktype.PPPoE:
 		return layerPPPoE
 	case linktype.ATMRFC1483:
-		return layerLLC
+		return layerATM
 	case linktype.CiscoHDLC:
 		return layerCHDLC
 	case linktype.IEEE80211:
@@ -60,6 +60,26 @@ func firstLayer(link uint16) gopacket.LayerType {
 		return layerJuniperFrameRelay
 	case linktype.JuniperCiscoHDLC:
 		return layerJuniperCHDLC
+	case linktype.CHDLCWithDirection:
+		return layerCHDLCDirection
+	case linktype.FRWithDirection:
+		return layerFrameRelayDirection
+	case linktype.MPLS:
+		return layerMPLS
+	case linktype.SLIP:
+		return layerSLIP
+	case linktype.IPoIB:
+		return layerIPoIB
+	case linktype.ERF, linktype.ERFEthernet, linktype.ERFPOS:
+		return layerERF
+	case linktype.DSABroadcom:
+		return layerBroadcomTag
+	case linktype.DSABroadcomPrepend:
+		return layerBroadcomPrepend
+	case linktype.DSAMarvell:
+		return layerDSA
+	case linktype.EDSAMarvell:
+		return layerEDSA
 	case linktype.PPI:
 		return layerPPI
 	case linktype.IPNET:
@@ -76,8 +96,19 @@ func firstLayer(link uint16) gopacket.LayerType {
 	return layerNone
 }
 
-// family goes on with what a BSD address family says; IPv6 has a number of
-// its own on every system.
+// padsShortFrames reports whether a link type has Ethernet frames, of which
+// short ones are padded.
+func padsShortFrames(link uint16) bool {
+	switch link {
+	case linktype.Ethernet, linktype.LinuxSLL, linktype.DSABroadcom, linktype.DSABroadcomPrepend,
+		linktype.DSAMarvell, linktype.EDSAMarvell:
+		return true
+	}
+	return false
+}
+
+// family continues at data[n:] with the protocol of a BSD address family. The
+// number for IPv6 differs from system to system.
 func (p *packet) family(af uint32, data []byte, n int) {
 	switch af {
 	case 2:
@@ -89,8 +120,9 @@ func (p *packet) family(af uint32, data []byte, n int) {
 	}
 }
 
-// hostFamily goes on behind a header of n bytes that starts with an address
-// family in the byte order of the capturing machine, which nothing tells.
+// hostFamily continues after a header of n bytes that starts with an address
+// family in the byte order of the capturing machine. The byte order is not
+// stored, so the value decides.
 func (p *packet) hostFamily(data []byte, n int) {
 	if len(data) < n {
 		p.fail(LinkHeaderCut)
@@ -107,8 +139,8 @@ func (p *packet) hostFamily(data []byte, n int) {
 // order.
 func (p *packet) null(data []byte) { p.hostFamily(data, 4) }
 
-// pppDirection decodes PPP behind a byte that tells sent from received. With
-// pppd the byte takes the place of the address: the control field follows.
+// pppDirection decodes PPP after a byte for the direction. In captures of pppd
+// that byte replaces the address, and the control field follows.
 func (p *packet) pppDirection(data []byte) {
 	if len(data) >= 2 && data[1] == 3 {
 		p.to(layerPPP, data, 2)
@@ -117,8 +149,12 @@ func (p *packet) pppDirection(data []byte) {
 	p.skip(layerPPP, data, 1)
 }
 
-// pppHDLC decodes PPP in HDLC-like framing (RFC 1662) or, as its first byte
-// says, Cisco HDLC.
+// cHDLCDirection and frameRelayDirection skip a byte for the direction.
+func (p *packet) cHDLCDirection(data []byte)      { p.skip(layerCHDLC, data, 1) }
+func (p *packet) frameRelayDirection(data []byte) { p.skip(layerFrameRelay, data, 1) }
+
+// pppHDLC decodes PPP in HDLC-like framing (RFC 1662), or Cisco HDLC if the
+// first byte is one of its addresses.
 func (p *packet) pppHDLC(data []byte) {
 	if len(data) > 0 && (data[0] == 0x0f || data[0] == 0x8f) {
 		p.cHDLC(data)
@@ -141,11 +177,11 @@ func (p *packet) cHDLC(data []byte) {
 	}
 }
 
-// frameRelay decodes a Q.922 header and behind it a network layer protocol
-// identifier (RFC 2427), or an EtherType, as Cisco has it.
+// frameRelay decodes a Q.922 header, and after it a network layer protocol
+// identifier (RFC 2427) or, as Cisco does it, an EtherType.
 func (p *packet) frameRelay(data []byte) {
 	n := 2
-	for n <= min(4, len(data)) && data[n-1]&1 == 0 { // the last address byte is odd
+	for n <= min(4, len(data)) && data[n-1]&1 == 0 { // only the last address byte is odd
 		n++
 	}
 	if len(data) < n+2 || n > 4 {
@@ -160,30 +196,18 @@ func (p *packet) frameRelay(data []byte) {
 	if data[n] == 0 { // padding
 		n++
 	}
-	if len(data) <= n {
-		p.fail(LinkHeaderCut)
-		return
-	}
-	switch data[n] {
-	case 0xcc:
-		p.to(layerIPv4, data, n+1)
-	case 0x8e:
-		p.to(layerIPv6, data, n+1)
-	case 0xcf:
-		p.to(layerPPP, data, n+1)
-	case 0x80:
-		p.snap(data, n+1)
-	default:
-		p.notIP(Other)
-	}
+	p.nlpid(data, n, Other)
 }
 
 // enc decodes the header of the OpenBSD IPsec interface.
 func (p *packet) enc(data []byte) { p.hostFamily(data, 12) }
 
-// ARPHRD numbers that say how SLL's protocol field is to be read.
+// ARPHRD numbers of devices for which SLL's protocol field does not name what
+// follows.
 const (
+	arphrdFRAD     = 770
 	arphrdWLAN     = 801
+	arphrdPrism    = 802
 	arphrdRadiotap = 803
 	arphrdNetlink  = 824
 )
@@ -206,18 +230,26 @@ func (p *packet) sll2(data []byte) {
 	p.cooked(be.Uint16(data[8:]), be.Uint16(data), data, 20)
 }
 
-// cooked goes on behind n bytes of a Linux cooked header. Protocols below
-// 1536 are Linux's own numbers.
+// cooked continues after n bytes of a Linux cooked header. Protocols below 1536
+// are numbers of Linux, not EtherTypes.
 func (p *packet) cooked(arphrd, t uint16, data []byte, n int) {
 	switch {
 	case arphrd == arphrdNetlink:
 		p.notIP(Control)
 	case arphrd == arphrdWLAN:
 		p.to(layerWLAN, data, n)
+	case arphrd == arphrdPrism:
+		p.to(layerPrism, data, n)
 	case arphrd == arphrdRadiotap:
 		p.to(layerRadiotap, data, n)
+	case arphrd == arphrdFRAD: // Frame Relay, whatever the protocol field says
+		p.to(layerFrameRelay, data, n)
+	case t == 3:
+		p.to(layerEthernet, data, n)
 	case t == 4:
 		p.to(layerLLC, data, n)
+	case t == 7:
+		p.to(layerPPPHDLC, data, n)
 	case t <= maxEtherLength:
 		p.notIP(Other)
 	default:
@@ -225,7 +257,7 @@ func (p *packet) cooked(arphrd, t uint16, data []byte, n int) {
 	}
 }
 
-// fddi decodes an FDDI header: frame control, destination, source; only
+// fddi decodes an FDDI header: frame control, destination, source. Only
 // asynchronous LLC frames carry packets.
 func (p *packet) fddi(data []byte) {
 	if len(data) > 0 && data[0]&0xf0 != 0x50 {
@@ -235,8 +267,8 @@ func (p *packet) fddi(data []byte) {
 	p.skip(layerLLC, data, 13)
 }
 
-// tokenRing decodes an 802.5 header, with source routing where the first bit
-// of the source address says so.
+// tokenRing decodes an 802.5 header, with source routing if the first bit of
+// the source address is set.
 func (p *packet) tokenRing(data []byte) {
 	switch {
 	case len(data) < 15:
@@ -262,7 +294,22 @@ func (p *packet) fireWire(data []byte) {
 	p.etherType(be.Uint16(data[16:]), data, 18)
 }
 
-// skip steps over a header of n bytes.
+// slip skips the header that capturing systems put before a SLIP packet: a
+// direction, and the packet's header as it was compressed (RFC 1144). The
+// packet itself is stored uncompressed.
+func (p *packet) slip(data []byte) { p.skip(layerIP, data, 16) }
+
+// ipoib decodes IP over InfiniBand: a global routing header of 40 bytes, then
+// an EtherType and two reserved bytes (RFC 4391, section 6).
+func (p *packet) ipoib(data []byte) {
+	if len(data) < 44 {
+		p.fail(LinkHeaderCut)
+		return
+	}
+	p.etherType(be.Uint16(data[40:]), data, 44)
+}
+
+// skip continues after a header of n bytes, unless it is cut off.
 func (p *packet) skip(next gopacket.LayerType, data []byte, n int) {
 	if len(data) < n {
 		p.fail(LinkHeaderCut)

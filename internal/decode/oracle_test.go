@@ -77,16 +77,15 @@ func sessionsOf(o Options, records []record) map[string]session {
 	got := map[string]session{}
 	var ev flow.Event
 	for _, r := range records {
-		if !d.Decode(&ev, r.link, r.data, r.wireLen, r.time) {
-			continue
+		for ok := d.Decode(&ev, r.link, r.data, r.wireLen, r.time); ok; ok = d.More(&ev) {
+			k := &ev.Key
+			name := fmt.Sprintf("%v,%v,%d,%d,%d", k.SrcAddr(), k.DstAddr(), k.SrcPort, k.DstPort, k.Protocol)
+			s := got[name]
+			s.packets++
+			s.bytes += uint64(ev.WireBytes)
+			s.payload += uint64(ev.PayloadBytes)
+			got[name] = s
 		}
-		k := &ev.Key
-		name := fmt.Sprintf("%v,%v,%d,%d,%d", k.SrcAddr(), k.DstAddr(), k.SrcPort, k.DstPort, k.Protocol)
-		s := got[name]
-		s.packets++
-		s.bytes += uint64(ev.WireBytes)
-		s.payload += uint64(ev.PayloadBytes)
-		got[name] = s
 	}
 	return got
 }

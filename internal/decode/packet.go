@@ -8,65 +8,79 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// maxLayers bounds the walk over one record. Real packets have fewer than 20
-// layers, where a run of VLAN tags or MPLS labels is one; the deepest among the
-// shared captures, made to break decoders, has 100.
+// maxLayers is the largest number of layers of one record. Real packets have
+// fewer than 20, where a stack of VLAN tags or MPLS labels is one layer. The
+// deepest of the shared captures, made to break decoders, has 100.
 const maxLayers = 128
 
 // maxPayload keeps PayloadBytes in its 32 bits.
 const maxPayload = math.MaxUint32
 
-// packet is the state of the record being decoded. The layers share it: each
-// reads from the bytes it is given, writes what it learns here and says with
-// to or stop how the walk goes on.
+// packet is the state of the record being decoded. All layers share it. A layer
+// gets the bytes from its header on, stores here what it learns, and ends by
+// calling to, which names the next layer, or stop, fail or notIP.
 type packet struct {
-	// The rest of the record behind the layer just decoded, and the layer
-	// that is to decode it.
+	// rest is the part of the record after the layer just decoded, next the
+	// layer that is to decode it.
 	rest []byte
 	next gopacket.LayerType
 
 	ev *flow.Event // the event being filled; its key is written in place
 	findings
 
-	// What lasts longer than one record.
-	opts      Options
-	event     int // number of the next event in the block
-	fragments []fragment
+	// room is the offset at which the UDP datagram that carries a tunnel ends,
+	// 0 for a tunnel over IP. It is valid inside a tunnel only.
+	room int64
+
+	unsupported uint16 // link type, if reason is linkUnsupported
+
+	// The fields below keep their values from record to record.
+	opts        Options
+	padded      bool // short frames of the link type are padded
+	tunnelPorts *portTable
+	event       int // number of the next event in the block
+	fragments   []fragment
+	aggregate   aggregate // of the record, if findings.aggregated
 }
 
-// findings is what was learned of one record so far.
+// findings is what is known of the record so far. It is cleared for each
+// record.
 type findings struct {
-	// off is the offset of the next layer from the start of the record; end
-	// is where the packet ends on the wire by the lengths read so far, first
-	// the wire length. Both are in bytes.
+	// off is the offset of the next layer, end the offset at which the packet
+	// ends on the wire: at first the wire length, then what length fields
+	// lower it to. Both are bytes from the start of the record.
 	off, end int64
 
-	// What the innermost IP header taken so far says, besides the key.
-	payload int64      // IP payload behind extension headers, by its length fields
-	header  int64      // size of the transport header, part of payload
-	flags   flow.Flags // TCP flags
-	found   bool       // there is an IP header with addresses
+	// These belong to the innermost IP header entered so far, like the key.
+	payload int64       // IP payload after extension headers, by length fields
+	header  int64       // size of the transport header, a part of payload
+	flags   flow.Flags  // TCP flags
+	found   bool        // an IP header was entered, so there is a key
+	detail  flow.Detail // without direction and header; see Decoder.Detail
 
-	// Why there is no session, valid if !found; zero when the bytes ran out.
+	// Why there is no session, if found is false. Both are zero if the walk
+	// ended because there were no bytes left.
 	kind   Kind
 	reason Reason
 
-	layers               uint8 // number of layers behind the first
-	tunnelled            bool  // an IP header inside the first one was reached
-	fragmented           bool  // an IP header taken is that of a fragment
+	layers               uint8 // number of layers after the first
+	tunnelled            bool  // there is an IP header inside the first one
+	fragmented           bool  // an IP header entered belongs to a fragment
 	wlanPadded           bool  // the 802.11 header is padded to four bytes
+	mesh                 bool  // a mesh control field may come before LLC
+	aggregated           bool  // the record is an A-MSDU: see packet.aggregate
 	tagged               bool  // a VLAN tag was seen
 	vlanOuter, vlanInner uint16
 }
 
-// start forgets the last record.
+// start clears what is known of the last record.
 func (p *packet) start(ev *flow.Event, wireLen uint32) {
 	p.ev = ev
 	p.findings = findings{end: int64(wireLen)}
 }
 
-// to ends a layer of n bytes: the walk goes on with the layer next behind it.
-// Requires: n <= len(data). Where next is layerNone the walk ends.
+// to ends a layer of n bytes: the walk continues with the layer next at
+// data[n:], or ends if next is layerNone. Requires: n <= len(data).
 func (p *packet) to(next gopacket.LayerType, data []byte, n int) {
 	p.layers++
 	if p.layers >= maxLayers {
@@ -77,22 +91,29 @@ func (p *packet) to(next gopacket.LayerType, data []byte, n int) {
 	p.rest, p.next = data[n:], next
 }
 
-// stop ends the walk; what was found stands.
+// stop ends the walk. If an IP header was entered, its session is the result.
 func (p *packet) stop() { p.rest, p.next = nil, layerNone }
 
-// fail ends the walk; unless an IP header was found before, the record counts
+// fail ends the walk. Unless an IP header was entered before, the record counts
 // as undecodable.
 func (p *packet) fail(r Reason) {
 	p.stop()
 	p.reason = r
 }
 
-// notIP ends the walk at something that is no IP packet.
+// notIP ends the walk at something that is not IP. Unless an IP header was
+// entered before, the record counts as non-IP.
 func (p *packet) notIP(k Kind) {
 	p.stop()
 	p.kind = k
 }
 
-// cutEnd lowers the end of the packet to n bytes behind offset off: what
-// follows is padding or a trailer.
+// noDecoder ends the walk at a packet of a link type that has no decoder.
+func (p *packet) noDecoder(link uint16) {
+	p.fail(linkUnsupported)
+	p.unsupported = link
+}
+
+// cutEnd lowers the end of the packet to offset off+n. What follows it is
+// padding or a trailer.
 func (p *packet) cutEnd(off, n int64) { p.end = min(p.end, off+n) }

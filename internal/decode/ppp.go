@@ -6,14 +6,14 @@ const (
 	pppIPv6      = 0x0057
 	pppMPLS      = 0x0281
 	pppMPLSMulti = 0x0283
-	pppControl   = 0x8000 // from here: network and link control
+	pppControl   = 0x8000 // from this value on: network and link control
 )
 
-// ppp decodes a PPP header (RFC 1661): address and control fields may be left
-// out, and the protocol may be one byte.
+// ppp decodes a PPP header (RFC 1661). The address and control fields may be
+// left out, and the protocol may have one byte only.
 func (p *packet) ppp(data []byte) {
 	n := 0
-	if len(data) > 0 && data[0] == 0xff { // the address; no protocol begins so
+	if len(data) > 0 && data[0] == 0xff { // the address: no protocol begins with it
 		n = 2
 	}
 	if len(data) <= n {

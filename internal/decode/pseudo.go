@@ -2,10 +2,10 @@ package decode
 
 import "github.com/google/gopacket"
 
-// The pseudo headers that capturing systems put before the packet.
+// Pseudo headers: what capturing systems put before the packet.
 
-// pflog decodes the header of a BSD packet filter log: its length is in its
-// first byte, rounded up to four bytes.
+// pflog decodes the header of a BSD packet filter log. Its first byte is its
+// length, which is rounded up to four bytes.
 func (p *packet) pflog(data []byte) {
 	if len(data) < 2 {
 		p.fail(LinkHeaderCut)
@@ -23,9 +23,9 @@ func (p *packet) pflog(data []byte) {
 	p.family(uint32(data[1]), data, n)
 }
 
-// nflog decodes the header of a Linux netfilter log: attributes, among them
-// the packet. They are in the byte order of the capturing machine, which shows
-// in their types: all are below 256.
+// nflog decodes a record of a Linux netfilter log: a list of attributes, one of
+// which is the packet. They are in the byte order of the capturing machine,
+// which can be recognised because all types are below 256.
 func (p *packet) nflog(data []byte) {
 	if len(data) < 4 {
 		p.fail(LinkHeaderCut)
@@ -61,8 +61,8 @@ func (p *packet) ipnet(data []byte) {
 	p.family(uint32(data[1]), data, 24)
 }
 
-// pktap decodes the header that Darwin writes for all interfaces together: it
-// names the link type of the packet behind it.
+// pktap decodes the header that Darwin writes for all interfaces together. It
+// names the link type of the packet.
 func (p *packet) pktap(data []byte) {
 	if len(data) < 12 {
 		p.fail(LinkHeaderCut)
@@ -71,8 +71,7 @@ func (p *packet) pktap(data []byte) {
 	p.nested(le.Uint32(data), le.Uint32(data[8:]), data)
 }
 
-// ppi decodes a per-packet information header, which likewise names the link
-// type.
+// ppi decodes a per-packet information header, which also names the link type.
 func (p *packet) ppi(data []byte) {
 	if len(data) < 8 {
 		p.fail(LinkHeaderCut)
@@ -81,7 +80,7 @@ func (p *packet) ppi(data []byte) {
 	p.nested(uint32(le.Uint16(data[2:])), le.Uint32(data[4:]), data)
 }
 
-// nested goes on with a packet of another link type behind n bytes.
+// nested continues with a packet of another link type after n bytes.
 func (p *packet) nested(n, link uint32, data []byte) {
 	if n < 8 || link > 0xffff {
 		p.fail(LinkHeaderBad)
@@ -89,7 +88,7 @@ func (p *packet) nested(n, link uint32, data []byte) {
 	}
 	next := firstLayer(uint16(link))
 	if next == layerNone {
-		p.notIP(Other)
+		p.noDecoder(uint16(link))
 		return
 	}
 	if uint64(n) > uint64(len(data)) {
@@ -104,9 +103,9 @@ func (p *packet) juniperPPP(data []byte)        { p.juniper(layerPPP, data) }
 func (p *packet) juniperFrameRelay(data []byte) { p.juniper(layerFrameRelay, data) }
 func (p *packet) juniperCHDLC(data []byte)      { p.juniper(layerCHDLC, data) }
 
-// juniper decodes the header that Juniper routers put before the link layer:
-// a magic number, flags and, if they say so, extensions. Packets without link
-// layer have a protocol number instead; that of IP is told by its version.
+// juniper decodes the header that Juniper routers put before the link layer: a
+// magic number, flags and, if a flag is set, extensions. A packet without link
+// layer has a protocol number instead.
 func (p *packet) juniper(link gopacket.LayerType, data []byte) {
 	const (
 		noLink    = 0x02

@@ -46,6 +46,9 @@ func TestSession(t *testing.T) {
 			04d2 0035 000a 0000 6162`)), want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 2"},
 		{name: "esp ends the walk", link: 1, hex: ether6(ipv6(60, `32 00 01 04 00000000 00000001 00000001`)), want: "2001:db8::2 0 > 2001:db8::1 0 / 50 payload 8"},
 		{name: "no next header", link: 1, hex: ether6(ipv6(60, `3b 00 01 04 00000000`)), want: "2001:db8::2 0 > 2001:db8::1 0 / 59 payload 0"},
+		{name: "shim6 payload header", link: 1, hex: ether6(ipv6(140, `11 00 8000 00000001 04d2 0035 000a 0000 6162`)), want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 2"},
+		{name: "shim6 control message is a protocol", link: 1, hex: ether6(ipv6(140, `3b 01 0100 00000001 0000000000000000`)), want: "2001:db8::2 0 > 2001:db8::1 0 / 140 payload 16"},
+		{name: "host identity is a protocol", link: 1, hex: ether6(ipv6(139, `3b 00 0100 00000000`)), want: "2001:db8::2 0 > 2001:db8::1 0 / 139 payload 8"},
 		{name: "mobility header is a protocol", link: 1, hex: ether6(ipv6(135, `3b 00 00 00 00000000`)), want: "2001:db8::2 0 > 2001:db8::1 0 / 135 payload 8"},
 		{name: "extension header cut off", link: 1, hex: ether6(ipv6(60, `11 00 01 04 00000000 04d2 0035 000a 0000 6162`)), cut: 55,
 			want: "2001:db8::2 0 > 2001:db8::1 0 / 60 payload 18 truncated"},
@@ -118,7 +121,19 @@ func TestPayloadSize(t *testing.T) {
 		{name: "ipv6 payload length 0 with tcp", link: 1, hex: macs + ` 86dd 60000000 0000 06 40 ` + ipv6Addresses + tcp + `50 10 2000 00000000 616263`,
 			want: "2001:db8::2 4096 > 2001:db8::1 8192 / 6 payload 3"},
 		{name: "ipv6 jumbo payload", link: 1, hex: macs + ` 86dd 60000000 0000 00 40 ` + ipv6Addresses + `11 00 c2 04 00010008 04d2 0035 0000 0000 616263`,
+			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 65528"},
+		{name: "ipv6 jumbo payload behind padding, with a trailer", link: 1, hex: macs + ` 86dd 60000000 0000 00 40 ` + ipv6Addresses + `11 01 00 01 01 00 c2 04 00010010 01 02 0000 04d2 0035 0000 0000 616263 00000000`,
+			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 65528"},
+		{name: "ipv6 hop-by-hop options without a jumbo payload", link: 1, hex: macs + ` 86dd 60000000 0000 00 40 ` + ipv6Addresses + `11 00 05 02 0000 c204 04d2 0035 0000 0000 616263`,
 			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 3"},
+		{name: "ipv6 jumbo payload cut off", link: 1, cut: 60, hex: macs + ` 86dd 60000000 0000 00 40 ` + ipv6Addresses + `11 00 c2 04 00010008 04d2 0035 0000 0000 616263`,
+			want: "2001:db8::2 0 > 2001:db8::1 0 / 17 payload 3 truncated"},
+		{name: "ipv6 payload length 0 in a short frame", link: 1, hex: macs + ` 86dd 60000000 0000 11 40 ` + ipv6Addresses + `04d2 0035 0000 0000 0000`,
+			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 0"},
+		{name: "ipv6 payload length 0 in a frame of 65 bytes", link: 1, hex: macs + ` 86dd 60000000 0000 11 40 ` + ipv6Addresses + `04d2 0035 0000 0000 616263`,
+			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 3"},
+		{name: "ipv6 payload length 0 without frame", link: 101, hex: `60000000 0000 11 40 ` + ipv6Addresses + `04d2 0035 0000 0000 6162`,
+			want: "2001:db8::2 1234 > 2001:db8::1 53 / 17 payload 2"},
 		{name: "ipv6 payload length 0 and no next header", link: 1, hex: macs + ` 86dd 60000000 0000 3b 40 ` + ipv6Addresses + `0000 0000 0000`,
 			want: "2001:db8::2 0 > 2001:db8::1 0 / 59 payload 0"},
 		{name: "extension headers beyond the payload length", link: 1, hex: macs + ` 86dd 60000000 0004 3c 40 ` + ipv6Addresses + `11 00 01 04 00000000`,
@@ -155,7 +170,7 @@ func TestDirection(t *testing.T) {
 		t.Errorf("bidirectional:\n%+v\n%+v", a, b)
 	}
 	hash := a.Key.Hash(3)
-	if a.Hash != uint32(hash) || a.Shard != flow.ShardOf(hash, 7) {
+	if a.Hash != uint32(hash) || a.Shard != a.Key.Shard(7) {
 		t.Errorf("hash %x, shard %d do not belong to the key", a.Hash, a.Shard)
 	}
 	d = New(Options{Unidirectional: true})

@@ -3,7 +3,7 @@ package decode
 import "pcapbatch/internal/flow"
 
 // tcp reads ports, data offset and flags (RFC 9293, section 3.1). A data
-// offset below 5 is used as it stands.
+// offset below 5 is not corrected.
 func (p *packet) tcp(data []byte) {
 	p.ports(data)
 	if len(data) > 12 {

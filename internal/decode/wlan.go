@@ -3,23 +3,29 @@ package decode
 // IEEE 802.11-2020, section 9: frame control, first and second byte.
 const (
 	wlanTypeMask  = 0x0c
+	wlanKindMask  = 0x0f // type and version
 	wlanData      = 0x08
 	wlanQoS       = 0x80 // subtypes of data with a QoS control field
 	wlanNull      = 0x40 // subtypes of data without data
 	wlanToDS      = 0x01
 	wlanFromDS    = 0x02
 	wlanProtected = 0x40
-	wlanOrder     = 0x80 // in QoS data: an HT control field follows
+	wlanOrder     = 0x80 // in QoS data: there is an HT control field
 	qosAggregate  = 0x80 // A-MSDU
+	qosMesh       = 0x01 // second byte, in a mesh network: there is a mesh control field
 )
 
-// wlan decodes an 802.11 frame. Of an aggregate only the first packet counts.
+// wlan decodes an 802.11 frame.
 func (p *packet) wlan(data []byte) {
 	if len(data) < 2 {
 		p.fail(LinkHeaderCut)
 		return
 	}
-	control, flags := data[0], data[1]
+	p.wlanFrame(data[0], data[1], data)
+}
+
+// wlanFrame is wlan for a frame control field of the two bytes given.
+func (p *packet) wlanFrame(control, flags uint8, data []byte) {
 	if control&wlanTypeMask != wlanData || control&wlanNull != 0 {
 		p.notIP(Control)
 		return
@@ -35,6 +41,7 @@ func (p *packet) wlan(data []byte) {
 			return
 		}
 		aggregate = data[n]&qosAggregate != 0
+		p.mesh = data[n+1]&qosMesh != 0 && flags&wlanFromDS != 0
 		n += 2
 		if flags&wlanOrder != 0 {
 			n += 4
@@ -48,14 +55,14 @@ func (p *packet) wlan(data []byte) {
 		n = (n + 3) &^ 3
 	}
 	if aggregate {
-		n += 14 // destination, source and length of the first packet
+		p.amsdu(data, n)
+		return
 	}
-	p.skip(layerLLC, data, n)
+	p.skip(layerMSDU, data, n)
 }
 
-// radiotap steps over a radiotap header (radiotap.org) to the 802.11 frame.
-// Of its fields only the flags matter: they tell of padding behind the 802.11
-// header.
+// radiotap skips a radiotap header (radiotap.org). Of its fields only the flags
+// matter: one of them is set if the 802.11 header is padded.
 func (p *packet) radiotap(data []byte) {
 	const (
 		hasTime, hasFlags, more = 1, 2, 1 << 31
@@ -86,8 +93,8 @@ func (p *packet) radiotap(data []byte) {
 	p.to(layerWLAN, data, size)
 }
 
-// prism steps over a Prism header, whose length is in either byte order, or an
-// AVS header, which a magic number tells apart.
+// prism skips a Prism header, whose length is in either byte order, or an AVS
+// header, which is recognised by its magic number.
 func (p *packet) prism(data []byte) {
 	if len(data) < 8 {
 		p.fail(LinkHeaderCut)

@@ -30,9 +30,3 @@ type Event struct {
 	Flags Flags
 	Key   Key
 }
-
-// ShardOf maps a hash to one of n shards, 1 <= n <= 256, by its high bits
-// (Lemire, "Fast random integer generation in an interval", 2019).
-func ShardOf(hash uint64, n int) uint8 {
-	return uint8((hash >> 32) * uint64(n) >> 32)
-}

@@ -96,9 +96,11 @@ func (k *Key) Canonical() (reversed bool) {
 // Hash mixes the key with a secret seed. All 64 bits are well mixed: shard
 // takes the high ones to pick a shard, agg the low ones to pick a table slot.
 //
-// It folds 128-bit products, as wyhash does (Wang Yi, "wyhash", 2019). The
-// seed is drawn anew for each run, so that nobody can prepare keys that
-// collide; results do not depend on it.
+// It folds 128-bit products, as wyhash does (Wang Yi, "wyhash", 2019), the last
+// one with a constant. Without that last step the hash is a multiple of the
+// ports wherever nothing else differs, and multiples fall into a table in
+// clusters. The seed is drawn anew for each run, so that nobody can prepare
+// keys that collide; results do not depend on it.
 func (k *Key) Hash(seed uint64) uint64 {
 	le := binary.LittleEndian
 	const (
@@ -111,12 +113,32 @@ func (k *Key) Hash(seed uint64) uint64 {
 	if k.Version != 4 { // an IPv4 address ends before the second word
 		h ^= fold(le.Uint64(k.Src[8:])^bits.RotateLeft64(seed, 41)^p2, le.Uint64(k.Dst[8:])^seed^p0)
 	}
-	return fold(h^meta^p1, k.tail()^bits.RotateLeft64(seed, 11)^p2)
+	return fold(fold(h^meta^p1, k.tail()^bits.RotateLeft64(seed, 11)^p2)^p0, p1)
 }
 
 func fold(a, b uint64) uint64 {
 	hi, lo := bits.Mul64(a, b)
 	return hi ^ lo
+}
+
+// Shard maps the key to one of n shards, 1 <= n <= 256. It depends on the key
+// alone, not on a seed: which sessions share a table, and so where a table that
+// outgrows the memory is cut, is the same in every run. Both directions of a
+// canonical key have one shard.
+//
+// The price is that keys can be made for one shard: then one worker has all the
+// work, but its table is as fast as ever.
+func (k *Key) Shard(n int) uint8 {
+	le := binary.LittleEndian
+	const m = 0x9e3779b97f4a7c15
+	h := le.Uint64(k.Src[:8])*m ^ bits.RotateLeft64(le.Uint64(k.Dst[:8])*m, 29)
+	if k.Version != 4 {
+		h += le.Uint64(k.Src[8:])*m ^ bits.RotateLeft64(le.Uint64(k.Dst[8:])*m, 17)
+	}
+	h = (h ^ h>>32 ^ uint64(k.Protocol)<<8) * 0xd6e8feb86659fd93
+	h = (h ^ h>>32 ^ k.tail()) * m
+	hi, _ := bits.Mul64((h^h>>29)*0xd6e8feb86659fd93, uint64(n))
+	return uint8(hi)
 }
 
 // SrcAddr returns the source address.

@@ -1,7 +1,5 @@
 package inflate
 
-import "io"
-
 // Read fills p with decompressed bytes, at least one. What comes with or
 // before an error is as with Reader.
 func (p *ParallelReader) Read(b []byte) (int, error) {
@@ -18,26 +16,6 @@ func (p *ParallelReader) Read(b []byte) (int, error) {
 	n := copy(b, data)
 	p.at += n
 	return n, nil
-}
-
-// WriteTo writes all that is left of the stream to w, without a copy.
-func (p *ParallelReader) WriteTo(w io.Writer) (int64, error) {
-	if p.seq != nil {
-		return p.seq.WriteTo(w)
-	}
-	total := int64(0)
-	for data := p.data(); len(data) > 0; data = p.data() {
-		n, err := w.Write(data)
-		p.at += n
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
-	}
-	if p.err == io.EOF {
-		return total, nil
-	}
-	return total, p.err
 }
 
 // Close stops the workers and waits for them. It does not close the

@@ -2,6 +2,7 @@ package inflate
 
 import (
 	"encoding/binary"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -129,3 +130,8 @@ func captureData(n int) []byte {
 }
 
 var sourceText = sync.OnceValue(func() []byte { return textData(8 << 20) })
+
+// discard reads r to its end and returns how many bytes came.
+func discard(r io.Reader) (int64, error) {
+	return io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{r}, make([]byte, 512<<10))
+}

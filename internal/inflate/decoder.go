@@ -38,7 +38,7 @@ const (
 	inStored
 	inCodes
 	inTrailer
-	inTail // behind a member: another one, zeros or garbage
+	inTail // after a member: another one, or the end
 )
 
 // decoder walks a gzip stream and can stop and go on between any two bits of
@@ -74,8 +74,7 @@ type decoder struct {
 	members  int // complete ones
 
 	crc, size uint32 // trailer of the last member
-	header    Header
-	memberAt  int64 // offset of the current member, or behind the last one
+	memberAt  int64  // offset of the current member, or behind the last one
 
 	codes *tables // of the current block
 	own   *tables

@@ -15,8 +15,7 @@
 //
 // Strictness is that of compress/gzip with three deliberate differences:
 // reserved header flags are an error (RFC 1952, section 2.3.1.2), names and
-// comments may have any length, and zeros after the last member are
-// accepted silently while other bytes there end the stream with ErrTrailing,
-// as the gzip program does. It does not read zlib or raw DEFLATE streams, and
-// does not seek.
+// comments may have any length, and bytes after the last member, zeros too, end
+// the stream with ErrTrailing. It does not read zlib or raw DEFLATE streams,
+// does not seek, and does not show what a header says.
 package inflate

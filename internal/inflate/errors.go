@@ -16,10 +16,11 @@ var (
 	// ErrChecksum: CRC-32 or length of a member do not match its trailer. All
 	// bytes of the member were delivered before.
 	ErrChecksum = errors.New("gzip checksum mismatch")
-	// ErrTrailing: bytes that are neither zeros nor a member follow the last
-	// member. Everything before is complete and verified, so callers may
-	// treat this as a warning.
-	ErrTrailing = errors.New("trailing garbage after the last gzip member")
+	// ErrTrailing: bytes that do not begin another member follow the last one.
+	// Everything before them is complete and verified. What they are is for
+	// the caller to decide: Reader.Unread gives them, Error.Offset says where
+	// they begin.
+	ErrTrailing = errors.New("no gzip member follows the last one, but other bytes do")
 )
 
 // Error is the type of every error that this package returns, except io.EOF
@@ -28,7 +29,7 @@ type Error struct {
 	// Offset is a position in the compressed input, in bytes from its start:
 	// of the byte that holds the first bit of the symbol, block header or
 	// stored length that is wrong (ErrCorrupt), of the first byte of the member
-	// (ErrHeader), of the trailer (ErrChecksum), of the first byte behind the
+	// (ErrHeader), of the trailer (ErrChecksum), of the first byte after the
 	// last member (ErrTrailing), or how much input there was.
 	Offset int64
 	// Err is the cause; one of the sentinels above or an error of the reader.

@@ -3,20 +3,9 @@ package inflate
 import (
 	"hash/crc32"
 	"io"
-	"time"
 )
 
-// Header is what a member says about itself (RFC 1952, section 2.3).
-type Header struct {
-	ModTime time.Time // zero if not given
-	Extra   []byte    // raw subfields, nil without any
-	Name    string    // as stored (ISO 8859-1 by the RFC), cut after 4096 bytes
-	Comment string    // likewise
-	OS      byte
-	Text    bool
-}
-
-// Flags of a header.
+// Flags of a member's header (RFC 1952, section 2.3.1).
 const (
 	flagText = 1 << iota
 	flagHeaderCRC
@@ -25,9 +14,6 @@ const (
 	flagComment
 	flagsReserved = 0xe0
 )
-
-// maxText is how much of a name or comment is kept.
-const maxText = 4096
 
 // headerReader reads the bytes of one header and sums them.
 type headerReader struct {
@@ -55,15 +41,10 @@ func (h *headerReader) readN(n int) (v uint32) {
 	return v
 }
 
-// text reads a string that ends with a zero byte.
-func (h *headerReader) text() string {
-	var b []byte
-	for c := h.readByte(); c != 0; c = h.readByte() {
-		if len(b) < maxText {
-			b = append(b, c)
-		}
+// skipText reads a string that ends with a zero byte.
+func (h *headerReader) skipText() {
+	for h.readByte() != 0 {
 	}
-	return string(b)
 }
 
 // readByte reads one byte of input. Requires: no bits in the bit buffer.
@@ -77,8 +58,8 @@ func (d *decoder) readByte() (byte, error) {
 	return d.in[d.ip-1], nil
 }
 
-// readHeader reads the header of a member into d.header. Requires: no bits in
-// the bit buffer.
+// readHeader reads the header of a member and checks it. Nothing in it matters
+// to decoding. Requires: no bits in the bit buffer.
 func (d *decoder) readHeader() error {
 	d.memberAt = d.bitPos() >> 3
 	h := headerReader{d: d, digest: 1<<32 - 1}
@@ -89,23 +70,18 @@ func (d *decoder) readHeader() error {
 	if flags&flagsReserved != 0 {
 		return &Error{d.memberAt, ErrHeader}
 	}
-	d.header = Header{Text: flags&flagText != 0}
-	if t := h.readN(4); t != 0 {
-		d.header.ModTime = time.Unix(int64(t), 0)
-	}
-	h.readByte() // compression level; says nothing about the format
-	d.header.OS = h.readByte()
+	h.readN(4) // modification time
+	h.readN(2) // compression level and operating system
 	if flags&flagExtra != 0 {
-		n := h.readN(2)
-		for ; n > 0 && h.err == nil; n-- {
-			d.header.Extra = append(d.header.Extra, h.readByte())
+		for n := h.readN(2); n > 0 && h.err == nil; n-- {
+			h.readByte()
 		}
 	}
 	if flags&flagName != 0 {
-		d.header.Name = h.text()
+		h.skipText()
 	}
 	if flags&flagComment != 0 {
-		d.header.Comment = h.text()
+		h.skipText()
 	}
 	if flags&flagHeaderCRC != 0 {
 		want := ^h.digest & 0xffff
@@ -125,35 +101,28 @@ func (d *decoder) readTrailer() error {
 	return h.err
 }
 
-// readTail reads what stands behind a member, up to the first byte of the
-// next one, and reports whether the stream ends cleanly there.
+// readTail looks at what follows a member and reports whether the input ends
+// there. If not, another member begins; anything else is ErrTrailing, with the
+// bytes in question not yet consumed.
 func (d *decoder) readTail() (bool, error) {
-	zeros := false
-	for {
-		if d.ip == len(d.in) {
-			if _, err := d.tryFill(); err == io.EOF {
-				return true, nil
-			} else if err != nil {
-				return false, err
-			}
-		}
-		switch {
-		case d.in[d.ip] == 0:
-			zeros = true
-			d.ip++
-			continue
-		case zeros || d.in[d.ip] != 0x1f:
-			return false, &Error{d.memberAt, ErrTrailing}
-		}
-		d.ip++
-		c, err := d.readByte()
-		if err != nil {
+	if d.ip == len(d.in) {
+		if _, err := d.tryFill(); err == io.EOF {
+			return true, nil
+		} else if err != nil {
 			return false, err
 		}
-		d.ip -= 2 // tryFill keeps 8 bytes, so both are still there
-		if c != 0x8b {
-			return false, &Error{d.memberAt, ErrTrailing}
-		}
-		return false, nil
 	}
+	if d.in[d.ip] != 0x1f {
+		return false, &Error{d.memberAt, ErrTrailing}
+	}
+	d.ip++
+	c, err := d.readByte()
+	if err != nil {
+		return false, err
+	}
+	d.ip -= 2 // tryFill keeps 8 bytes, so both are still there
+	if c != 0x8b {
+		return false, &Error{d.memberAt, ErrTrailing}
+	}
+	return false, nil
 }

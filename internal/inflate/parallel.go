@@ -30,9 +30,8 @@ type Options struct {
 	// Workers is the number of goroutines that decode; 0 means
 	// runtime.GOMAXPROCS(0), and 1 the sequential Reader.
 	Workers int
-	// ChunkSize is the number of compressed bytes that a worker takes at a
-	// time; 0 means 1 MiB. The output does not depend on it.
-	ChunkSize int
+
+	chunkSize int // for tests; 0: defaultChunk. The output does not depend on it
 }
 
 // ParallelReader decodes a gzip stream on several cores. It gives the same
@@ -74,12 +73,12 @@ type ParallelReader struct {
 // Until Close, or an error or io.EOF from Read, it keeps opts.Workers
 // goroutines and at most ten segments of 1.1 MiB for each of opts.Workers+2 chunks.
 //
-// One goroutine at a time uses it: Close must not be called while Read or
-// WriteTo is running.
+// One goroutine at a time uses it: Close must not be called while Read is
+// running.
 //
 // Requires: Close is called.
 func NewParallelReader(r io.ReaderAt, size int64, opts Options) *ParallelReader {
-	p := &ParallelReader{src: r, size: size, chunk: int64(opts.ChunkSize), ratio: 1}
+	p := &ParallelReader{src: r, size: size, chunk: int64(opts.chunkSize), ratio: 1}
 	if p.chunk <= 0 {
 		p.chunk = defaultChunk
 	}

@@ -42,7 +42,7 @@ func TestParallelRoundTrip(t *testing.T) {
 			}
 			in := encode(data)
 			for _, size := range []int{7000, 50_000} {
-				checkParallel(t, kind+" by "+name, in, Options{Workers: 3, ChunkSize: size})
+				checkParallel(t, kind+" by "+name, in, Options{Workers: 3, chunkSize: size})
 			}
 		}
 	}
@@ -53,10 +53,10 @@ func TestParallelChunkSizes(t *testing.T) {
 	in := squeeze(t, contents(250_000)["mixed"], 6)
 	for _, size := range []int{1, 2, 3, 5, 7, 11, 13, 64, 257, 1000, 4099, 32 << 10, len(in) / 2, len(in) - 1, len(in), 2 * len(in)} {
 		if size < 64 {
-			checkParallel(t, "small", in[:3000], Options{Workers: 4, ChunkSize: size})
+			checkParallel(t, "small", in[:3000], Options{Workers: 4, chunkSize: size})
 		} else {
 			for _, workers := range []int{1, 2, 5, 16} {
-				checkParallel(t, "mixed", in, Options{Workers: workers, ChunkSize: size})
+				checkParallel(t, "mixed", in, Options{Workers: workers, chunkSize: size})
 			}
 		}
 	}
@@ -92,7 +92,7 @@ func TestParallelMembers(t *testing.T) {
 		"other method":  append(chainOf(t, data, 400_000), 0x1f, 0x8b, 7, 0),
 	} {
 		for _, size := range []int{5000, 60_000, 200_000} {
-			checkParallel(t, name, in, Options{Workers: 3, ChunkSize: size})
+			checkParallel(t, name, in, Options{Workers: 3, chunkSize: size})
 		}
 	}
 }
@@ -150,7 +150,7 @@ func TestParallelByHand(t *testing.T) {
 		in := member(s.deflated, s.data)
 		for _, size := range []int{3, 100, 5000, 30_000} {
 			if len(in)/size < 2000 {
-				checkParallel(t, name, in, Options{Workers: 2, ChunkSize: size})
+				checkParallel(t, name, in, Options{Workers: 2, chunkSize: size})
 			}
 		}
 	}
@@ -172,7 +172,7 @@ func TestParallelDamage(t *testing.T) {
 			case 2:
 				bad = append(bad[:at], in[at/2:]...)
 			}
-			checkParallel(t, fmt.Sprintf("damage at %d", at), bad, Options{Workers: 2, ChunkSize: 15_000})
+			checkParallel(t, fmt.Sprintf("damage at %d", at), bad, Options{Workers: 2, chunkSize: 15_000})
 		}
 	}
 }
@@ -197,7 +197,7 @@ func TestParallelSourceErrors(t *testing.T) {
 	data := captureData(2_000_000)
 	in := squeeze(t, data, 6)
 	for _, from := range []int64{0, 5, 100_000, int64(len(in)) - 3} {
-		p := NewParallelReader(faultyAt{bytes.NewReader(in), from}, int64(len(in)), Options{Workers: 3, ChunkSize: 50_000})
+		p := NewParallelReader(faultyAt{bytes.NewReader(in), from}, int64(len(in)), Options{Workers: 3, chunkSize: 50_000})
 		got, err := readAll(p, 1<<16)
 		wantError(t, "faulty source", err, errFault, int(from))
 		want, _ := readAll(NewReader(bytes.NewReader(in[:from])), 1<<16)
@@ -207,7 +207,7 @@ func TestParallelSourceErrors(t *testing.T) {
 		_ = p.Close()
 	}
 	// A file that is shorter than it was said to be.
-	p := NewParallelReader(bytes.NewReader(in[:300_000]), int64(len(in)), Options{Workers: 3, ChunkSize: 50_000})
+	p := NewParallelReader(bytes.NewReader(in[:300_000]), int64(len(in)), Options{Workers: 3, chunkSize: 50_000})
 	_, err := readAll(p, 1<<16)
 	wantError(t, "shrunk file", err, io.ErrUnexpectedEOF, 300_000)
 }
@@ -217,7 +217,7 @@ func TestParallelClose(t *testing.T) {
 	before := runtime.NumGoroutine()
 	in := squeeze(t, captureData(3_000_000), 6)
 	for i := range 12 {
-		p := NewParallelReader(bytes.NewReader(in), int64(len(in)), Options{Workers: 4, ChunkSize: 30_000})
+		p := NewParallelReader(bytes.NewReader(in), int64(len(in)), Options{Workers: 4, chunkSize: 30_000})
 		if _, err := io.CopyN(io.Discard, struct{ io.Reader }{p}, int64(i)*150_000); err != nil {
 			t.Fatal(err)
 		}
@@ -258,7 +258,7 @@ func TestParallelBackPressure(t *testing.T) {
 	in := bytes.Repeat(one, 10)
 	src := &counting{r: bytes.NewReader(in)}
 	const workers, size = 3, 200_000
-	p := NewParallelReader(src, int64(len(in)), Options{Workers: workers, ChunkSize: size})
+	p := NewParallelReader(src, int64(len(in)), Options{Workers: workers, chunkSize: size})
 	defer p.Close()
 	if _, err := io.ReadFull(p, make([]byte, 1000)); err != nil {
 		t.Fatal(err)
@@ -272,7 +272,7 @@ func TestParallelBackPressure(t *testing.T) {
 	if most := int64(workers+extraChunks) * 2 * (size + 4*findSize); last > most {
 		t.Errorf("read %d bytes ahead, want at most %d", last, most)
 	}
-	n, err := p.WriteTo(io.Discard)
+	n, err := discard(p)
 	if err != nil || n != 40<<20-1000 {
 		t.Errorf("the rest: %d bytes, %v", n, err)
 	}
@@ -285,7 +285,7 @@ func TestParallelBomb(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := NewParallelReader(bytes.NewReader(in), int64(len(in)), Options{Workers: 3, ChunkSize: 60_000})
+	p := NewParallelReader(bytes.NewReader(in), int64(len(in)), Options{Workers: 3, chunkSize: 60_000})
 	defer p.Close()
 	most := 0
 	total := int64(0)

@@ -48,13 +48,10 @@ func (z *Reader) Reset(r io.Reader) {
 	z.err, z.rd, z.wr, z.digest, z.size = nil, 0, 0, 0, 0
 }
 
-// Header is the header of the member that the last Read ended in; zero before
-// the first Read.
-func (z *Reader) Header() Header { return z.d.header }
-
-// Offset is how far decoding has come in the compressed input, in bytes. It
-// may be ahead of what small Reads have returned.
-func (z *Reader) Offset() int64 { return (z.d.bitPos() + 7) >> 3 }
+// Unread gives the input that was taken from the source and not decoded. After
+// ErrTrailing these bytes, and what the source gives next, are what follows the
+// last member. Valid until the next call of another method.
+func (z *Reader) Unread() []byte { return z.d.in[z.d.ip:] }
 
 // Read fills p with decompressed bytes, at least one; fewer than len(p) where
 // the source has no more at hand. All of p may be used as scratch space. What
@@ -82,23 +79,6 @@ func (z *Reader) Read(p []byte) (int, error) {
 	n := copy(p, z.buf[z.rd:z.wr])
 	z.rd += n
 	return n, nil
-}
-
-// WriteTo writes all that is left of the stream to w.
-func (z *Reader) WriteTo(w io.Writer) (int64, error) {
-	total := int64(0)
-	for z.rd < z.wr || z.more() {
-		n, err := w.Write(z.buf[z.rd:z.wr])
-		z.rd += n
-		total += int64(n)
-		if err != nil {
-			return total, err
-		}
-	}
-	if z.err == io.EOF {
-		return total, nil
-	}
-	return total, z.err
 }
 
 // Close ends the use of z. It does not close the underlying reader.

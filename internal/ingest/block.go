@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"pcapbatch/internal/decode"
@@ -20,13 +21,22 @@ type Block struct {
 	events  []flow.Event
 }
 
+// mostEvents is the largest number of events of a block: as many as it has
+// records and, as a packet of an aggregated record takes more than 16 bytes,
+// either the packets of one large record or those that reader.BlockBytes have
+// room for. Package shard numbers them with 16 bits.
+const (
+	mostEvents = reader.BlockBytes/16 + max(decode.MaxPackets, reader.BlockBytes/16)
+	_          = uint(65535 - mostEvents)
+)
+
 // Decode implements shard.Block.
 func (b *Block) Decode() {
 	records := b.Records
-	if cap(b.events) < len(records) {
-		b.events = make([]flow.Event, len(records), len(records)+len(records)/4)
+	if cap(b.events) <= len(records) {
+		b.events = make([]flow.Event, len(records)+len(records)/4+1)
 	}
-	events := b.events[:len(records)]
+	events := b.events[:cap(b.events)]
 	d := b.decoder
 	d.Begin()
 	n := 0
@@ -34,8 +44,12 @@ func (b *Block) Decode() {
 	for i := range records {
 		r := &records[i]
 		latest = max(latest, r.Time)
-		if d.Decode(&events[n], r.Link, b.Data[r.Off:r.Off+r.CapLen], r.WireLen, r.Time) {
-			n++
+		data := b.Data[r.Off : r.Off+r.CapLen]
+		for ok := d.Decode(&events[n], r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&events[n]) {
+			if n++; n == len(events) { // only aggregated records give more events than there are records
+				events = slices.Grow(events, 1)
+				events = events[:cap(events)]
+			}
 		}
 	}
 	b.events = events[:n]
@@ -73,7 +87,7 @@ func (s *counts) take(c *decode.Counts) {
 // addCounts records what decoders counted.
 func addCounts(r *report.Run, c *decode.Counts) {
 	counted := report.Run{
-		Packets: c.Events, NonIP: c.NonIP, Fragments: c.Fragments, Tunnelled: c.Tunnelled,
+		Packets: c.Events, Further: c.FurtherPackets, NonIP: c.NonIP, Fragments: c.Fragments, Tunnelled: c.Tunnelled,
 		NonIPKinds: map[string]uint64{}, Undecodable: map[string]uint64{}, Unsupported: c.UnsupportedLink,
 	}
 	for k, n := range c.Kinds {

@@ -45,18 +45,20 @@ func TestAgainstCapinfos(t *testing.T) {
 		}
 		want := capinfos(t, tool, f)
 		var have view
+		raised := false
 		if c, err := Open(f, Options{}); err != nil {
 			have.damaged = true
 		} else {
 			recs, err := drain(c)
+			raised = c.Info().WireLengthRaised > 0
 			have = view{records: uint64(len(recs)), damaged: err != nil}
 			for _, r := range recs {
 				have.wire += uint64(r.WireLen)
 			}
 			c.Close()
 		}
-		if want.damaged {
-			want.wire = have.wire // not told
+		if want.damaged || raised && have.wire > want.wire {
+			want.wire = have.wire // capinfos does not tell, or has not raised what is too small
 		}
 		why := byDesign[filepath.Base(f)]
 		if (have == want) != (why == "") {

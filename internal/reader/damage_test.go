@@ -201,7 +201,7 @@ func TestErrors(t *testing.T) {
 		{"ng tiny interface", slices.Concat(ng, good, block(le, blockInterface, 0)), 1, Corrupt, "body of only 4 bytes"},
 		{"ng tiny section", slices.Concat(ng, good, block(le, blockSection, uint32(ngOrderMagic))), 1, Corrupt, "body of only 4 bytes"},
 		{"ng order magic", slices.Concat(ng, good, block(le, blockSection, 0, 0, 0, 0)), 1, Corrupt, "byte-order magic"},
-		{"ng option", slices.Concat(ng, epb(le, 0, 1, "abcd", raw(le, uint16(2), uint16(9), "12345678"))), 0, Corrupt, "option list cut short: option 2 of 9 bytes where 8"},
+		{"ng option", slices.Concat(ng, epb(le, 0, 1, "abcd", raw(le, uint16(2), uint16(9), "12345678"))), 1, Flawed, "record 1 at offset 48: option list cut short: option 2 of 9 bytes where 8"},
 		{"ng interface option", slices.Concat(section(le), ifaceBlock(le, 1, 0, raw(le, uint16(9), uint16(1)))), 0, Corrupt, "option list cut short"},
 		{"ng resolution", slices.Concat(section(le), ifaceBlock(le, 1, 0, option(le, 9, []byte{6, 6}))), 0, Corrupt, "interface option 9 of 2 bytes"},
 		{"snoop version", raw(be, snoopMagic, 3, 4), 0, Unsupported, "snoop version 3"},

@@ -3,24 +3,32 @@ package reader
 import (
 	"bufio"
 	"bytes"
-	"compress/bzip2"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"io"
-
-	"github.com/pierrec/lz4/v4"
 
 	"pcapbatch/internal/inflate"
 )
 
-// unpacker is a decompressor at work.
+// unpacker is a decompressor at work. Its reader ends with io.EOF where its
+// stream ends, whatever follows in the file.
 type unpacker struct {
-	name    string
-	r       io.Reader
-	close   func()        // nil where there is nothing to release
-	warning func() string // what was odd about the compressed stream; nil for never
+	name  string
+	r     io.Reader
+	close func() // nil where there is nothing to release
+	// unread gives what the decompressor took from its source and did not use,
+	// once r has ended; nil where that is nothing.
+	unread func() []byte
+	// rest gives the file from the end of the stream on, where the decompressor
+	// has not read the source it was opened with; else nil.
+	rest func() *stream
+	// memory is how many bytes the decompressor holds at most, by what it has
+	// read so far.
+	memory func() int64
 }
+
+// fixed is the memory of a decompressor that always takes as much.
+func fixed(bytes int64) func() int64 { return func() int64 { return bytes } }
 
 // compression is one way of compression.
 type compression struct {
@@ -52,24 +60,6 @@ func compressionOf(head []byte) *compression {
 	return nil
 }
 
-// decompress puts a decompressor in front of c.in when its content is compressed.
-func (c *Capture) decompress(o Options) (err error) {
-	how := compressionOf(c.in.peek(sniffBytes))
-	if how == nil {
-		return nil
-	}
-	c.unpack, err = how.open(bufio.NewReaderSize(c.in, o.readAhead()), c.raw, o)
-	c.unpack.name = how.name
-	if err != nil {
-		return c.fault(err)
-	}
-	c.in = &stream{r: c.unpack.r}
-	if inner := compressionOf(c.in.peek(sniffBytes)); inner != nil {
-		return c.fail(Unsupported, fmt.Errorf("%s inside %s: unpack one of them first", inner.name, how.name))
-	}
-	return nil
-}
-
 const gzipMagic = "\x1f\x8b"
 
 // isBGZF tells whether a gzip stream is of the blocked kind: its first extra field says so.
@@ -80,33 +70,40 @@ func isBGZF(head []byte) bool {
 // splitBytes is the compressed size from which a stream is decoded by several goroutines: some chunks for each.
 const splitBytes = 4 << 20
 
-// gzipReader reads a gzip stream of any number of members, and does with what follows as gzip does: zeros are ignored,
-// garbage too, but told.
+// gzipBytes is the memory of a sequential gzip decoder, with its own buffer.
+const gzipBytes = 384 << 10
+
+// gzipParallelBytes is what a parallel gzip decoder may hold: ten segments of
+// 1.1 MiB for each of its chunks (inflate.NewParallelReader), and 1 MiB of
+// tables and buffers.
+func gzipParallelBytes(workers int) int64 { return int64(workers+2) * 12 << 20 }
+
+// gzipReader reads a gzip stream of any number of members, and ends where no
+// member follows.
 type gzipReader struct {
 	io.ReadCloser
-	odd string
+	end int64 // offset of what follows the stream, from its beginning; -1: nothing does
 }
 
 func openGzip(r *bufio.Reader, s *source, o Options) (unpacker, error) {
-	g := &gzipReader{}
-	u := unpacker{r: g, close: func() { g.Close() }, warning: func() string { return g.odd }}
-	if s.file != nil && o.Workers > 1 && s.size >= splitBytes {
+	g := &gzipReader{end: -1}
+	if s.splits(o, gzipParallelBytes(o.Workers)) {
 		if err := s.readTail(); err != nil {
 			return unpacker{}, err
 		}
 		g.ReadCloser = inflate.NewParallelReader(s, s.size, inflate.Options{Workers: o.Workers})
-	} else {
-		z := o.Spare.takeGzip(r)
-		g.ReadCloser = z
-		u.close = func() { g.Close(); o.Spare.keepGzip(z) }
+		return unpacker{r: g, close: func() { g.Close() }, rest: func() *stream { return s.from(g.end) },
+			memory: fixed(gzipParallelBytes(o.Workers))}, nil
 	}
-	return u, nil
+	z := o.Spare.takeGzip(r)
+	g.ReadCloser = z
+	return unpacker{r: g, close: func() { g.Close(); o.Spare.keepGzip(z) }, unread: z.Unread, memory: fixed(gzipBytes)}, nil
 }
 
 func (g *gzipReader) Read(p []byte) (int, error) {
 	n, err := g.ReadCloser.Read(p)
-	if errors.Is(err, inflate.ErrTrailing) {
-		g.odd = "garbage behind the gzip stream is ignored"
+	if e, ok := errors.AsType[*inflate.Error](err); ok && e.Err == inflate.ErrTrailing {
+		g.end = e.Offset
 		err = io.EOF
 	}
 	return n, err
@@ -157,13 +154,6 @@ func isLZ4(head []byte) bool {
 	return m == lz4Magic || m == lz4Legacy
 }
 
-// openLZ4 uses one goroutine: the library's concurrent reader cannot be closed before its end, and is no faster than
-// what follows.
-func openLZ4(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
-	z := lz4.NewReader(r)
-	return unpacker{r: z}, z.Apply(lz4.ConcurrencyOption(1))
-}
-
 // isBzip2 looks for a stream header and the magic number of its first block, or of its end.
 func isBzip2(head []byte) bool {
 	if len(head) < 10 || string(head[:3]) != "BZh" || head[3] < '1' || head[3] > '9' {
@@ -171,8 +161,4 @@ func isBzip2(head []byte) bool {
 	}
 	m := string(head[4:10])
 	return m == "1AY&SY" || m == "\x17rE8P\x90"
-}
-
-func openBzip2(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
-	return unpacker{r: bzip2.NewReader(r)}, nil
 }

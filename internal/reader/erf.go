@@ -75,17 +75,25 @@ func erfSeconds(d []byte) (int64, bool) {
 	return seconds, known && seconds >= erfEarliest && binary.BigEndian.Uint16(d[erfLength:]) >= erfHeader
 }
 
-func (e *erf) walk(b *Block, d []byte) step {
-	at := 0
+func (e *erf) walk(b *Block, d []byte, at int, end bool) step {
 	for len(d)-at >= erfHeader {
-		length := int(binary.BigEndian.Uint16(d[at+erfLength:]))
+		h := d[at:]
+		length := int(binary.BigEndian.Uint16(h[erfLength:]))
+		if mayBeMagic(h) {
+			if len(h) < joinSniff && !end {
+				return step{used: at, need: joinSniff}
+			}
+			if e.seen.looksLikeJoin(h, length >= erfHeader, end) {
+				return step{used: at, border: true}
+			}
+		}
 		if length < erfHeader {
 			return step{used: at, kind: Corrupt, err: fmt.Errorf("record length %d", length)}
 		}
-		if length > len(d)-at {
+		if length > len(h) {
 			return step{used: at, need: length}
 		}
-		if err := e.record(b, d[at:at+length], at); err != nil {
+		if err := e.record(b, h[:length], at); err != nil {
 			return step{used: at, kind: Corrupt, err: err}
 		}
 		at += length
@@ -118,7 +126,9 @@ func (e *erf) record(b *Block, h []byte, off int) error {
 	}
 	wireLen := uint32(binary.BigEndian.Uint16(h[14:]))
 	capLen := uint32(len(h) - head)
-	if link != linktype.ERF {
+	if link == linktype.ERF {
+		wireLen = max(wireLen, capLen) // the record's own headers were never on the wire
+	} else {
 		capLen = min(capLen, wireLen) // records are padded
 	}
 	b.Records = append(b.Records, Record{

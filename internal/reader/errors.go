@@ -17,9 +17,10 @@ const (
 	Unsupported             // a format, version or feature that is known but not read here
 	Truncated               // it ends in the middle of a record, a block or a compressed stream
 	Corrupt                 // its content contradicts itself
+	Flawed                  // its content contradicts itself where no record is: it was read to its end, and every record counts
 )
 
-var kindNames = [...]string{"io", "empty", "not a capture", "unsupported", "truncated", "corrupt"}
+var kindNames = [...]string{"io", "empty", "not a capture", "unsupported", "truncated", "corrupt", "flawed"}
 
 func (k Kind) String() string {
 	if int(k) < len(kindNames) {
@@ -28,12 +29,12 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Error is why a capture could not be read, or not to its end. Err states the reason; it wraps io.ErrUnexpectedEOF
+// Error is why a capture could not be read, or not to its end, or what is wrong with one that was (Kind Flawed). Err states the reason; it wraps io.ErrUnexpectedEOF
 // for a capture cut short and the operating system's error for Kind IO.
 type Error struct {
 	Path   string
 	Record uint64 // 1-based number of the record that could not be read; 0: the capture could not be opened
-	Offset int64  // in the uncompressed stream, of the record or block that could not be read
+	Offset int64  // in the uncompressed stream, of the record or block that could not be read, or has the flaw
 	Kind   Kind
 	Err    error
 }

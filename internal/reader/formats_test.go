@@ -40,14 +40,18 @@ func TestPcapVariants(t *testing.T) {
 	}
 }
 
-// TestPcapOddities: seconds are unsigned, a sub-second field beyond a second is added, a capture length above the
-// snaplen or the wire length is taken as it stands.
+// TestPcapOddities: seconds are unsigned, a sub-second field beyond a second is
+// added and counted, a capture length above the snaplen is taken as it stands,
+// and a wire length below it is raised and counted.
 func TestPcapOddities(t *testing.T) {
 	data := slices.Concat(raw(be, uint32(magicMicro), uint16(2), uint16(4), 0, 0, 2, 1),
 		raw(be, ^uint32(0), ^uint32(0), 4, 1, "abcd"))
-	recs, _, err := readBytes(data)
-	if want := []got{{4294967295_000000000 + 4294967295_000, 1, 1, 0, "abcd"}}; err != nil || !slices.Equal(recs, want) {
+	recs, info, err := readBytes(data)
+	if want := []got{{4294967295_000000000 + 4294967295_000, 4, 1, 0, "abcd"}}; err != nil || !slices.Equal(recs, want) {
 		t.Errorf("%v %v", recs, err)
+	}
+	if info.WireLengthRaised != 1 || info.SubsecondOverflow != 1 || len(info.Warnings) != 2 {
+		t.Errorf("info %+v", info)
 	}
 }
 
@@ -83,7 +87,7 @@ func TestPcapngBlocks(t *testing.T) {
 	if err != nil || !slices.Equal(recs, want) {
 		t.Errorf("%v %v", recs, err)
 	}
-	const wantInfo = "{pcapng 1.0  mixed mixed 64 [{1 1} {113 1} {276 2}] 2 3 4 1 0 " +
+	const wantInfo = "{pcapng 1.0  mixed mixed 64 [{1 1} {113 1} {276 2}] 2 3 1 4 1 0 0 0 0 " +
 		"[{name resolution 1} {interface statistics 2} {decryption secrets 1} {systemd journal 1} {custom 2} {other 2}] []}"
 	if fmt.Sprint(info) != wantInfo {
 		t.Errorf("info %v\nwant %s", info, wantInfo)
@@ -157,7 +161,7 @@ func TestErfTypes(t *testing.T) {
 	recs, info, err := readBytes(data)
 	want := []got{
 		{1e18, 4, 50, 0, "\xff\x03\x00\x21"}, {1e18, 4, 104, 0, "\x0f\x00\x08\x00"}, {1e18, 4, 50, 0, "\xff\x03\x00\x21"},
-		{1e18, 2, 197, 0, string(erfRec(1e9<<32, erfHDLC, 2, "??"))}, {1e18, 3, 1, 0, "eth"}, {1e18 + 1, 2, 229, 0, "v6"},
+		{1e18, 18, 197, 0, string(erfRec(1e9<<32, erfHDLC, 2, "??"))}, {1e18, 3, 1, 0, "eth"}, {1e18 + 1, 2, 229, 0, "v6"},
 	}
 	if err != nil || !slices.Equal(recs, want) || fmt.Sprint(info.Skipped) != "[{records without a packet 2}]" {
 		t.Errorf("%v %v %v", recs, info, err)

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"fmt"
 	"io"
 	"slices"
 )
@@ -17,11 +18,25 @@ type Info struct {
 	Links          []LinkCount
 	Sections       uint64 // pcapng sections; 1 for other formats
 	Interfaces     uint64 // pcapng interfaces over all sections; 1 for other formats
+	Captures       uint64 // how many captures were joined in the file: 1 but for files made with cat
 	Records        uint64
-	NoTime         uint64       // records without a timestamp
-	ClampedTime    uint64       // records whose timestamp lies outside int64 nanoseconds
-	Skipped        []BlockCount // blocks that carry no packets, by sort
-	Warnings       []string     // oddities that cost no record, as garbage behind a gzip stream
+	NoTime         uint64 // records without a timestamp
+	ClampedTime    uint64 // records whose timestamp lies outside int64 nanoseconds
+
+	// WireLengthRaised counts records whose wire length was below their capture
+	// length, and was raised to it (JSON: wire_length_raised).
+	WireLengthRaised uint64
+	// SubsecondOverflow counts records whose sub-second field is a second or
+	// more; it was added as it stands (JSON: records_with_subsecond_overflow).
+	// More often than not these are nanoseconds in a file that says
+	// microseconds.
+	SubsecondOverflow uint64
+	// OtherLinks counts records of the link types beyond those in Links, which
+	// has the first 256 of the capture.
+	OtherLinks uint64
+
+	Skipped  []BlockCount // blocks that carry no packets, by sort
+	Warnings []string     // what was odd and cost no record
 }
 
 // LinkCount is how many records have a link type. Link types come in the order of their first record.
@@ -38,44 +53,101 @@ type BlockCount struct {
 
 // Info describes the capture as far as it was read. Like Next it belongs to the capture's goroutine.
 func (c *Capture) Info() Info {
-	i := Info{
-		Compression: c.unpack.name,
-		Sections:    1, Interfaces: 1,
-		Records: c.records, NoTime: c.seen.noTime, ClampedTime: c.seen.clamped,
-		Links: slices.Clone(c.seen.links),
+	i := c.describe()
+	i.Compression = c.content.name
+	i.Records, i.NoTime, i.ClampedTime = c.records, c.seen.noTime, c.seen.clamped
+	i.WireLengthRaised, i.SubsecondOverflow = c.seen.raised, c.seen.overflows
+	i.Captures = c.joins + 1
+	i.Links = slices.Clone(c.seen.links[:min(len(c.seen.links), mostLinks)])
+	if len(c.seen.links) > mostLinks {
+		i.OtherLinks = c.seen.links[mostLinks].Records
 	}
+	i.Warnings = append(i.Warnings, c.oddities(&i)...)
+	return i
+}
+
+// describe is what the formats of the file tell, those of captures joined before
+// the current one included.
+func (c *Capture) describe() Info {
+	i := Info{Sections: 1, Interfaces: 1}
 	c.format.describe(&i)
-	if w := c.oddity(); w != "" {
-		i.Warnings = append(i.Warnings, w)
+	if c.joined != nil {
+		i = c.joined.and(i)
 	}
 	return i
+}
+
+// and describes a file that i describes up to the last of its captures, and
+// next from there on.
+func (i *Info) and(next Info) Info {
+	next.Format = both(i.Format, next.Format)
+	next.Version = both(i.Version, next.Version)
+	next.ByteOrder = both(i.ByteOrder, next.ByteOrder)
+	next.TimeResolution = both(i.TimeResolution, next.TimeResolution)
+	next.Snaplen = max(i.Snaplen, next.Snaplen)
+	next.Sections += i.Sections
+	next.Interfaces += i.Interfaces
+	for _, s := range i.Skipped {
+		at := slices.IndexFunc(next.Skipped, func(n BlockCount) bool { return n.Name == s.Name })
+		if at < 0 {
+			next.Skipped = append(next.Skipped, s)
+		} else {
+			next.Skipped[at].Blocks += s.Blocks
+		}
+	}
+	return next
+}
+
+// both is how a property of two captures is shown.
+func both(a, b string) string {
+	switch {
+	case a == b, b == "":
+		return a
+	case a == "":
+		return b
+	}
+	return "mixed"
 }
 
 // bgzfEnd is the empty block that ends a bgzf stream.
 const bgzfEnd = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff\x06\x00BC\x02\x00\x1b\x00\x03\x00\x00\x00\x00\x00\x00\x00\x00\x00"
 
-// oddity is what was odd about a compressed stream that was read to its end.
-func (c *Capture) oddity() string {
-	if c.err != io.EOF {
-		return ""
+// oddities are what was odd about a capture that cost no record.
+func (c *Capture) oddities(i *Info) (all []string) {
+	if n := i.WireLengthRaised; n > 0 {
+		all = append(all, fmt.Sprintf("%d records state a wire length below their capture length, which was taken instead", n))
 	}
-	if c.unpack.warning != nil {
-		if w := c.unpack.warning(); w != "" {
-			return w
-		}
+	if n := i.SubsecondOverflow; n > 0 {
+		all = append(all, fmt.Sprintf("%d records have a sub-second field of a second or more, which was added as it stands: the times may be nanoseconds in a file that says %s", n, i.TimeResolution))
 	}
-	if c.unpack.name == "bgzf" && string(c.raw.tail[:]) != bgzfEnd {
-		return "the bgzf stream lacks its end mark: blocks may be missing"
+	if n := c.seen.unaligned; n > 0 {
+		all = append(all, fmt.Sprintf("%d blocks have a length that is no multiple of 4", n))
 	}
-	return ""
+	if c.flaw != nil && c.err != nil && c.err != error(c.flaw) {
+		all = append(all, fmt.Sprintf("also, at record %d, offset %d: %v", c.flaw.Record, c.flaw.Offset, c.flaw.Err))
+	}
+	if (c.err == io.EOF || c.flaw != nil && c.err == error(c.flaw)) && c.content.lastBGZF && !c.content.padded && string(c.raw.tail[:]) != bgzfEnd {
+		all = append(all, "the bgzf stream lacks its end mark: blocks may be missing")
+	}
+	return all
 }
 
-// tally counts what the records of a capture have in common.
+// mostLinks is how many link types of a capture are counted by themselves: what
+// is kept of a capture that was read must stay small, and there are some 300 in
+// all.
+const mostLinks = 256
+
+// tally counts what the records of a file have in common.
 type tally struct {
-	noTime, clamped uint64
-	links           []LinkCount
-	slots           map[uint16]int32 // link type to its place in links
-	last            int64            // time of the last record; kept by formats that have records without one
+	noTime, clamped   uint64
+	raised, overflows uint64 // Info.WireLengthRaised, Info.SubsecondOverflow
+	unaligned         uint64 // pcapng blocks with lengths that are no multiple of 4
+	trials            int    // see looksLikeJoin
+	flaws             uint64
+	links             []LinkCount      // at most mostLinks, and one for all others
+	slots             map[uint16]int32 // link type to its place in links
+	flaw              *flaw            // for Capture to report; nil for none
+	last              int64            // time of the last record, for records without one
 }
 
 // slot returns the place of a link type in links, a new one for a new type.
@@ -87,7 +159,36 @@ func (t *tally) slot(link uint16) int32 {
 		t.slots = make(map[uint16]int32)
 	}
 	s := int32(len(t.links))
-	t.slots[link] = s
+	switch {
+	case s > mostLinks:
+		return mostLinks
+	case s < mostLinks:
+		t.slots[link] = s
+	}
 	t.links = append(t.links, LinkCount{Link: link})
 	return s
+}
+
+// raise gives r the wire length that it has at least.
+func (t *tally) raise(r Record) Record {
+	if r.WireLen < r.CapLen {
+		r.WireLen = r.CapLen
+		t.raised++
+	}
+	return r
+}
+
+// flaw is damage that loses nothing, and where in a walk it was.
+type flaw struct {
+	err     error
+	records int // of the batch, before it
+	off     int // in its bytes
+}
+
+// flawed notes a flaw in the block at off, behind so many records of the batch.
+func (t *tally) flawed(err error, records, off int) {
+	t.flaws++
+	if t.flaw == nil {
+		t.flaw = &flaw{err, records, off}
+	}
 }

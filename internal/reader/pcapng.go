@@ -104,20 +104,20 @@ func (p *pcapng) u16(b []byte) uint16 {
 	return v
 }
 
-func (p *pcapng) walk(b *Block, d []byte) step {
-	at := 0
+func (p *pcapng) walk(b *Block, d []byte, at int, end bool) step {
 	if p.trailer != 0 {
-		if len(d) < 4 {
-			return step{need: 4, inside: true}
+		if len(d)-at < 4 {
+			return step{used: at, need: 4, inside: true}
 		}
-		if st := p.leftOut(d); st.err != nil {
+		if st := p.leftOut(d[at:]); st.err != nil {
+			st.used = at
 			return st
 		}
-		at = 4
+		at += 4
 	}
 	for {
 		at = p.burst(b, d, at)
-		st := p.block(b, d, at)
+		st := p.block(b, d, at, end)
 		if st.used == 0 {
 			st.used = at
 			return st
@@ -136,8 +136,8 @@ func (p *pcapng) burst(b *Block, d []byte, at int) int {
 		if p.u32(h) != blockEnhanced || length < ngFrame+ngPacketHead || length%4 != 0 || uint64(length) > uint64(len(d)-at) {
 			break
 		}
-		id, capLen, room := p.u32(h[8:]), p.u32(h[20:]), length-ngFrame-ngPacketHead
-		if id >= uint32(len(p.ifaces)) || capLen > room || capLen > maxUsual || room-capLen > 3 || p.u32(d[at+int(length)-4:]) != length {
+		id, capLen, wireLen, room := p.u32(h[8:]), p.u32(h[20:]), p.u32(h[24:]), length-ngFrame-ngPacketHead
+		if wireLen < capLen || id >= uint32(len(p.ifaces)) || capLen > room || capLen > maxUsual || room-capLen > 3 || p.u32(d[at+int(length)-4:]) != length {
 			break
 		}
 		f := &p.ifaces[id]
@@ -146,7 +146,7 @@ func (p *pcapng) burst(b *Block, d []byte, at int) int {
 			break
 		}
 		links[f.slot].Records++
-		recs = append(recs, Record{Time: int64(lo), Off: uint32(at + 8 + ngPacketHead), CapLen: capLen, WireLen: p.u32(h[24:]), Link: f.link})
+		recs = append(recs, Record{Time: int64(lo), Off: uint32(at + 8 + ngPacketHead), CapLen: capLen, WireLen: wireLen, Link: f.link})
 		at += int(length)
 	}
 	if n := len(recs); n > len(b.Records) {
@@ -167,7 +167,7 @@ func (p *pcapng) leftOut(d []byte) step {
 }
 
 // block takes the block at d[at]. step.used is its length; 0 where the walk ends in front of it.
-func (p *pcapng) block(b *Block, d []byte, at int) step {
+func (p *pcapng) block(b *Block, d []byte, at int, end bool) step {
 	d = d[at:]
 	if len(d) < ngFrame {
 		return step{need: ngFrame}
@@ -177,10 +177,15 @@ func (p *pcapng) block(b *Block, d []byte, at int) step {
 		if st := p.turn(d); st.err != nil {
 			return st
 		}
+	} else if st := p.closer(d, kind, end); st.border || st.need > 0 {
+		return st
 	}
 	length := p.u32(d[4:])
-	if length < ngFrame || length%4 != 0 {
+	if length < ngFrame {
 		return corrupt("block length %d of a block of type %#x", length, kind)
+	}
+	if length%4 != 0 {
+		return p.unaligned(b, d, at, end)
 	}
 	if uint64(length) > uint64(len(d)) {
 		return p.partial(kind, length)
@@ -192,6 +197,52 @@ func (p *pcapng) block(b *Block, d []byte, at int) step {
 		return st
 	}
 	return step{used: int(length)}
+}
+
+// closer looks at a block of unknown type, which may be the begin of another
+// file, as pcap.closer does at a record. ERF has no magic number: it shows in a
+// block that does not end where it should.
+func (p *pcapng) closer(d []byte, kind uint32, end bool) step {
+	if sortOfSkipped(kind) != skippedOther || kind <= blockEnhanced && kind > 0 {
+		return step{}
+	}
+	length := p.u32(d[4:])
+	suspect, beyond := mayBeMagic(d), uint64(length) > uint64(len(d))
+	if !suspect && !beyond {
+		return step{}
+	}
+	if len(d) < joinSniff && !end {
+		return step{need: joinSniff}
+	}
+	usual := length >= ngFrame && length%4 == 0
+	return step{border: suspect && p.seen.looksLikeJoin(d, usual, end) || beyond && isErf(d)}
+}
+
+// unaligned takes a block whose length is no multiple of 4. Its writer forgot to
+// count what pads the block, or to pad it.
+func (p *pcapng) unaligned(b *Block, d []byte, at int, end bool) step {
+	kind, length := p.u32(d), p.u32(d[4:])
+	padded := (length + 3) &^ 3
+	switch {
+	case length > ngMaxBlock:
+		return corrupt("block length %d of a block of type %#x", length, kind)
+	case len(d) < int(length), len(d) < int(padded) && !end:
+		return step{need: int(padded)}
+	}
+	size := length
+	if len(d) >= int(padded) {
+		if got := p.u32(d[padded-4:]); got == length || got == padded {
+			size = padded
+		}
+	}
+	if size == length && p.u32(d[length-4:]) != length {
+		return corrupt("block length %d of a block of type %#x", length, kind)
+	}
+	if st := p.body(b, kind, d[8:size-4], at+8); st.err != nil {
+		return st
+	}
+	p.seen.unaligned++
+	return step{used: int(size)}
 }
 
 // turn finds the byte order of a section from its header block.
@@ -239,7 +290,7 @@ func (p *pcapng) body(b *Block, kind uint32, body []byte, off int) step {
 	case blockInterface:
 		return p.addInterface(body)
 	case blockSection:
-		return p.newSection(body)
+		return p.newSection(b, body, off)
 	}
 	p.skipped[sortOfSkipped(kind)]++
 	return step{}
@@ -259,9 +310,9 @@ func (p *pcapng) packet(b *Block, id uint32, body []byte, off int) step {
 	if int(capLen) > room {
 		return corrupt("capture length %d in a block with room for %d bytes", capLen, room)
 	}
-	if opts := body[ngPacketHead+pad4(int(capLen)):]; len(opts) > 0 {
+	if opts := body[min(len(body), ngPacketHead+pad4(int(capLen))):]; len(opts) > 0 {
 		if err := p.options(opts, nil); err != nil {
-			return step{kind: Corrupt, err: err}
+			p.seen.flawed(err, len(b.Records), off-8)
 		}
 	}
 	t, clamped := f.nanos(uint64(p.u32(body[4:]))<<32 | uint64(p.u32(body[8:])))
@@ -308,11 +359,11 @@ func (p *pcapng) emit(b *Block, f *iface, r Record) {
 	p.seen.links[f.slot].Records++
 	p.seen.last = r.Time
 	r.Link = f.link
-	b.Records = append(b.Records, r)
+	b.Records = append(b.Records, p.seen.raise(r))
 }
 
 // newSection begins a section: interfaces are numbered anew.
-func (p *pcapng) newSection(body []byte) step {
+func (p *pcapng) newSection(b *Block, body []byte, off int) step {
 	if len(body) < 16 {
 		return tooSmall("section header", body)
 	}
@@ -321,7 +372,7 @@ func (p *pcapng) newSection(body []byte) step {
 		return step{kind: Unsupported, err: fmt.Errorf("pcapng version %d.%d", major, minor)}
 	}
 	if err := p.options(body[16:], nil); err != nil {
-		return step{kind: Corrupt, err: err}
+		p.seen.flawed(err, len(b.Records), off-8)
 	}
 	if p.sections == 0 {
 		p.version = fmt.Sprintf("%d.%d", major, minor)

@@ -103,6 +103,30 @@ type Options struct {
 	// BlockBytes is the size of a block's buffer, and how much of a compressed
 	// file is read at a time; 0 or more than the constant counts as that.
 	BlockBytes int
+	// Memory is how many bytes the capture may hold for what it asks for
+	// itself: a decompressor's window, or a record larger than a block. A
+	// capture that asks for more ends there with an error of Kind Unsupported.
+	// 0: only the limits of the formats hold, 128 MiB for a zstd window, 64 MiB
+	// for an xz dictionary and 16 MiB for a record.
+	Memory int64
+}
+
+// window is how many bytes a window may take that may have most by its format.
+func (o *Options) window(most int64) int64 {
+	if o.Memory > 0 {
+		return min(most, o.Memory)
+	}
+	return most
+}
+
+// affords tells whether there is memory for so many bytes that are not needed,
+// but make reading faster.
+func (o *Options) affords(bytes int64) bool { return o.Memory <= 0 || bytes <= o.Memory }
+
+// errMemory is the error for a capture that asks for more bytes than it may
+// hold.
+func errMemory(what string, asks, most int64) error {
+	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errUnsupported)
 }
 
 // firstBytes is the size of the first block: one byte more than a small plain capture, to see its end with its last
@@ -127,22 +151,27 @@ func (o *Options) readAhead() int {
 
 // Capture is one open capture.
 type Capture struct {
-	path   string
-	file   *os.File // closed by Close; nil for New
-	raw    *source  // the bytes as they lie on disk
-	in     *stream  // the bytes behind decompression; same as raw's stream for a plain capture
-	unpack unpacker
-	format format
-	seen   tally
+	path    string
+	file    *os.File // closed by Close; nil for New
+	raw     *source  // the bytes as they lie on disk
+	content content  // the bytes after decompression
+	in      *stream  // of content
+	format  format
+	seen    tally
+	joined  *Info  // describes the captures before the current one in the same file; nil for none
+	joins   uint64 // how many there were
+	begun   int64  // offset in content of the current one
+	walks   uint64 // of formats over bytes: the work done, which fuzz tests hold to a budget
+	flaw    *Error // the first damage that lost nothing
 
-	carry   []byte // bytes behind the last whole record, for the front of the next block
+	carry   []byte // bytes after the last whole record, for the front of the next block
 	skip    int64  // bytes still to be left out behind carry, which is empty then
 	gap     int64  // bytes to be left out together with those that already are
 	base    int64  // offset in the uncompressed stream of the first byte not yet walked, or of the gap in front of it
 	records uint64
 	first   *Block // what Open read ahead
 	spare   *Spare
-	block   int   // Options.BlockBytes
+	o       Options
 	start   int64 // time of the first record, ns
 	started bool
 	err     error // what Next returns from now on
@@ -150,22 +179,27 @@ type Capture struct {
 
 // format walks the bytes of one capture format.
 type format interface {
-	// walk appends to b.Records, which is empty, the records that lie whole in d, and says how far it came. What it
-	// did not use is handed to it again, with more behind it.
-	walk(b *Block, d []byte) step
+	// walk appends to b.Records the records that lie whole in d[at:], and says how far it came. What it did not use is
+	// handed to it again, with more after it, unless end says that d is the end of the file. Requires: d is b's
+	// buffer.
+	walk(b *Block, d []byte, at int, end bool) step
 	// describe fills in what the format knows about the capture.
 	describe(i *Info)
 }
 
 // step is how far a walk came.
 type step struct {
-	used int   // bytes of d that are done with
+	used int   // bytes of d that are done with, those before the walk too
 	skip int64 // bytes behind those, in d or yet to come, to be left out
 	need int   // bytes that the record or block at d[used] takes, as far as is known: more than are there
 	kind Kind  // with err
 	err  error // the record or block at d[used] cannot be read
-	// inside says that the block goes on behind what is left out: a capture that ends there is cut short.
+	// inside says that the block goes on after what is left out: a capture that ends there is cut short.
 	inside bool
+	// border says that d[used] begins no record of this format, but perhaps another capture.
+	border bool
+	// packed is how d[used:] is compressed, where the rest of the file is and the capture so far was not.
+	packed *compression
 }
 
 // Open opens the capture at path, reads its header and first records, and recognises format and compression. The
@@ -194,7 +228,7 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 	if o.Spare == nil {
 		o.Spare = new(Spare)
 	}
-	c := &Capture{path: name, raw: &source{r: r}, block: o.BlockBytes, spare: o.Spare}
+	c := &Capture{path: name, raw: &source{r: r}, o: o, spare: o.Spare}
 	if f, ok := r.(*os.File); ok && o.Workers > 1 && !o.small() {
 		c.raw.regular(f)
 	}
@@ -203,7 +237,7 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 		return nil, err
 	}
 	first := o.Spare.takeBlock()
-	err := c.fill(first, o.firstBytes(c.unpack.name != ""))
+	err := c.fill(first, o.firstBytes(c.content.unpack.name != ""))
 	if err == nil {
 		c.first, c.start, c.started = first, first.Records[0].Time, true
 	} else if err != io.EOF && c.base == 0 {
@@ -215,13 +249,19 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 
 // open finds out compression and format.
 func (c *Capture) open(o Options) error {
-	c.in = &stream{r: c.raw}
-	if err := c.decompress(o); err != nil {
-		return err
+	c.content = content{o: o, src: c.raw, file: &stream{r: c.raw}, trifle: c.trifle}
+	c.in = &stream{r: &c.content}
+	if err := c.content.start(); err != nil {
+		return c.fault(err)
 	}
 	head := c.in.peek(sniffBytes)
 	if len(head) == 0 {
 		return c.nothing()
+	}
+	if outer := c.content.name; outer != "" {
+		if inner := compressionOf(head); inner != nil {
+			return c.fail(Unsupported, errNested(inner.name, outer))
+		}
 	}
 	form, st := recognise(c.in, &c.seen)
 	if st.err != nil {
@@ -241,8 +281,8 @@ func (c *Capture) nothing() error {
 	if c.in.err != io.EOF {
 		return c.fault(c.in.err)
 	}
-	if c.unpack.name != "" {
-		return c.fail(Empty, fmt.Errorf("nothing inside the %s stream", c.unpack.name))
+	if name := c.content.name; name != "" {
+		return c.fail(Empty, fmt.Errorf("nothing inside the %s stream", name))
 	}
 	return c.fail(Empty, errors.New("empty file"))
 }
@@ -253,10 +293,10 @@ func (c *Capture) nothing() error {
 func (c *Capture) Next(b *Block) error {
 	first := c.first
 	if first == nil {
-		return c.fill(b, c.block)
+		return c.fill(b, c.o.BlockBytes)
 	}
 	c.first = nil
-	b.Data = append(b.buffer(c.block)[:0], first.Data...)
+	b.Data = append(b.buffer(c.o.BlockBytes)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
 	c.spare.keepBlock(first)
 	return nil
@@ -275,7 +315,10 @@ func (c *Capture) fill(b *Block, size int) error {
 	for {
 		m, rerr := c.read(buf[n:])
 		n += m
-		st := c.format.walk(b, buf[:n])
+		st := c.walk(b, buf[:n], rerr == io.EOF)
+		if st.packed != nil {
+			n, rerr = st.used, c.unpackRest(&st, buf[st.used:n])
+		}
 		c.base += int64(st.used)
 		c.records += uint64(len(b.Records))
 		rest := c.leave(&st, buf[:n])
@@ -283,7 +326,11 @@ func (c *Capture) fill(b *Block, size int) error {
 		if len(b.Records) > 0 {
 			b.Data = buf[:n]
 			c.carry = append(c.carry, rest...)
+			c.seen.last = b.Records[len(b.Records)-1].Time
 			return nil
+		}
+		if c.err == nil && st.need > size && !c.o.affords(int64(st.need)) {
+			c.finish(c.fail(Unsupported, errMemory("record", int64(st.need), c.o.Memory)))
 		}
 		if c.err != nil {
 			return c.err
@@ -310,19 +357,48 @@ func (c *Capture) closeGap() {
 	}
 }
 
-// conclude sets c.err when the capture goes no further than rest.
+// conclude ends the capture when it goes no further than rest.
 func (c *Capture) conclude(st step, rest []byte, rerr error) {
 	switch {
 	case st.err != nil:
-		c.err = c.fail(st.kind, st.err)
+		c.finish(c.fail(st.kind, st.err))
 	case rerr == nil:
 	case rerr != io.EOF:
-		c.err = c.fault(rerr)
+		c.finish(c.fault(rerr))
 	case len(rest) > 0, st.inside && c.skip == 0:
-		c.err = c.fail(Truncated, fmt.Errorf("cut short: %d bytes left where %d or more are due: %w", len(rest), st.need, io.ErrUnexpectedEOF))
+		c.finish(c.fail(Truncated, fmt.Errorf("cut short: %d bytes left where %d or more are due: %w", len(rest), st.need, io.ErrUnexpectedEOF)))
 	case c.skip == 0:
-		c.err = io.EOF
+		c.finish(io.EOF)
 	}
+}
+
+// finish sets what Next returns once the records at hand are gone.
+func (c *Capture) finish(err error) {
+	if err == io.EOF && c.flaw != nil {
+		if c.seen.flaws > 1 {
+			c.flaw.Err = fmt.Errorf("%w, the first of %d such faults", c.flaw.Err, c.seen.flaws)
+		}
+		c.flaw.Err = fmt.Errorf("%w; no record was lost", c.flaw.Err)
+		err = c.flaw
+	}
+	c.err = err
+	c.raw.finish(err)
+}
+
+// trifle notes damage that loses nothing.
+func (c *Capture) trifle(err error) {
+	if c.seen.flaws++; c.flaw == nil {
+		c.flaw = c.fail(Flawed, err)
+	}
+}
+
+// takeFlaw makes an error of the first flaw that a walk has met.
+func (c *Capture) takeFlaw() {
+	f := c.seen.flaw
+	if f != nil && c.flaw == nil {
+		c.flaw = &Error{Path: c.path, Record: c.records + uint64(f.records) + 1, Offset: c.base + int64(f.off), Kind: Flawed, Err: f.err}
+	}
+	c.seen.flaw = nil
 }
 
 // read fills p, after leaving out what is to be skipped. The error comes with the bytes before it.
@@ -342,7 +418,7 @@ func (c *Capture) read(p []byte) (int, error) {
 }
 
 // fail makes the error for the record behind those read so far.
-func (c *Capture) fail(k Kind, err error) error {
+func (c *Capture) fail(k Kind, err error) *Error {
 	record := c.records + 1
 	if c.base == 0 {
 		record = 0
@@ -351,10 +427,10 @@ func (c *Capture) fail(k Kind, err error) error {
 }
 
 // fault makes the error for a failure to read, or to decompress.
-func (c *Capture) fault(err error) error {
+func (c *Capture) fault(err error) *Error {
 	kind := c.faultKind(err)
-	if c.unpack.name != "" {
-		err = fmt.Errorf("in the %s stream: %w", c.unpack.name, err)
+	if name := c.content.unpack.name; name != "" {
+		err = fmt.Errorf("in the %s stream: %w", name, err)
 	}
 	return c.fail(kind, err)
 }
@@ -371,10 +447,7 @@ func (c *Capture) Close() error {
 	if c.err == nil {
 		c.err = c.fail(IO, os.ErrClosed) // the decompressor may be another's by now
 	}
-	if c.unpack.close != nil {
-		c.unpack.close()
-		c.unpack.close = nil
-	}
+	c.content.close()
 	if c.first != nil {
 		c.spare.keepBlock(c.first)
 		c.first = nil

@@ -48,11 +48,11 @@ func TestFormatsAndCompressions(t *testing.T) {
 
 func TestInfo(t *testing.T) {
 	want := map[string]string{
-		"pcap-le":    "{pcap 2.4  little-endian microseconds 65535 [{1 3}] 1 1 3 0 0 [] []}",
-		"pcap-ns-be": "{pcap 2.4  big-endian nanoseconds 65535 [{1 3}] 1 1 3 0 0 [] []}",
-		"pcapng-be":  "{pcapng 1.0  big-endian microseconds 4 [{1 2} {113 1}] 1 2 3 1 0 [] []}",
-		"snoop":      "{snoop 2  big-endian microseconds 0 [{1 3}] 1 1 3 0 0 [] []}",
-		"erf":        "{erf   little-endian 2^-32 s 0 [{1 2} {228 1}] 1 1 3 0 0 [] []}",
+		"pcap-le":    "{pcap 2.4  little-endian microseconds 65535 [{1 3}] 1 1 1 3 0 0 0 0 0 [] []}",
+		"pcap-ns-be": "{pcap 2.4  big-endian nanoseconds 65535 [{1 3}] 1 1 1 3 0 0 0 0 0 [] []}",
+		"pcapng-be":  "{pcapng 1.0  big-endian microseconds 4 [{1 2} {113 1}] 1 2 1 3 1 0 0 0 0 [] []}",
+		"snoop":      "{snoop 2  big-endian microseconds 0 [{1 3}] 1 1 1 3 0 0 0 0 0 [] []}",
+		"erf":        "{erf   little-endian 2^-32 s 0 [{1 2} {228 1}] 1 1 1 3 0 0 0 0 0 [] []}",
 	}
 	for _, s := range samples() {
 		_, info, err := readBytes(s.data)

@@ -11,9 +11,20 @@ const sniffBytes = 4 << 10
 
 // recognise finds out the format of an uncompressed capture and reads its header; step.used is its length.
 func recognise(in *stream, seen *tally) (format, step) {
-	head := in.peek(sniffBytes)
+	head, want := in.peek(sniffBytes), sniffBytes
 	if _, _, ok := isPcap(head); ok {
-		return opened(newPcap(head, seen))
+		want = pcapSniff(head)
+		head = in.peek(want)
+	} else if !isPcapng(head) && !bytes.HasPrefix(head, []byte(snoopMagic)) && unknown(head).kind != Unsupported {
+		head = in.peek(erfSniff)
+	}
+	return recogniseIn(head, len(head) < want, seen)
+}
+
+// recogniseIn is recognise for a capture that begins at the front of head; whole says that nothing follows head.
+func recogniseIn(head []byte, whole bool, seen *tally) (format, step) {
+	if _, _, ok := isPcap(head); ok {
+		return opened(newPcap(head, whole, seen))
 	}
 	if isPcapng(head) {
 		return &pcapng{seen: seen}, step{} // its header is a block, and taken by the walk
@@ -21,7 +32,7 @@ func recognise(in *stream, seen *tally) (format, step) {
 	if bytes.HasPrefix(head, []byte(snoopMagic)) {
 		return opened(newSnoop(head, seen))
 	}
-	if st := unknown(head); st.kind == Unsupported || !isErf(in.peek(erfSniff)) {
+	if st := unknown(head); st.kind == Unsupported || !isErf(head) {
 		return nil, st
 	}
 	return &erf{seen: seen}, step{}

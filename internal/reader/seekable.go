@@ -96,7 +96,9 @@ type seekReader struct {
 	spare   []*unpacking
 	most    int // begun at a time
 	out     []byte
-	rest    *zstd.Decoder // from a span on that was not as the table says
+	rest    *zstdReader       // from a span on that was not as the table says
+	section *io.SectionReader // what rest reads
+	window  uint64            // largest window that rest may use, in bytes
 	running sync.WaitGroup
 }
 
@@ -108,16 +110,16 @@ type unpacking struct {
 	done    chan struct{}
 }
 
-func newSeekReader(file *source, spans []span, workers int) (*seekReader, error) {
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(workers), zstd.WithDecodeAllCapLimit(true),
+func newSeekReader(file *source, spans []span, o Options) (*seekReader, error) {
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(o.Workers), zstd.WithDecodeAllCapLimit(true),
 		zstd.WithDecoderMaxWindow(maxWindow))
-	return &seekReader{file: file, decoder: d, spans: spans, most: workers + 1}, err
+	return &seekReader{file: file, decoder: d, spans: spans, most: o.Workers + 1, window: uint64(o.window(maxWindow))}, err
 }
 
 func (z *seekReader) Read(p []byte) (n int, err error) {
 	for len(z.out) == 0 {
 		if z.rest != nil {
-			return zstdReader{z.rest}.Read(p)
+			return z.rest.Read(p)
 		}
 		if err := z.next(); err != nil {
 			return 0, err
@@ -147,9 +149,22 @@ func (z *seekReader) next() (err error) {
 		return nil
 	}
 	z.running.Wait()
-	from := io.NewSectionReader(z.file, u.from, z.file.size-u.from)
-	z.rest, err = newZstd(&zstdFrames{src: bufio.NewReaderSize(from, BlockBytes)}, z.most-1)
+	z.section = io.NewSectionReader(z.file, 0, z.file.size)
+	z.section.Seek(u.from, io.SeekStart)
+	frames := &zstdFrames{src: bufio.NewReaderSize(z.section, BlockBytes), most: z.window}
+	d, err := newZstd(frames, z.most-1)
+	z.rest = &zstdReader{d, frames}
 	return err
+}
+
+// follows gives the file from the end of the frames on. The table lies at the
+// end of the file, so that without rest it is the end.
+func (z *seekReader) follows() *stream {
+	if z.rest == nil {
+		return z.file.from(-1)
+	}
+	at, _ := z.section.Seek(0, io.SeekCurrent)
+	return z.file.from(at - int64(z.rest.frames.src.Buffered()))
 }
 
 // begin unpacks the next span in a goroutine of its own.
@@ -192,7 +207,7 @@ func grow(b []byte, n int) []byte {
 func (z *seekReader) close() {
 	z.running.Wait()
 	z.decoder.Close()
-	if z.rest != nil {
+	if z.rest != nil && z.rest.Decoder != nil {
 		z.rest.Close()
 	}
 }

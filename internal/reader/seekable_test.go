@@ -48,12 +48,12 @@ func seekTableOf(frames [][]byte, sizes []int, sums bool) []byte {
 // inOrder reads a zstd stream from its beginning to its end.
 func inOrder(t testing.TB, z []byte, workers int) ([]byte, error) {
 	t.Helper()
-	d, err := newZstd(&zstdFrames{src: bufio.NewReaderSize(bytes.NewReader(z), BlockBytes)}, workers)
+	d, err := newZstd(&zstdFrames{src: bufio.NewReaderSize(bytes.NewReader(z), BlockBytes), most: maxWindow}, workers)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer d.Close()
-	return io.ReadAll(zstdReader{d})
+	return io.ReadAll(zstdReader{d, &zstdFrames{}})
 }
 
 // sideBySide reads it by its table; spans is how many it made of it.
@@ -61,7 +61,7 @@ func sideBySide(t testing.TB, z []byte, workers int) (out []byte, spans int, err
 	t.Helper()
 	src := &source{file: bytes.NewReader(z), size: int64(len(z))}
 	list := spansOf(src, src.size)
-	r, err := newSeekReader(src, list, workers)
+	r, err := newSeekReader(src, list, Options{Workers: workers})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -137,8 +137,8 @@ func TestSeekableCapture(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, parallel := c.unpack.r.(*seekReader); parallel != (workers > 1) {
-			t.Errorf("%d workers: read by %T", workers, c.unpack.r)
+		if _, parallel := c.content.unpack.r.(*seekReader); parallel != (workers > 1) {
+			t.Errorf("%d workers: read by %T", workers, c.content.unpack.r)
 		}
 		recs, err := drain(c)
 		if err != nil || len(recs) != 9000 || c.BytesRead() != int64(len(z)) {
@@ -239,7 +239,7 @@ func TestSeekableReadError(t *testing.T) {
 	z := seekable(t, compressible(5<<20), 400<<10, false)
 	src := &source{file: failingAt{bytes.NewReader(z), int64(len(z) / 2)}, size: int64(len(z))}
 	spans := spansOf(bytes.NewReader(z), src.size)
-	r, err := newSeekReader(src, spans, 2)
+	r, err := newSeekReader(src, spans, Options{Workers: 2})
 	if err != nil {
 		t.Fatal(err)
 	}

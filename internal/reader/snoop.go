@@ -16,6 +16,7 @@ const (
 // snoop is the format of RFC 1761, version 2: big-endian, microseconds, records padded to a length they state.
 type snoop struct {
 	link uint16
+	slot int32 // of link in the tally
 	seen *tally
 }
 
@@ -38,38 +39,54 @@ func newSnoop(head []byte, seen *tally) (*snoop, step) {
 	default:
 		return nil, step{kind: Unsupported, err: fmt.Errorf("snoop data link type %d", t)}
 	}
-	seen.slot(s.link)
+	s.slot = seen.slot(s.link)
 	return s, step{used: snoopHeader}
 }
 
-func (s *snoop) walk(b *Block, d []byte) step {
-	st := s.records(b, d)
-	s.seen.links[0].Records += uint64(len(b.Records))
+func (s *snoop) walk(b *Block, d []byte, at int, end bool) step {
+	before := len(b.Records)
+	st := s.records(b, d, at, end)
+	s.seen.links[s.slot].Records += uint64(len(b.Records) - before)
 	return st
 }
 
-func (s *snoop) records(b *Block, d []byte) step {
-	at := 0
+// snoopSuspect is the wire length, in bytes, from which a record header may be
+// the begin of another file: no magic number is smaller.
+const snoopSuspect = 1 << 24
+
+func (s *snoop) records(b *Block, d []byte, at int, fileEnd bool) step {
 	for len(d)-at >= snoopRecord {
 		h := d[at : at+snoopRecord]
 		wireLen, capLen, total := binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:]), binary.BigEndian.Uint32(h[8:])
+		usual := capLen <= maxUsual && uint64(total) >= snoopRecord+uint64(capLen)
+		if wireLen >= snoopSuspect && mayBeMagic(h) {
+			if len(d)-at < joinSniff && !fileEnd {
+				return step{used: at, need: joinSniff}
+			}
+			if s.seen.looksLikeJoin(d[at:], usual, fileEnd) {
+				return step{used: at, border: true}
+			}
+		}
 		if capLen > maxUsual {
 			return step{used: at, kind: Corrupt, err: tooLong(capLen, maxUsual)}
 		}
-		if total < snoopRecord+capLen {
+		if !usual {
 			return step{used: at, kind: Corrupt, err: fmt.Errorf("capture length %d in a record of %d bytes", capLen, total)}
 		}
 		end := at + snoopRecord + int(capLen)
 		if end > len(d) {
 			return step{used: at, need: end - at}
 		}
-		b.Records = append(b.Records, Record{
+		b.Records = append(b.Records, s.seen.raise(Record{
 			Time:    int64(binary.BigEndian.Uint32(h[16:]))*1e9 + int64(binary.BigEndian.Uint32(h[20:]))*1000,
 			Off:     uint32(at + snoopRecord),
 			CapLen:  capLen,
 			WireLen: wireLen,
 			Link:    s.link,
-		})
+		}))
+		if binary.BigEndian.Uint32(h[20:]) >= 1e6 {
+			s.seen.overflows++
+		}
 		if padded := int64(at) + int64(total); padded > int64(len(d)) {
 			return step{used: end, skip: padded - int64(end)}
 		}

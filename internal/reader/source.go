@@ -3,6 +3,7 @@ package reader
 import (
 	"io"
 	"os"
+	"slices"
 	"sync/atomic"
 )
 
@@ -15,15 +16,33 @@ type source struct {
 	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
 	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
 	size   int64       // of file
+	begun  bool        // a decompressor reads it, or has
 }
 
-// regular notes that f may be read at any place: that it is a regular file, at its beginning.
+// splits tells whether a decompressor may read the file in several places at
+// once: it is the first one, the file is large enough, and there is memory for
+// what that takes, in bytes.
+func (s *source) splits(o Options, memory int64) bool {
+	first := !s.begun
+	s.begun = true
+	return first && s.file != nil && o.Workers > 1 && s.size >= splitBytes && o.affords(memory)
+}
+
+// from gives the file from an offset on; -1 stands for its end.
+func (s *source) from(at int64) *stream {
+	if at < 0 {
+		at = s.size
+	}
+	return &stream{r: io.NewSectionReader(s, at, s.size-at), at: at}
+}
+
+// regular notes that f may be read at any place: that it is a regular file, and so far was read from its beginning.
 func (s *source) regular(f *os.File) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return
 	}
-	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at == 0 {
+	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at == s.n.Load() {
 		s.file, s.size = f, info.Size()
 	}
 }
@@ -35,6 +54,21 @@ func (s *source) count() int64 {
 		n = min(n, s.size)
 	}
 	return n
+}
+
+// finish settles what count returns from now on, with what the capture ended
+// in. How far a decompressor has read ahead of damage is a matter of chance:
+// all of a file counts as read then.
+func (s *source) finish(err error) {
+	if s.failed.Load() || err == io.EOF && s.file == nil {
+		return
+	}
+	if f, ok := s.r.(*os.File); ok && s.file == nil {
+		s.regular(f)
+	}
+	if s.file != nil {
+		s.n.Store(s.size)
+	}
 }
 
 // ReadAt reads file. Several goroutines may call it; bytes that are read twice are counted twice.
@@ -65,11 +99,13 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// stream is a reader that can look ahead. Its error, io.EOF too, is final.
+// stream is a reader that can look ahead and take bytes back. Its error, io.EOF
+// too, is final.
 type stream struct {
 	r     io.Reader
 	ahead []byte
 	err   error
+	at    int64 // offset of the next byte, counted from where r began plus what at was then
 }
 
 // peek returns the next n bytes without using them up, fewer when the stream ends or fails before.
@@ -87,7 +123,32 @@ func (s *stream) peek(n int) []byte {
 }
 
 // drop uses up n bytes that were peeked at.
-func (s *stream) drop(n int) { s.ahead = s.ahead[n:] }
+func (s *stream) drop(n int) {
+	s.ahead = s.ahead[n:]
+	s.at += int64(n)
+}
+
+// unread gives b back: it is what Read returns next.
+func (s *stream) unread(b []byte) {
+	if len(b) > 0 {
+		s.ahead = slices.Concat(b, s.ahead)
+		s.at -= int64(len(b))
+	}
+}
+
+// skipZeros uses up the zero bytes that come next. It returns how many there
+// were, and the offset of what follows them.
+func (s *stream) skipZeros() (zeros, at int64) {
+	for {
+		head := s.peek(sniffBytes)
+		n := leadingZeros(head)
+		s.drop(n)
+		zeros += int64(n)
+		if n == 0 || n < len(head) {
+			return zeros, s.at
+		}
+	}
+}
 
 func (s *stream) Read(p []byte) (int, error) {
 	if len(s.ahead) > 0 {
@@ -101,6 +162,7 @@ func (s *stream) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.r.Read(p)
+	s.at += int64(n)
 	s.err = err
 	return n, err
 }

@@ -32,6 +32,8 @@ var errXZ = errors.New("contradicts itself")
 // library has a reader for it too, but one that allocates whatever dictionary a block asks for, 4 GiB at most.
 type xzReader struct {
 	src   *bufio.Reader
+	most  int64 // bytes that a dictionary may take
+	held  int64 // the largest one so far
 	at    int64 // compressed bytes of the stream read so far
 	flags [2]byte
 	sum   hash.Hash // of the block; nil where the stream has none, or one not known here
@@ -39,7 +41,7 @@ type xzReader struct {
 
 	block    *lzma.Reader2 // the block's data; nil between blocks
 	left     []byte        // what the block gave before it failed
-	failed   error         // why it did
+	failed   error         // why it did; io.EOF: no stream follows
 	start    int64         // where the block begins
 	out      int64         // bytes that came out of it
 	declared [2]int64      // its compressed and uncompressed size, where the header says; else -1
@@ -48,10 +50,14 @@ type xzReader struct {
 	blocks, unpadded, unpacked uint64 // sums over the blocks, held against the index
 }
 
-func openXZ(r *bufio.Reader, _ *source, _ Options) (unpacker, error) {
-	x := &xzReader{src: r}
-	return unpacker{r: x}, unexpected(x.streamHeader())
+func openXZ(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
+	x := &xzReader{src: r, most: o.window(maxDictionary)}
+	return unpacker{r: x, memory: x.memory}, unexpected(x.streamHeader())
 }
+
+// memory is that of the dictionary, and 1 MiB for the decoder's tables and what
+// it gave before it failed.
+func (x *xzReader) memory() int64 { return x.held + 1<<20 }
 
 func (x *xzReader) Read(p []byte) (int, error) {
 	for {
@@ -63,9 +69,7 @@ func (x *xzReader) Read(p []byte) (int, error) {
 			return 0, x.failed
 		}
 		if x.block == nil {
-			if err := x.next(); err != nil {
-				return 0, err
-			}
+			x.failed = x.next()
 			continue
 		}
 		n, err := x.block.Read(p)
@@ -165,16 +169,16 @@ func (x *xzReader) next() error {
 	if err := x.index(); err != nil {
 		return unexpected(err)
 	}
-	for { // padding between streams
-		zero, err := x.src.Peek(4)
-		if len(zero) == 0 {
-			return err
-		}
-		if !bytes.Equal(zero, make([]byte, 4)) {
-			return unexpected(x.streamHeader())
-		}
-		x.src.Discard(4)
+	ahead, err := x.src.Peek(x.src.Size())
+	padding := leadingZeros(ahead) &^ 3 // between streams
+	if bytes.HasPrefix(ahead[padding:], []byte(xzMagic)) {
+		x.src.Discard(padding)
+		return unexpected(x.streamHeader())
 	}
+	if err != nil && err != io.EOF {
+		return err
+	}
+	return io.EOF
 }
 
 // blockHeader reads the rest of a block header whose size field is size, and makes the decoder.
@@ -200,6 +204,10 @@ func (x *xzReader) blockHeader(size byte) error {
 	if out, all := lzma2Size(ahead); all || len(ahead) < x.src.Size() {
 		dict = min(dict, out) // a small block must not cost a large dictionary
 	}
+	if dict > x.most {
+		return errMemory("dictionary", dict, x.most)
+	}
+	x.held = max(x.held, dict)
 	x.out = 0
 	if x.sum != nil {
 		x.sum.Reset()

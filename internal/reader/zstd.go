@@ -20,33 +20,38 @@ const (
 	// fill a read of the file, or its blocks be enough.
 	usualWindow = 1 << 20
 
-	zstdBlock  = 128 << 10 // the most that a block unpacks to, in bytes
-	zstdHeader = 18        // the longest frame header, with its magic number
+	zstdBlock = 128 << 10 // the most that a block unpacks to, in bytes
+
+	// zstdBlockBytes is the memory of a block on its way through a decoder with
+	// goroutines: its compressed bytes, literals, sequences and output.
+	zstdBlockBytes = 512 << 10
+	zstdHeader     = 18 // the longest frame header, with its magic number
 )
 
 func openZstd(r *bufio.Reader, s *source, o Options) (unpacker, error) {
-	if s.file != nil && o.Workers > 1 && s.size >= splitBytes {
+	seekBytes := int64(o.Workers+1) * 2 * mostSpan
+	if s.splits(o, seekBytes) {
 		if spans := spansOf(s, s.size); len(spans) > 1 {
-			z, err := newSeekReader(s, spans, o.Workers)
+			z, err := newSeekReader(s, spans, o)
 			if err != nil {
 				return unpacker{}, err
 			}
-			return unpacker{r: z, close: z.close}, nil
+			return unpacker{r: z, close: z.close, rest: z.follows, memory: fixed(seekBytes)}, nil
 		}
 	}
-	frames := &zstdFrames{src: r}
-	if o.Workers > 1 && !o.small() {
+	frames := &zstdFrames{src: r, most: uint64(o.window(maxWindow))}
+	if blocks := int64(o.Workers) * blocksPerCore * zstdBlockBytes; o.Workers > 1 && !o.small() && o.affords(2*blocks) {
 		d, err := newZstd(frames, o.Workers)
 		if err != nil {
 			return unpacker{}, err
 		}
-		return unpacker{r: zstdReader{d}, close: d.Close}, nil
+		return unpacker{r: zstdReader{d, frames}, close: d.Close, memory: func() int64 { return frames.memory() + blocks }}, nil
 	}
 	d, err := o.Spare.takeZstd(frames)
 	if err != nil {
 		return unpacker{}, err
 	}
-	return unpacker{r: zstdReader{d}, close: func() {
+	return unpacker{r: zstdReader{d, frames}, memory: frames.memory, close: func() {
 		if frames.window > usualWindow {
 			d.Close()
 		} else {
@@ -70,7 +75,10 @@ func newZstd(r io.Reader, workers int) (*zstd.Decoder, error) {
 }
 
 // zstdReader names what zstd streams ask for that is refused.
-type zstdReader struct{ *zstd.Decoder }
+type zstdReader struct {
+	*zstd.Decoder
+	frames *zstdFrames
+}
 
 func (z zstdReader) Read(p []byte) (int, error) {
 	n, err := z.Decoder.Read(p)
@@ -81,6 +89,8 @@ func (z zstdReader) Read(p []byte) (int, error) {
 		n += more
 	}
 	switch {
+	case z.frames.refused != nil && err != nil && err != io.EOF:
+		err = z.frames.refused
 	case errors.Is(err, zstd.ErrWindowSizeExceeded):
 		err = fmt.Errorf("a window of more than %d MiB is %w", maxWindow>>20, errUnsupported)
 	case errors.Is(err, zstd.ErrUnknownDictionary):
@@ -91,19 +101,35 @@ func (z zstdReader) Read(p []byte) (int, error) {
 
 // zstdFrames passes a zstd stream (RFC 8878) on to the decoder, and lowers the window of frames that cannot make use
 // of it: the decoder allocates the whole of it at once, and a frame of ten bytes may ask for as much as any. It
-// follows the stream from header to header; what it does not understand is left to the decoder to refuse.
+// follows the stream from header to header, and ends where no frame follows; what it does not understand is left to
+// the decoder to refuse.
 type zstdFrames struct {
 	src    *bufio.Reader
+	most   uint64 // bytes that a window may take
 	header []byte // of a frame, ready to be passed on
 	left   int64  // bytes to be passed on before the next header
 	inside bool   // a frame: a block header comes next
 	summed bool   // the frame ends with a checksum
 	window uint64 // the largest that a frame got, bytes
+	ended  bool   // no frame follows
+
+	// refused is why a frame was kept from the decoder. It is written before the
+	// decoder sees an error, and read after.
+	refused error
 }
+
+// memory is the window, and 2 MiB for a decoder's buffers.
+func (z *zstdFrames) memory() int64 { return int64(min(z.window, maxWindow)) + 2<<20 }
 
 func (z *zstdFrames) Read(p []byte) (int, error) {
 	if len(z.header) == 0 && z.left == 0 {
 		z.next()
+	}
+	switch {
+	case z.refused != nil:
+		return 0, z.refused
+	case z.ended:
+		return 0, io.EOF
 	}
 	if len(z.header) > 0 {
 		n := copy(p, z.header)
@@ -128,10 +154,12 @@ func (z *zstdFrames) next() {
 	}
 	f, ok := zstdFrameHead(h)
 	if !ok {
-		z.left = math.MaxInt64
-		if len(h) > 0 {
-			z.window = math.MaxUint64 // who knows what the decoder makes of it
+		if len(h) < 4 || binary.LittleEndian.Uint32(h) != zstdMagic && binary.LittleEndian.Uint32(h)&^15 != skippable {
+			z.ended = true
+			return
 		}
+		z.left = math.MaxInt64
+		z.window = math.MaxUint64 // who knows what the decoder makes of it
 		return
 	}
 	z.inside, z.summed, z.header = true, h[4]&4 != 0, f.bytes
@@ -142,6 +170,9 @@ func (z *zstdFrames) next() {
 		}
 	}
 	z.window = max(z.window, f.size())
+	if f.size() > z.most && f.size() <= maxWindow {
+		z.refused = errMemory("window", int64(f.size()), int64(z.most))
+	}
 	z.src.Discard(len(f.bytes))
 }
 

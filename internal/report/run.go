@@ -18,6 +18,7 @@ type Run struct {
 	Bytes    int64   `json:"bytes"` // of the captures as they lie on disk
 	Records  uint64  `json:"records"`
 	Packets  uint64  `json:"packets"` // in sessions
+	Further  uint64  `json:"further_packets_of_aggregated_records"`
 	Sessions uint64  `json:"sessions"`
 
 	NonIP       uint64            `json:"non_ip"`
@@ -66,6 +67,7 @@ func (r *Run) Add(o *Run) {
 	r.NoTime += o.NoTime
 	r.ClampedTime += o.ClampedTime
 	r.Packets += o.Packets
+	r.Further += o.Further
 	r.NonIP += o.NonIP
 	r.Reordered += o.Reordered
 	r.Fragments += o.Fragments
@@ -95,8 +97,9 @@ func sum[K comparable](total, m map[K]uint64) map[K]uint64 {
 	return total
 }
 
-// Balance returns an error unless every record is in exactly one count. A
-// failure is a defect of the program, never of the captures.
+// Balance returns an error unless every record, and every further packet of an
+// aggregated record, is in exactly one count. A failure is a defect of the
+// program, never of the captures.
 func (r *Run) Balance() error {
 	total := r.Packets + r.NonIP
 	for n := range maps.Values(r.Undecodable) {
@@ -105,8 +108,8 @@ func (r *Run) Balance() error {
 	for n := range maps.Values(r.Unsupported) {
 		total += n
 	}
-	if total != r.Records {
-		return fmt.Errorf("internal error: %d records were read, %d are accounted for", r.Records, total)
+	if packets := r.Records + r.Further; total != packets {
+		return fmt.Errorf("internal error: %d packets were read, %d are accounted for", packets, total)
 	}
 	return nil
 }

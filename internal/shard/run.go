@@ -108,6 +108,7 @@ type run[B Block] struct {
 	free    chan *blockTask[B]
 	decode  chan *blockTask[B]
 	queues  []chan *blockTask[B]
+	quota   quota
 	window  chan struct{} // has an element for each stretch begun and not merged
 	workers []*worker[B]
 	keeping sync.WaitGroup
@@ -169,8 +170,9 @@ func newRun[B Block](c Config[B]) *run[B] {
 		Config: c,
 		free:   make(chan *blockTask[B], blocks),
 		decode: make(chan *blockTask[B], blocks),
-		window: make(chan struct{}, 2*c.Workers),
+		quota:  c.quota(),
 	}
+	r.window = make(chan struct{}, r.quota.window)
 	for range blocks {
 		r.free <- &blockTask[B]{first: make([]int, c.Workers+1)}
 	}
@@ -182,7 +184,7 @@ func newRun[B Block](c Config[B]) *run[B] {
 }
 
 // readStretches reads Workers stretches side by side. It begins one only while
-// fewer than twice as many are begun and not merged.
+// the window has room for it: so many may be begun and not merged.
 func (r *run[B]) readStretches(ctx context.Context) error {
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(r.Workers)

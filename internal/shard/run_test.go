@@ -33,7 +33,7 @@ func (b *fakeBlock) Decode() {
 			runtime.Gosched()
 		}
 		hash := ev.Key.Hash(7)
-		ev.Hash, ev.Shard = uint32(hash), flow.ShardOf(hash, b.workers)
+		ev.Hash, ev.Shard = uint32(hash), ev.Key.Shard(b.workers)
 		b.events = append(b.events, ev)
 	}
 	if rand.IntN(8) == 0 {
@@ -49,6 +49,7 @@ func (b *fakeBlock) Events() []flow.Event { return b.events }
 // is ordered, and its turn is checked.
 type fakeStretch struct {
 	events []flow.Event
+	size   int // of blocks, in events; 0: random
 	next   int
 	number int
 	fail   error
@@ -73,6 +74,9 @@ func (s *fakeStretch) Read(_ context.Context, b *fakeBlock) error {
 		return io.EOF
 	}
 	n := min(1+rand.IntN(40), len(s.events)-s.next)
+	if s.size > 0 {
+		n = min(s.size, len(s.events)-s.next)
+	}
 	fb.raw = append(fb.raw[:0], s.events[s.next:s.next+n]...)
 	at := s.next
 	s.next += n

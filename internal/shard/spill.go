@@ -25,78 +25,71 @@ type Keeper interface {
 // nothing: most of its memory was reserved and never touched.
 const LeastSpill = 6 << 20
 
-// bytes is the memory of all tables of the worker, in bytes.
-func (w *worker[B]) bytes() int64 {
-	n := w.handed.Load()
-	if w.merged != nil {
-		n += w.merged.Bytes()
+// A quota says how the share of a worker is divided among its tables. The
+// medians of large sessions depend on where spilling cuts them, so the same run
+// must cut them at the same packets every time, whatever the scheduler does: a
+// quota follows from the Config alone, and whether a table is spilled from its
+// own events alone.
+type quota struct {
+	window  int   // how many stretches may be begun and not merged or kept
+	stretch int64 // bytes that the table of a stretch may use; 0: no limit
+	merged  int64 // bytes that the merged table may use; 0: no limit
+}
+
+// quota divides the share. Where that is small, fewer stretches are read side
+// by side, so that each table may grow beyond LeastSpill.
+func (c *Config[B]) quota() quota {
+	q := quota{window: 2 * c.Workers}
+	if c.Share == 0 {
+		return q
 	}
-	for _, t := range w.open {
-		n += t.Bytes()
+	if c.LeastSpill > 0 {
+		q.window = int(max(1, min(int64(q.window), c.Share/2/c.LeastSpill)))
 	}
-	for _, t := range w.spare {
-		n += t.Bytes()
+	most := int64(q.window)
+	switch {
+	case c.Separate:
+		q.stretch = c.Share / most
+	case len(c.Stretches) == 1:
+		q.stretch, q.merged = c.Share, c.Share
+	default:
+		q.stretch, q.merged = c.Share/2/most, c.Share/2
 	}
-	return n
+	q.stretch, q.merged = max(1, q.stretch), max(1, q.merged)
+	return q
 }
 
 // mergedTable stands for the merged table where a stretch is named by its
 // index.
 const mergedTable = -1
 
-// largest returns the largest table of more than least bytes and the stretch
-// that it belongs to, or mergedTable. It returns nil where there is none.
-func (w *worker[B]) largest(least int64) (stretch int, t *agg.Table) {
-	most := least
-	for i, o := range w.open {
-		if b := o.Bytes(); b > most || b == most && t != nil && i < stretch {
-			stretch, t, most = i, o, b
-		}
-	}
-	if w.merged != nil && w.merged.Bytes() > most {
-		return mergedTable, w.merged
-	}
-	return stretch, t
-}
-
-// makeRoom keeps the tables within the share. It is called once a block.
+// makeRoom keeps a table within its quota. It is called once a block for the
+// table of a stretch, and once a merge for the merged table.
 //
-// Once half of the share is used, the sessions of the largest table that have
-// ended are spilled, if there is an idle time-out (agg.Table.Evict). Where that
-// is not enough, the largest table is spilled whole: sessions that go on are
-// joined with their later packets when the spilled tables are merged.
-func (w *worker[B]) makeRoom(ctx context.Context, r *run[B]) error {
-	if r.Share == 0 || w.bytes() <= r.Share/2 {
-		return nil
+// Once half of the quota is used, the sessions of the table that have ended are
+// spilled, if there is a rule that ends them (agg.Table.Evict). Where that is
+// not enough, the whole table is spilled and released, which makeRoom reports;
+// sessions that go on are joined with their later packets when spilled tables
+// are merged.
+func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg.Table) (spilled bool, err error) {
+	limit := r.quota.stretch
+	if stretch == mergedTable {
+		limit = r.quota.merged
 	}
-	if err := w.evict(ctx, r); err != nil {
-		return err
+	if limit == 0 {
+		return false, nil
 	}
-	if w.bytes() <= r.Share {
-		return nil
+	limit = max(limit, r.LeastSpill)
+	if t.Used() <= limit/2 {
+		return false, nil
 	}
-	for _, t := range w.spare {
-		t.Release()
+	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }); err != nil {
+		return false, err
 	}
-	w.spare = nil
-	stretch, t := w.largest(r.LeastSpill)
-	switch {
-	case t == nil || w.bytes() <= r.Share:
-		return nil
-	case stretch == mergedTable:
-		return w.spillMerged(ctx, r)
+	if t.Used() <= limit {
+		return false, nil
 	}
-	w.open[stretch] = agg.NewTable(w.options)
-	return w.spill(ctx, r, stretch, t)
-}
-
-// evict spills the sessions of the largest table that have ended.
-func (w *worker[B]) evict(ctx context.Context, r *run[B]) error {
-	stretch, t := w.largest(r.LeastSpill)
-	if t == nil {
-		return nil
-	}
-	return t.Evict(func() error { return w.store(ctx, r, stretch, t) })
+	return true, w.spill(ctx, r, stretch, t)
 }
 
 // store gives the sessions of a table to the keeper.
@@ -143,10 +136,7 @@ func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.T
 // keep hands the table of a stretch over to the keeper, which is called once
 // the last worker has done so.
 func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
-	if t := w.open[s.index]; t != nil {
-		w.handed.Add(t.Bytes())
-		s.tables[w.index] = t
-	}
+	s.tables[w.index] = w.open[s.index]
 	delete(w.open, s.index)
 	delete(w.spills, s.index)
 	if s.pending.Add(-1) > 0 {
@@ -154,9 +144,8 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	}
 	r.keeping.Go(func() {
 		err := r.Keeper.Keep(ctx, s.index, s.tables)
-		for i, t := range s.tables {
+		for _, t := range s.tables {
 			if t != nil {
-				r.workers[i].handed.Add(-t.Bytes())
 				t.Release()
 			}
 		}

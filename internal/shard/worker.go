@@ -2,7 +2,6 @@ package shard
 
 import (
 	"context"
-	"sync/atomic"
 
 	"pcapbatch/internal/agg"
 )
@@ -20,10 +19,9 @@ type worker[B Block] struct {
 
 	// The others are for spill.go.
 
-	mergedFrom int          // index of the first stretch in merged
-	spills     map[int]int  // how many tables were spilled, by stretch
-	spilled    bool         // a table was spilled
-	handed     atomic.Int64 // bytes of the tables that were handed to the keeper
+	mergedFrom int         // index of the first stretch in merged
+	spills     map[int]int // how many tables were spilled, by stretch
+	spilled    bool        // a table was spilled
 }
 
 // consume updates tables with the blocks of its queue until that is closed.
@@ -37,8 +35,7 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 		case task.end:
 			w.end(ctx, task.stretch, r)
 		default:
-			w.update(task)
-			r.check(w.makeRoom(ctx, r))
+			r.check(w.update(ctx, r, task))
 		}
 		if task.pending.Add(-1) == 0 {
 			if task.end {
@@ -53,10 +50,10 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 }
 
 // update adds the worker's events of a block to the table of their stretch.
-func (w *worker[B]) update(task *blockTask[B]) {
+func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) error {
 	order := task.order[task.first[w.index]:task.first[w.index+1]]
 	if len(order) == 0 {
-		return
+		return nil
 	}
 	i := task.stretch.index
 	t := w.open[i]
@@ -65,6 +62,11 @@ func (w *worker[B]) update(task *blockTask[B]) {
 		w.open[i] = t
 	}
 	t.Update(task.block.Events(), order)
+	spilled, err := w.makeRoom(ctx, r, i, t)
+	if spilled {
+		w.open[i] = agg.NewTable(w.options)
+	}
+	return err
 }
 
 // end merges the stretch, if all before it are merged, and those that waited
@@ -105,9 +107,15 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 		w.merged.Merge(t)
 		t.Reset()
 		w.spare = append(w.spare, t)
-		return w.makeRoom(ctx, r)
 	}
-	return nil
+	if w.merged == nil {
+		return nil
+	}
+	spilled, err := w.makeRoom(ctx, r, mergedTable, w.merged)
+	if spilled {
+		w.merged = nil
+	}
+	return err
 }
 
 // table returns an empty table.

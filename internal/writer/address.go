@@ -1,18 +1,26 @@
 package writer
 
-import "net/netip"
+import (
+	"encoding/binary"
+	"net/netip"
+)
 
 // putAddress writes the text of an address: dotted decimal for IPv4, RFC 5952
 // for IPv6.
-func putAddress(b []byte, n int, version uint8, a *[16]byte) int {
-	if version != 4 {
-		return len(netip.AddrFrom16(*a).AppendTo(b[:n]))
+func putAddress(b []byte, n int, v Value) int {
+	if v.Version != 4 {
+		var a [16]byte
+		binary.BigEndian.PutUint64(a[:8], v.Hi)
+		binary.BigEndian.PutUint64(a[8:], v.Lo)
+		return len(netip.AddrFrom16(a).AppendTo(b[:n]))
 	}
-	n = putOctet(b, n, a[0])
-	for _, octet := range a[1:4] {
-		b[n] = '.'
-		n = putOctet(b, n+1, octet)
-	}
+	n = putOctet(b, n, byte(v.Hi>>56))
+	b[n] = '.'
+	n = putOctet(b, n+1, byte(v.Hi>>48))
+	b[n] = '.'
+	n = putOctet(b, n+1, byte(v.Hi>>40))
+	b[n] = '.'
+	n = putOctet(b, n+1, byte(v.Hi>>32))
 	return n
 }
 

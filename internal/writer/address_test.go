@@ -1,6 +1,7 @@
 package writer
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"testing"
 )
@@ -12,7 +13,9 @@ func TestPutAddress(t *testing.T) {
 		if version == 4 {
 			want = netip.AddrFrom4([4]byte(a[:4])).String()
 		}
-		got := written(t, func(b []byte, n int) int { return putAddress(b, n, version, &a) })
+		got := written(t, func(b []byte, n int) int {
+			return putAddress(b, n, Value{binary.BigEndian.Uint64(a[:8]), binary.BigEndian.Uint64(a[8:]), version})
+		})
 		if got != want {
 			t.Fatalf("%v: %s, want %s", a, got, want)
 		}

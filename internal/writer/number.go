@@ -138,6 +138,13 @@ func putUint128(b []byte, n int, hi, lo uint64) int {
 	return n + 19
 }
 
+// putHalves writes hi<<64|lo halves. Requires: below 2^65.
+func putHalves(b []byte, n int, hi, lo uint64) int {
+	n = putUint(b, n, hi<<63|lo>>1)
+	b[n], b[n+1] = '.', '0'+byte(lo&1)*5
+	return n + 2
+}
+
 // putZero writes the decimals of a whole number.
 func putZero(b []byte, n int) int {
 	b[n], b[n+1] = '.', '0'

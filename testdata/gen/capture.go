@@ -89,11 +89,32 @@ type byteOrder interface {
 type pcapFormat struct {
 	bigEndian bool
 	nano      bool
-	kuznetzov bool   // Alexey Kuznetzov's patch of libpcap: record headers of 24 bytes
+	kuznetzov bool // Alexey Kuznetzov's patch of libpcap: record headers of 24 bytes
+	aix       bool // AIX: nanoseconds under the usual magic number
+	form      headerForm
 	minor     uint16 // version 2.minor; 0 stands for 4. 2 swaps the length fields, 3 may
 	link      uint32
 	snaplen   uint32
 }
+
+// headerForm is what stands behind the usual fields of a record header.
+type headerForm int
+
+const (
+	byMagic  headerForm = iota // nothing, or Kuznetzov's third form under his magic number
+	ss990417                   // interface index, EtherType, packet type, padding
+	ss990915                   // the same, and four bytes of two processors and padding
+	nokia                      // four bytes whose meaning is not known
+)
+
+// with is f with record headers of another form.
+func (f pcapFormat) with(form headerForm) pcapFormat {
+	f.form = form
+	return f
+}
+
+// aixEthernet is the interface type of Ethernet (RFC 1573).
+const aixEthernet = 6
 
 func (f pcapFormat) order() byteOrder {
 	if f.bigEndian {
@@ -124,7 +145,7 @@ func (f pcapFormat) header() []byte {
 
 func (f pcapFormat) record(r record) []byte {
 	unit := int64(time.Microsecond)
-	if f.nano {
+	if f.nano || f.aix {
 		unit = 1
 	}
 	kept, wire := uint32(len(r.data)), uint32(r.wire)
@@ -133,8 +154,13 @@ func (f pcapFormat) record(r record) []byte {
 	}
 	o := f.order()
 	b := words(o, nil, uint32(r.ns/1e9), uint32(r.ns%1e9/unit), kept, wire)
-	if f.kuznetzov { // interface index, ethertype, packet type, padding
+	if f.form == nokia {
+		b = append(b, 0x9f, 0xbf, 0xb6, 0x01)
+	} else if f.kuznetzov || f.form != byMagic {
 		b = append(o.AppendUint16(words(o, b, 2), 0x0800), 0, 0)
+	}
+	if f.form == ss990915 {
+		b = append(b, 0, 0, 0, 0)
 	}
 	return append(b, r.data...)
 }

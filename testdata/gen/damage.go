@@ -31,6 +31,11 @@ func damages() []story {
 		{file: "pcapng-unknown-major.pcapng", text: "two packets, then a section of major version 2", capture: unknownMajor(), tshark: asDamaged},
 		{file: "pcapng-cut-option-list.pcapng", text: "two packets, then an interface whose option is longer than its block", capture: cutOptions(), tshark: asDamaged},
 		{file: "pcapng-zero-length-block.pcapng", text: "two packets, then a block of length 0", capture: zeroLengthBlock(), tshark: asDamaged},
+		{file: "pcapng-broken-packet-options.pcapng", text: "six packets, the second with an option longer than its block: all six count, and the capture is reported as damaged", capture: brokenOptions(), tshark: unread},
+		{file: "pcapng-unpadded-length.pcapng", text: "six packets, the third in a block whose length does not count its padding: read with a warning", capture: unpaddedLength(), tshark: unread},
+		{file: "zeros-at-the-end.pcap", text: "six records, then 4 096 zeros", capture: x.damaged(6, cat(x.data, make([]byte, 4096))), tshark: unread},
+		{file: "garbage-at-the-end.pcap", text: "six records, then text", capture: x.damaged(6, cat(x.data, []byte("this is not a record, nor is it a capture\n"))), tshark: unread},
+		{file: "wire-length-below-capture-length.pcap", text: "six records, the second with a wire length of 0: the capture length is taken", capture: noWireLength(x), tshark: unread},
 		{file: "gzip-cut.pcap.gz", text: "six records, gzip whose last 6 bytes are missing", capture: x, pack: shortened(gzipped, 6), tshark: unread},
 		{file: "gzip-bad-checksum.pcap.gz", text: "six records, gzip whose checksum is wrong", capture: x, pack: badChecksum, tshark: unread},
 		{file: "nested-compression.pcap.gz.zst", text: "gzip inside zstd: refused", capture: capture{data: x.data}, pack: gzipInZstd, tshark: unread},
@@ -131,4 +136,40 @@ func gzipInZstd(data []byte) ([]byte, error) {
 		return nil, err
 	}
 	return zstandard(b)
+}
+
+// brokenOptions has a packet whose comment claims to be longer than its block.
+func brokenOptions() capture {
+	w := newPcapng(binary.LittleEndian)
+	w.iface(linkEthernet, snaplenWhole, nil)
+	w.micro(0, few()[:2]...)
+	// The comment of the last packet: code, length, 9 bytes and padding, then
+	// the end mark and the length of the block.
+	binary.LittleEndian.PutUint16(w.buf[len(w.buf)-4-4-12-2:], 400)
+	w.micro(0, few()[2:]...)
+	return w.capture()
+}
+
+// unpaddedLength has a block whose two lengths leave out its padding.
+func unpaddedLength() capture {
+	w := newPcapng(binary.LittleEndian)
+	w.iface(linkEthernet, snaplenWhole, nil)
+	w.micro(0, few()[:2]...)
+	begin := len(w.buf)
+	r := few()[2]
+	ticks := uint64(r.ns / int64(time.Microsecond))
+	head := words(w.o, nil, 0, uint32(ticks>>32), uint32(ticks), uint32(len(r.data)), uint32(r.wire))
+	w.block(blockEnhanced, cat(head, pad4(r.data)))
+	unpadded := uint32(12 + len(head) + len(r.data))
+	binary.LittleEndian.PutUint32(w.buf[begin+4:], unpadded)
+	binary.LittleEndian.PutUint32(w.buf[len(w.buf)-4:], unpadded)
+	w.records = append(w.records, r)
+	w.micro(0, few()[3:]...)
+	return w.capture()
+}
+
+func noWireLength(x capture) capture {
+	c := x.damaged(6, x.data)
+	binary.LittleEndian.PutUint32(c.data[recordOffset(x, 1)+12:], 0)
+	return c
 }

@@ -12,19 +12,22 @@ import (
 
 // IP protocol numbers (IANA).
 const (
-	protoICMP    = 1
-	protoIPIP    = 4
-	protoTCP     = 6
-	protoUDP     = 17
-	protoDCCP    = 33
-	protoIPv6    = 41
-	protoFrag6   = 44
-	protoGRE     = 47
-	protoAH      = 51
-	protoICMP6   = 58
-	protoDstOpts = 60
-	protoSCTP    = 132
-	protoUDPLite = 136
+	protoICMP     = 1
+	protoIPIP     = 4
+	protoTCP      = 6
+	protoUDP      = 17
+	protoDCCP     = 33
+	protoIPv6     = 41
+	protoFrag6    = 44
+	protoGRE      = 47
+	protoAH       = 51
+	protoICMP6    = 58
+	protoDstOpts  = 60
+	protoEtherIP  = 97
+	protoSCTP     = 132
+	protoUDPLite  = 136
+	protoMPLS     = 137
+	protoEthernet = 143
 )
 
 // TCP flags (RFC 9293, section 3.1).

@@ -39,7 +39,7 @@ func (s story) build() (capture, error) {
 // stories lists all files, in the order of the README.
 func stories() []story {
 	var all []story
-	for _, group := range [][]story{formats(), compressions(), damages(), times(), networks(), linkTypes(), tunnels()} {
+	for _, group := range [][]story{formats(), compressions(), joins(), damages(), times(), networks(), linkTypes(), tunnels()} {
 		all = append(all, group...)
 	}
 	return all
@@ -56,6 +56,7 @@ func formats() []story {
 	usBE.bigEndian, nsLE.nano, modified.kuznetzov = true, true, true
 	nsBE.bigEndian, nsBE.nano = true, true
 	v22.minor, v22.snaplen, v23.minor, v23.snaplen = 2, 96, 3, 96
+	aix := pcapFormat{bigEndian: true, aix: true, minor: 2, link: aixEthernet}
 	little, big := binary.LittleEndian, binary.BigEndian
 	return []story{
 		{file: "example.pcap", text: "the README's example: two DNS look-ups, a web download with an idle time of 7.5 s, five pings, an IPv6 download, and the ARP and neighbour discovery before them", capture: ether.file(x...), layers: "eth:ethertype:ip:tcp:http"},
@@ -65,6 +66,10 @@ func formats() []story {
 		{file: "pcap-v2.2.pcap", text: "the example's packets cut to 96 bytes; version 2.2, where wire length and capture length stand in swapped order", capture: v22.file(short...)},
 		{file: "pcap-v2.3.pcap", text: "as pcap-v2.2.pcap, but version 2.3: the lengths of the records at even microseconds are swapped", capture: v23.file(short...)},
 		{file: "pcap-kuznetzov.pcap", text: "the example's packets; Kuznetzov's modified format, record headers of 24 bytes", capture: modified.file(x...)},
+		{file: "pcap-ss990417.pcap", text: "the example's packets; Kuznetzov's first modified format: record headers of 24 bytes under the usual magic number", capture: ether.with(ss990417).file(x...)},
+		{file: "pcap-ss990915.pcap", text: "the example's packets; Kuznetzov's second modified format: record headers of 28 bytes", capture: modified.with(ss990915).file(x...)},
+		{file: "pcap-nokia.pcap", text: "the example's packets; Nokia IPSO: record headers of 20 bytes under the usual magic number", capture: usBE.with(nokia).file(x...)},
+		{file: "pcap-aix.pcap", text: "the example's packets; AIX: version 2.2, big-endian, interface types in place of link types, nanoseconds", capture: aix.file(x...)},
 		{file: "pcapng-le.pcapng", text: "the example's packets; pcapng, little-endian, options on every block", capture: pcapngPlain(little, x)},
 		{file: "pcapng-be.pcapng", text: "the example's packets; pcapng, big-endian", capture: pcapngPlain(big, x)},
 		{file: "pcapng-two-sections.pcapng", text: "two sections, little-endian with Ethernet, big-endian with raw IP; one session, 4 packets 1 s apart", capture: twoSections()},
@@ -85,8 +90,9 @@ func compressions() []story {
 	list := []story{
 		{file: "gzip.pcap.gz", text: note("gzip, one member with its file name"), pack: gzipped},
 		{file: "gzip-two-members.pcap.gz", text: note("gzip, two members, cut in the middle of a record"), pack: halves(gzipped)},
-		{file: "gzip-trailing-garbage.pcap.gz", text: note("gzip, text behind the member: a warning"), pack: followed(gzipped, garbage), tshark: asDamaged},
-		{file: "gzip-trailing-zeros.pcap.gz", text: note("gzip, 512 zeros behind the member, as tapes leave them"), pack: followed(gzipped, make([]byte, 512)), tshark: asDamaged},
+		{file: "gzip-trailing-garbage.pcap.gz", text: "gzip of example.pcap, and text after the member: damage, after every packet was read", pack: followed(gzipped, garbage), tshark: asDamaged},
+		{file: "gzip-trailing-zeros.pcap.gz", text: "gzip of example.pcap, and 512 zeros after the member: damage, after every packet was read", pack: followed(gzipped, make([]byte, 512)), tshark: asDamaged},
+		{file: "gzip-trailing-padding.pcap.gz", text: note("gzip, filled up with zeros to a multiple of 512 bytes, as tapes are"), pack: filled(gzipped), tshark: asDamaged},
 		{file: "gzip-under-another-name.pcap", text: note("gzip, under the name of a plain capture"), pack: gzipped},
 		{file: "bgzf.pcap.gz", text: note("BGZF: gzip in blocks of 3 000 bytes that say how long they are"), pack: bgzf},
 		{file: "zstd.pcap.zst", text: note("zstd, one frame"), pack: zstandard},
@@ -163,6 +169,12 @@ func linkTypes() []story {
 		{file: "80211.pcap", text: "802.11 data, QoS data, 4-address data, a beacon (not IP) and an encrypted frame; " + rest, capture: pcap(link80211, wireless(nil)...), layers: "wlan:llc:ip:udp"},
 		{file: "80211-radiotap.pcap", text: "the same behind a radiotap header of 9 bytes", capture: radiotap(), layers: "radiotap:wlan_radio:wlan:llc:ip:udp"},
 		{file: "80211-ppi.pcap", text: "the same behind a PPI header", capture: ppi(), layers: "ppi:wlan_radio:wlan:llc:ip:udp"},
+		{file: "80211-amsdu.pcap", text: "two 802.11 frames of several packets: IPv4, ARP and IPv6 with a check sequence behind them; IPv4 and one whose length is wrong; two sessions, 3 packets", capture: aggregated(), layers: "wlan:llc:ip:udp:data:llc:arp:llc:ipv6:udp"},
+		{file: "slip.pcap", text: "SLIP; " + rest, capture: slip(), tshark: unread},
+		{file: "ipoib.pcap", text: "IP over InfiniBand; " + rest, capture: ipoib(), layers: "ipoib:ip:udp"},
+		{file: "dsa.pcap", text: "Ethernet with the tag of a Marvell switch; " + rest, capture: dsa(), tshark: unread},
+		{file: "edsa.pcap", text: "the same tag behind an EtherType; " + rest, capture: edsa(), tshark: unread},
+		{file: "erf-in-pcap.pcap", text: "records of ERF in pcap, with Ethernet and with IP; " + rest, capture: erfInPcap(), tshark: number},
 		{file: "enc.pcap", text: "OpenBSD's IPsec interface; " + rest, capture: enc(), layers: "enc:ip:udp"},
 		{file: "pflog.pcap", text: "OpenBSD's packet filter log; " + rest, capture: pflog(), layers: "pflog:ip:udp"},
 		{file: "nflog.pcap", text: "Linux netfilter log, a prefix before the packet; " + rest, capture: nflog(), layers: "nflog:ip:udp"},
@@ -174,6 +186,8 @@ func tunnels() []story {
 	return []story{
 		{file: "mpls.pcap", text: "two MPLS labels before IP, other labels for IPv6; one IPv4 and one IPv6 session", capture: mpls(), layers: "eth:ethertype:mpls:ip:udp"},
 		{file: "mpls-pseudowire.pcap", text: "Ethernet in MPLS, with a control word, and without one and with a VLAN tag; one session", capture: mplsPseudowire(), layers: "mpls:pwethheuristic:pwethcw:eth:ethertype:ip:udp"},
+		{file: "pseudowires.pcap", text: "Ethernet in MPLS without a control word, to MAC addresses that begin like IP headers; one IPv4 and one IPv6 session", capture: pseudowires(), tshark: number},
+		{file: "shims.pcap", text: "TPIDs 0x9200, 0x9300, 0x8200, E-TAG, HSR, time stamps of Arista, a Marvell tag, LLC behind 0x8870; one IPv4 and one IPv6 session", capture: shims(), layers: "eth:ethertype:etag:ethertype:ipv6:udp"},
 		{file: "pppoe.pcap", text: "PPPoE session frames and a discovery frame, which is not IP; one IPv4 and one IPv6 session", capture: pppoe(), layers: "eth:ethertype:pppoes:ppp:ip:udp"},
 		{file: "gre.pcap", text: "GRE: plain; with checksum, key and sequence number; with a transparent Ethernet frame", capture: gre(), layers: "eth:ethertype:ip:gre:ip:udp"},
 		{file: "erspan.pcap", text: "ERSPAN types I, II and III", capture: erspan(), layers: "gre:erspan:eth:ethertype:ip:udp"},
@@ -185,6 +199,9 @@ func tunnels() []story {
 		{file: "ip-in-ip.pcap", text: "IPv4 in IPv4", capture: ipInIP(), layers: "eth:ethertype:ip:ip:udp"},
 		{file: "6in4.pcap", text: "IPv6 in IPv4", capture: sixInFour(), layers: "eth:ethertype:ip:ipv6:udp"},
 		{file: "4in6.pcap", text: "IPv4 in IPv6", capture: fourInSix(), layers: "eth:ethertype:ipv6:ip:udp"},
+		{file: "ip-tunnels.pcap", text: "EtherIP, MPLS in IP, Ethernet as an IP protocol, EoIP in GRE; one session inside", capture: ipTunnels(), layers: "eth:ethertype:ip:etherip:eth:ethertype:ip:udp"},
+		{file: "udp-tunnels.pcap", text: "VXLAN-GPE, and VXLAN on its port; Ethernet in GTP-U; TZSP; CAPWAP with Ethernet and with 802.11; MPLS and GRE in UDP; one session inside", capture: udpTunnels(), layers: "udp:tzsp:eth:ethertype:ip:udp"},
+		{file: "no-tunnels.pcap", text: "what lies on the ports of tunnels and is none: DNS answers, VXLAN by its source port, a packet longer than its datagram", capture: noTunnels(), tshark: number},
 		{file: "nested-tunnels.pcap", text: "VXLAN in IPv4 in GRE in IPv6", capture: nested(), layers: "eth:ethertype:ipv6:gre:ip:udp:vxlan:eth:ethertype:ip:udp"},
 	}
 }

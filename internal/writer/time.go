@@ -1,0 +1,51 @@
+package writer
+
+// appendTime appends a time in ns since the epoch as RFC 3339 text, in UTC and
+// with nine decimals. Times of an int64 are in the years 1677 to 2262.
+func appendTime(dst []byte, ns int64) []byte {
+	const perDay = 86_400_000_000_000
+	days := ns / perDay
+	rest := ns - days*perDay
+	if rest < 0 {
+		days--
+		rest += perDay
+	}
+	year, month, day := civil(days)
+	sec := uint64(rest) / 1e9
+	frac := uint64(rest) - sec*1e9
+	var b [32]byte
+	put4(b[:], 0, uint64(year))
+	b[4], b[7], b[10], b[13], b[16], b[19] = '-', '-', 'T', ':', ':', '.'
+	put2(b[:], 5, uint64(month))
+	put2(b[:], 8, uint64(day))
+	put2(b[:], 11, sec/3600)
+	put2(b[:], 14, sec/60%60)
+	put2(b[:], 17, sec%60)
+	put4(b[:], 20, frac/1e5)
+	b[24] = byte('0' + frac/1e4%10)
+	put4(b[:], 25, frac%1e4)
+	b[29] = 'Z'
+	return append(dst, b[:30]...)
+}
+
+// civil returns the date of a day, counted from 1970-01-01, in the Gregorian
+// calendar (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
+// civil_from_days).
+func civil(days int64) (year, month, day int64) {
+	z := days + 719_468 // days since 0000-03-01
+	era := z / 146_097
+	doe := z - era*146_097
+	yoe := (doe - doe/1460 + doe/36_524 - doe/146_096) / 365
+	doy := doe - (365*yoe + yoe/4 - yoe/100)
+	mp := (5*doy + 2) / 153
+	day = doy - (153*mp+2)/5 + 1
+	month = mp + 3
+	if month > 12 {
+		month -= 12
+	}
+	year = yoe + era*400
+	if month <= 2 {
+		year++
+	}
+	return year, month, day
+}
