@@ -8,9 +8,9 @@ import (
 	"os"
 )
 
-// runFloor is the command floor: the least that any program must do to find
-// the packets of a capture. It reads blocks of 1 MiB and steps from record
-// header to record header. It knows the captures that gen writes and no others.
+// runFloor is the command floor: the least work that finds all packets of a
+// capture. It reads 1 MiB at a time and steps from record header to record
+// header. It can read only captures that gen writes.
 func runFloor(args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("floor", stderr)
 	if err := flags.Parse(args); err != nil {
@@ -29,7 +29,7 @@ func runFloor(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// walkTotals is what a walk over record headers learns.
+// walkTotals is what a walk over the record headers counts.
 type walkTotals struct{ packets, wireBytes int64 }
 
 func walkFile(path string, total *walkTotals) error {

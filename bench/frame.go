@@ -118,7 +118,8 @@ func (f *frame) putIPv6(b []byte, length int) {
 	binary.BigEndian.PutUint32(b[36:], f.to.host)
 }
 
-// headerChecksum is the Internet checksum (RFC 1071) of an even number of bytes.
+// headerChecksum is the Internet checksum (RFC 1071) of an even number of
+// bytes.
 func headerChecksum(b []byte) uint16 {
 	var sum uint32
 	for ; len(b) > 0; b = b[2:] {

@@ -23,7 +23,7 @@ type baselineRow struct {
 }
 
 // attempts is how often a row is measured before it counts as worse: a
-// regression is there every time, a disturbance of the machine is not.
+// regression shows every time, a disturbance of the machine does not.
 const attempts = 3
 
 // runGate is the command gate. A row fails when its CPU ratio is worse than
@@ -87,7 +87,8 @@ type gate struct {
 	out         io.Writer
 }
 
-// run measures every row of the baseline. The error is errWorse if one of them is.
+// run measures every row of the baseline. The error is errWorse if one of them
+// is.
 func (g *gate) run() ([]result, error) {
 	var (
 		results []result

@@ -57,7 +57,8 @@ func baselineFile(t *testing.T, change func(*baseline)) []string {
 	return args
 }
 
-// setRatios makes every measurement of the fake program better or worse than the baseline.
+// setRatios makes every measurement of the fake program better or worse than
+// the baseline.
 func setRatios(ratio float64) func(*baseline) {
 	return func(b *baseline) {
 		for i := range b.Rows {
@@ -161,7 +162,8 @@ func TestPeers(t *testing.T) {
 	}
 }
 
-// TestPeerWithoutResultHasFailed: a peer that ends well and writes nothing is not measured.
+// TestPeerWithoutResultHasFailed: a peer that ends well and writes nothing is
+// not measured.
 func TestPeerWithoutResultHasFailed(t *testing.T) {
 	self, dir := fake(t, "silent"), dataDir(t)
 	t.Setenv("BENCH_NFPCAPD", self)

@@ -39,7 +39,8 @@ func runGen(args []string, stdout, stderr io.Writer) error {
 	return nil
 }
 
-// writeCapture writes the capture KIND.pcap, or KIND-00.pcap and so on, into dir.
+// writeCapture writes the capture KIND.pcap, or KIND-00.pcap and so on, into
+// dir.
 func writeCapture(k kind, scale float64, seed uint64, split int64, dir string) (genTotals, error) {
 	files := newPcapFiles(dir, k.name, split, scaled(k.packets, scale))
 	total, err := generate(k, scale, seed, files)

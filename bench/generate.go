@@ -4,7 +4,8 @@ import "math"
 
 // recordSink takes generated packets in the order of their time.
 type recordSink interface {
-	// record returns space for one packet of wireBytes bytes, valid until the next call.
+	// record returns space for one packet of wireBytes bytes, valid until the
+	// next call.
 	record(ns int64, wireBytes int) ([]byte, error)
 }
 
@@ -68,8 +69,8 @@ func scaled(n int64, scale float64) int64 {
 	return max(1, int64(math.Round(float64(n)*scale)))
 }
 
-// startElephant makes the great session: a bulk transfer over TCP. Its serial
-// is one that the others do not reach.
+// startElephant makes the session that has most packets of the capture: a bulk
+// transfer over TCP. No other session has its serial number.
 func (g *generator) startElephant() {
 	const serial = 60000*65000 - 1
 	g.great.left = 1 << 62
@@ -128,7 +129,7 @@ func (g *generator) start() {
 	g.startNs += int64(g.rng.below(2 * g.everyNs))
 }
 
-// sendGreat sends the elephant's packets of the time up to ns.
+// sendGreat sends the elephant's packets up to the time ns.
 func (g *generator) sendGreat(ns int64) error {
 	step := (ns - g.nowNs) / (g.kind.burst + 1)
 	from := g.nowNs
@@ -197,7 +198,7 @@ func (g *generator) payloadSize(s *session, f *frame, answer bool) int {
 	return int(g.rng.below(s.small))
 }
 
-// flags are those of the session's next TCP packet: an opening, data, an end.
+// flags returns the TCP flags of the session's next packet: SYN, data or FIN.
 func (k *kind) flags(s *session) byte {
 	switch {
 	case s.sent == 0:

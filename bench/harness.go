@@ -21,7 +21,7 @@ type harness struct {
 // that the CSV goes to the same disk and not to a file system in memory.
 func (h *harness) scratch() (string, error) { return os.MkdirTemp(h.data, ".out-") }
 
-// batchArgv is the program under test with the captures.
+// batchArgv is the command line of the program under test.
 func (h *harness) batchArgv(csv string, captures []string, more ...string) []string {
 	argv := append([]string{h.batch, "extract", "-q", "-o", csv}, more...)
 	return append(argv, captures...)
@@ -65,7 +65,7 @@ func (h *harness) measure(r row) (result, error) {
 	return res, nil
 }
 
-// job is a row with its names resolved.
+// job has the paths and the reference program of a row.
 type job struct {
 	captures, plain []string
 	against         []string
@@ -139,10 +139,11 @@ type turn struct {
 	samples *[]sample
 }
 
-// round takes one sample of each process.
+// round runs each process once and takes a sample of it.
 func (h *harness) round(turns []turn, csv string) error {
 	for _, t := range turns {
-		// Freeing the old file's pages is no part of the program's work.
+		// The old output is removed first: freeing its pages is not the
+		// program's work.
 		if err := os.Remove(csv); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}

@@ -13,7 +13,8 @@ import (
 	"testing/iotest"
 )
 
-// smallCapture is a capture with packets of these lengths, the wire 3 bytes longer.
+// smallCapture is a capture with packets of these lengths, the wire 3 bytes
+// longer.
 func smallCapture(lengths ...int) []byte {
 	b := make([]byte, fileHeaderSize)
 	binary.LittleEndian.PutUint32(b, pcapMagicNs)
@@ -200,7 +201,8 @@ func TestWrongWorkIsNotMeasured(t *testing.T) {
 	}
 }
 
-// TestFailedRowLeavesTheOthers: the fake program cannot read what is not a capture.
+// TestFailedRowLeavesTheOthers: the fake program cannot read what is not a
+// capture.
 func TestFailedRowLeavesTheOthers(t *testing.T) {
 	self, dir := fake(t, "good"), dataDir(t)
 	if err := os.WriteFile(filepath.Join(dir, "mix.pcap"), bytes.Repeat([]byte("no capture "), 9), 0o644); err != nil {

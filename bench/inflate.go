@@ -32,7 +32,7 @@ var gunzippers = []gunzipper{
 	{"gzip", []string{"gzip", "-dc"}, 1},
 }
 
-// inflateFiles are what they decompress, below the data directory.
+// inflateFiles are the files to decompress, below the data directory.
 var inflateFiles = []string{"quarter/mix.pcap.gz", "text.gz", "random.gz"}
 
 // runInflate is the command inflate: gzip decoders alone, each in turn with

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// machine says where and from what a measurement comes.
+// machine describes the machine and the program of a measurement.
 type machine struct {
 	CPU     string `json:"cpu"`
 	CPUs    int    `json:"cpus"` // that this process may use

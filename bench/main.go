@@ -1,12 +1,13 @@
-// Command bench measures the program as its users run it: it makes captures
+// Command bench measures the program as its users run it: it generates captures
 // that look like traffic, runs the built binary on them as a process, and
-// compares it with the floor, with a committed baseline, and with other
-// programs that turn captures into flows.
+// compares it with a walk over the record headers (the floor), with a committed
+// baseline, and with other programs that turn captures into flows.
 //
 // The Makefile calls it; README.md says what every row means. It runs one
-// measured process at a time, imports nothing of the program but package
-// inflate, which has a table of its own, keeps only buffers of a fixed size in memory, and never judges an absolute time: the
-// gate compares ratios to a floor taken in the same run.
+// measured process at a time and keeps only buffers of a fixed size in memory.
+// Of the program it imports package inflate, which is measured by itself too.
+// It never judges an absolute time: the gate compares ratios to a floor that
+// was measured in the same run.
 package main
 
 import (
@@ -17,10 +18,10 @@ import (
 	"os"
 )
 
-// errWorse says that the gate found a regression.
+// errWorse is the error where the gate found a regression.
 var errWorse = errors.New("worse than the baseline")
 
-// command is one subcommand. run gets the arguments behind its name.
+// command is one subcommand. run gets the arguments after its name.
 type command struct {
 	name, about string
 	run         func(args []string, stdout, stderr io.Writer) error
@@ -42,7 +43,8 @@ func main() {
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// run returns the exit code: 0 done, 1 the gate says worse, 2 wrong use or failure.
+// run returns the exit status: 0 done, 1 the gate found a regression, 2 wrong
+// usage or failure.
 func run(args []string, stdout, stderr io.Writer) int {
 	err := dispatch(args, stdout, stderr)
 	switch {

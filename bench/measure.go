@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// sample is what one run of a process cost.
+// sample is the time and memory that one run of a process took.
 type sample struct {
 	WallS   float64 `json:"wall_s"`
 	CPUS    float64 `json:"cpu_s"`    // user and system, with the children it waited for
@@ -23,16 +23,17 @@ type sample struct {
 type process struct {
 	argv []string
 	cpus int // run on the first so many CPUs only; 0: on all
-	// printed gets standard output and standard error. nil: the first goes to
-	// /dev/null, of the second the end is kept for an error message.
+	// printed gets standard output and standard error. With nil standard
+	// output goes to /dev/null, and the end of standard error is kept for an
+	// error message.
 	printed *os.File
 }
 
 // run runs the process to its end. A process that fails, or takes longer than
 // limit, is an error with the last line it wrote to standard error.
 //
-// The kernel counts the memory of the process before it became the program,
-// which is the memory of this one: no figure below some 10 MB can be seen.
+// The kernel counts what the process used before it executed the program, which
+// is the memory of this harness: figures below some 10 MB cannot be seen.
 func (p process) run(limit time.Duration) (sample, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), limit)
 	defer cancel()
@@ -60,7 +61,8 @@ func (p process) run(limit time.Duration) (sample, error) {
 	}, nil
 }
 
-// onCPUs has argv run on the first n CPUs, by taskset of util-linux.
+// onCPUs returns argv changed to run on the first n CPUs, with taskset of
+// util-linux.
 func onCPUs(argv []string, n int) []string {
 	if n == 0 {
 		return argv

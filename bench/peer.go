@@ -117,12 +117,14 @@ if __name__ == "__main__":
     print(flows, "flows")
 `
 
-// selectPeers returns the peers named in a comma-separated list, or all of them.
+// selectPeers returns the peers named in a comma-separated list, or all of
+// them.
 func selectPeers(list string) ([]peer, error) {
 	return selected(list, peers, func(p peer) string { return p.name })
 }
 
-// find returns the path of the peer's program, and false if it is not installed.
+// find returns the path of the peer's program, and false if it is not
+// installed.
 func (p peer) find() (string, bool) {
 	name := p.program
 	if set := os.Getenv(p.variable); set != "" {
@@ -138,8 +140,8 @@ func (p peer) find() (string, bool) {
 	return path, true
 }
 
-// describe returns the first line with a number and a point of what the program says when
-// asked for its version.
+// describe returns the first line with a number and a point of what the program
+// prints when it is asked for its version.
 func (p peer) describe(path string) string {
 	text, _ := exec.Command(path, p.version...).CombinedOutput()
 	for line := range strings.Lines(string(text)) {

@@ -45,8 +45,8 @@ type result struct {
 	BesideRatio    float64 `json:"beside_ratio,omitempty"` // wall to that of the row beside it, median over the rounds
 }
 
-// derive fills in what follows from the samples. Requires: as many samples of
-// the reference as of the program, at least one.
+// derive computes the other fields from the samples. Requires: there are as
+// many samples of the reference as of the program, at least one.
 func (r *result) derive() {
 	var walls, cpus, ratios, cpuRatios []float64
 	for i, p := range r.Program {
@@ -63,8 +63,8 @@ func (r *result) derive() {
 	r.GBPerS = quotient(float64(r.Bytes), r.WallS) / 1e9
 	r.CPUNsPerPacket = quotient(r.CPUS*1e9, float64(r.Packets))
 	r.BytesPerRow = quotient(float64(r.PeakRSS), float64(r.Sessions))
-	// A ratio per round, not of the medians: what slows the machine down for
-	// some seconds slows neighbours down alike.
+	// There is a ratio for each round, and not one of the medians, because what
+	// slows the machine down for some seconds slows both programs down.
 	r.Ratio, r.CPURatio = median(ratios), median(cpuRatios)
 	r.RatioMin, r.RatioMax = slices.Min(ratios), slices.Max(ratios)
 	var beside []float64
@@ -82,7 +82,8 @@ func quotient(a, b float64) float64 {
 	return a / b
 }
 
-// median returns the middle value, or the mean of the two middle values; 0 of none.
+// median returns the middle value, or the mean of the two middle values; 0 of
+// none.
 func median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0

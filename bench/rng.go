@@ -15,7 +15,8 @@ func (r *rng) next() uint64 {
 	return z ^ z>>31
 }
 
-// below returns a value in [0, n), and 0 for n = 0. The bias of at most n/2^64 does not matter here.
+// below returns a value in [0, n), and 0 for n = 0. The bias of at most n/2^64
+// does not matter here.
 func (r *rng) below(n uint64) uint64 {
 	hi, _ := bits.Mul64(r.next(), n)
 	return hi

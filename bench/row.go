@@ -12,7 +12,8 @@ import (
 // benchProgram stands for this program in a row; others are looked up in PATH.
 const benchProgram = "bench"
 
-// row is one line of the table: a program on captures, and what it is compared with.
+// row is one line of the table: a program on captures, and what it is compared
+// with.
 type row struct {
 	name, about string
 	captures    []string // patterns, relative to the data directory
@@ -55,7 +56,7 @@ var (
 	gzipPrograms = [][]string{{"igzip", "-dc"}, {"gzip", "-dc"}}
 )
 
-// errSkip says why a row cannot be measured here.
+// errSkip is why a row cannot be measured on this machine.
 type errSkip string
 
 func (e errSkip) Error() string { return "skipped: " + string(e) }
@@ -65,7 +66,8 @@ func selectRows(list string) ([]row, error) {
 	return selected(list, rows, func(r row) string { return r.name })
 }
 
-// selected returns what a comma-separated list names, in its order; all for an empty list.
+// selected returns what a comma-separated list names, in its order; all for an
+// empty list.
 func selected[T any](list string, all []T, name func(T) string) ([]T, error) {
 	if list == "" {
 		return all, nil

@@ -59,8 +59,8 @@ func runTable(args []string, stdout, stderr io.Writer) error {
 	return failed
 }
 
-// measureAll measures the rows into rep. One that fails does not cost the
-// others their measurement.
+// measureAll measures the rows into rep. If one fails the others are measured
+// nevertheless.
 func measureAll(h *harness, chosen []row, rep *report, stderr io.Writer) error {
 	var failed error
 	for _, r := range chosen {

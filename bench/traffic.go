@@ -41,7 +41,7 @@ func kindByName(name string) (kind, bool) {
 	return kind{}, false
 }
 
-// session is one conversation in the making.
+// session is a session of which packets are still to be generated.
 type session struct {
 	client, server endpoint
 	proto          byte

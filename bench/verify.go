@@ -11,10 +11,10 @@ import (
 	"strconv"
 )
 
-// outcome is what a run of the program made of a capture.
+// outcome is what the program found in a capture.
 type outcome struct{ sessions, packets int64 }
 
-// summary is the part of `batch extract --summary` that counts here.
+// summary is what is checked of the JSON of `batch extract --summary`.
 type summary struct {
 	Packets  int64 `json:"packets"`
 	Sessions int64 `json:"sessions"`

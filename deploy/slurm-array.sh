@@ -1,9 +1,10 @@
 #!/bin/sh
 # Usage: slurm-array.sh LIST OUT
 #
-# LIST is a file with the path of one capture a line, OUT a directory on shared
-# storage, for runs/, parts/ and sessions.csv. Submits three steps, each of which
-# begins when all tasks of the one before have succeeded.
+# LIST is a file with the path of one capture on each line. OUT is a directory on
+# shared storage, for runs/, parts/ and sessions.csv. The script submits three
+# steps, each of which begins when all tasks of the one before have succeeded.
+# README.md has the exit statuses.
 set -eu
 
 list=$(realpath "$1")
@@ -12,8 +13,9 @@ partitions=${PARTITIONS:-16}
 captures=$(grep -c . "$list")
 mkdir -p "$out"
 
-# 1 of map and merge means that a capture is damaged: that is reported, and no
-# reason to try again.
+# Exit status 1 of map and merge means that a capture is damaged. That is
+# reported, and another try would change nothing, so it counts as success. A
+# capture that is missing or failed to read is 4, which does not.
 damage_is_fine='|| [ $? -eq 1 ]'
 
 map=$(sbatch --parsable --requeue --array="1-$captures" --cpus-per-task=4 --mem=8G --wrap "

@@ -1,6 +1,7 @@
 #!/bin/sh
-# Runs the tests of the packages on other architectures: arm64, and s390x for
-# its byte order. What qemu-user is not installed for is skipped, and said.
+# emulated.sh [GO]: runs the tests of the packages on arm64 and on s390x, whose
+# byte order is the other one, under qemu-user. An architecture for which that is
+# not installed is skipped, with a message.
 set -u
 go=${1:-go}
 failed=0

@@ -1,6 +1,6 @@
 #!/bin/sh
-# fuzz.sh GO TIME: runs every fuzz target of the module, one after the other,
-# for TIME, which is a number of executions (20000x) or a duration (600s).
+# fuzz.sh GO TIME: runs every fuzz target of the module, one after the other, each
+# for TIME: a number of executions (20000x) or a duration (600s).
 set -eu
 go=$1
 time=$2

@@ -1,7 +1,8 @@
 #!/bin/sh
-# oracle.sh DIR: holds the program against the exact answers in DIR, both ways.
-# Captures on which the answers themselves are wrong are listed, with the
-# reason, in scripts/oracle-exceptions.txt; any other difference fails.
+# oracle.sh DIR: compares the program's rows with the exact answers in DIR, for
+# bidirectional and for unidirectional sessions. Captures for which the answers
+# are wrong are listed, with the reason, in scripts/oracle-exceptions.txt; any
+# other difference is a failure.
 set -eu
 dir=$1
 exceptions=scripts/oracle-exceptions.txt
@@ -12,7 +13,7 @@ for direction in bi uni; do
 	grep -q ' captures agree; ' bin/oracle.txt
 	unexpected=$(grep ' differences; ' bin/oracle.txt | cut -d: -f1 | grep -vxF "$(grep -v '^#' $exceptions | cut -f1)" || true)
 	if [ -n "$unexpected" ]; then
-		echo "differences that are not argued in $exceptions:"
+		echo "differences that $exceptions does not explain:"
 		grep -F "$unexpected" bin/oracle.txt
 		exit 1
 	fi

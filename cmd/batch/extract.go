@@ -34,13 +34,13 @@ func newExtract(e *env) *cobra.Command {
 		Short:   "Write one CSV row of statistics per session",
 		Long: `Reads captures and writes one CSV row for each network session.
 
-CAPTURE is a file, a directory (-r: and all below it), a quoted glob pattern,
-or - for standard input. Formats and compression are recognised by content.
-Captures are taken in the order of their first packet, whatever order they are
-named in, and a session goes on from one to the next.
+CAPTURE is a file, a directory (with -r also the directories below it), a quoted
+glob pattern, or - for standard input. Formats and compression are recognised by
+content. Captures are taken in the order of their first packet, whatever order
+they are named in, and a session goes on from one to the next.
 
-A capture that cannot be read, or not to its end, is reported with the place
-of the damage; everything before it counts, and the others go on.
+A capture that is damaged is reported with the place of the damage. Every record
+before that place counts, and the other captures are read.
 
 ` + exitHelp,
 		Example: `  batch extract -o sessions.csv capture.pcap
@@ -57,7 +57,7 @@ of the damage; everything before it counts, and the others go on.
 	in := groups.add("Input")
 	x.captures.register(in)
 	registerStrict(in, &x.strict)
-	in.BoolVar(&x.interleave, "interleave", false, "merge captures that overlap in time by their timestamps, as if they were one")
+	in.BoolVar(&x.interleave, "interleave", false, "merge captures by timestamp, as if they were one; for captures that overlap in time")
 	x.sessions.register(groups.add("Sessions"))
 	statistics := groups.add("Statistics")
 	x.sessions.registerThreshold(statistics)
@@ -69,7 +69,7 @@ of the damage; everything before it counts, and the others go on.
 	x.outcome.registerNotices(out)
 	run := groups.add("Resources")
 	x.resources.register(run)
-	run.StringVar(&x.state, "state", "", "keep what was read of each capture in `DIR`, and read only what is not there yet")
+	run.StringVar(&x.state, "state", "", "keep the sessions of each capture in `DIR`, and read only captures that are new there or have changed")
 	x.profiles.register(run)
 	groups.done()
 	return cmd

@@ -22,8 +22,10 @@ func newFields(e *env) *cobra.Command {
 order of a row, with its type, unit, group, definition and how exact it is.
 
 A column of type integer never has a point, one of type decimal always has.
-Columns of the group identity are always there, those of the group vlan with
---key vlan, the others as --features selects.`,
+The columns of the group identity are always written, those of the group vlan
+with --key vlan, and the others as --features selects.
+
+` + exitHelp,
 		Example: `  batch fields
   batch fields --json | jq -r '.[] | select(.group == "basic") | .name'
   batch fields --markdown > columns.md`,
@@ -42,15 +44,15 @@ Columns of the group identity are always there, those of the group vlan with
 	}
 	groups := flagGroups{cmd: cmd}
 	out := groups.add("Output")
-	out.BoolVar(&asJSON, "json", false, "as a JSON array, one object a column")
-	out.BoolVar(&asMarkdown, "markdown", false, "as a Markdown table")
+	out.BoolVar(&asJSON, "json", false, "print a JSON array with one object a column")
+	out.BoolVar(&asMarkdown, "markdown", false, "print a Markdown table")
 	groups.done()
 	cmd.MarkFlagsMutuallyExclusive("json", "markdown")
 	return cmd
 }
 
-// fieldsText is a table aligned with spaces. How exact a column is takes a
-// sentence that many columns share: the table has its number.
+// fieldsText returns a table aligned with spaces. Many columns share the
+// sentence that says how exact they are, so the table has its number.
 func fieldsText(columns []writer.Column) string {
 	var b strings.Builder
 	var sentences []string

@@ -17,8 +17,8 @@ import (
 	"pcapbatch/internal/writer"
 )
 
-// The groups of flags that commands have in common. Each is declared by register
-// and put into a job.Config by set.
+// The groups of flags that commands have in common. Each is declared by
+// register and put into a job.Config by set.
 
 // A choice is a flag whose value is one of a few words: a pflag.Value.
 type choice struct {
@@ -51,8 +51,8 @@ type captureFlags struct {
 }
 
 func (f *captureFlags) register(set *pflag.FlagSet) {
-	set.BoolVarP(&f.recursive, "recursive", "r", false, "look into the directories below a directory too")
-	set.StringVar(&f.filesFrom, "files-from", "", "read names of captures from `FILE`, one a line or separated by NUL; - is standard input")
+	set.BoolVarP(&f.recursive, "recursive", "r", false, "search the directories below a directory too")
+	set.StringVar(&f.filesFrom, "files-from", "", "read the names of captures from `FILE`, one a line or separated by NUL bytes; - is standard input")
 }
 
 // find looks for the captures that the arguments and --files-from name.
@@ -84,16 +84,16 @@ type sessionFlags struct {
 }
 
 func (f *sessionFlags) register(set *pflag.FlagSet) {
-	f.direction = one(set, "direction", "`MODE`: bidirectional joins both directions of a 5-tuple, unidirectional keeps them apart", "bidirectional", "unidirectional")
-	f.key = one(set, "key", "add `WHAT` to the session key: vlan (outermost and innermost VLAN id)", "", "vlan")
-	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
-	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap greater than this `DURATION`; 0: never")
-	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet more than this `DURATION` after its first; 0: never")
-	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a session at the SYN of a new TCP connection behind a closed one")
+	f.direction = one(set, "direction", "with `MODE` bidirectional both directions of a 5-tuple are one session, with unidirectional two", "bidirectional", "unidirectional")
+	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
+	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
+	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
+	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet more than `DURATION` after its first; 0 is never")
+	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a session where a SYN opens a new TCP connection after a closed one")
 }
 
 func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
-	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "gaps greater than this `DURATION` are idle time")
+	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "count gaps longer than `DURATION` as idle time")
 }
 
 func (f *sessionFlags) set(c *job.Config) {
@@ -124,8 +124,8 @@ var columnFlagNames = [...]string{"features", "quantiles", "sequence", "sample-s
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
 	f.registerKept(set)
-	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of n")
-	f.undefined = one(set, "undefined", "write an undefined value as `WHAT`: zero or empty", "zero", "empty")
+	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of by n")
+	f.undefined = one(set, "undefined", "write `VALUE` where a statistic is undefined: zero or empty", "zero", "empty")
 }
 
 // registerKept declares the flags that say what sessions have to keep.
@@ -135,8 +135,8 @@ func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	for _, g := range writer.FeatureGroups() {
 		names = append(names, string(g))
 	}
-	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write these `GROUPS` of columns: "+strings.Join(names, ", ")+", or all")
-	set.StringVar(&f.quantiles, "quantiles", "", "add columns for a `LIST` of percentages, such as 5,25,75,95")
+	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: "+strings.Join(names, ", ")+", or all")
+	set.StringVar(&f.quantiles, "quantiles", "", "add columns of quantiles for a `LIST` of percentages, such as 5,25,75,95")
 	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, 1 to "+fmt.Sprint(writer.MaxSequence))
 }
 
@@ -174,17 +174,17 @@ type resourceFlags struct {
 }
 
 func (f *resourceFlags) register(set *pflag.FlagSet) {
-	set.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), job.MaxWorkers), "use `N` workers; the rows do not depend on it")
+	set.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), job.MaxWorkers), "run `N` workers side by side; the rows do not depend on the number")
 	f.registerMemory(set)
 }
 
 func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
-	set.StringVar(&f.memory, "memory", "", "keep to `SIZE` of memory (as 800M or 16G), and put sessions on disk beyond (default three quarters of the machine's)")
-	set.StringVar(&f.tempDir, "temp-dir", "", "put what does not fit into memory in `DIR` (default the system's directory for temporary files)")
+	set.StringVar(&f.memory, "memory", "", "use at most `SIZE` of memory, such as 800M or 16G; sessions that do not fit go to disk (default three quarters of the machine's memory)")
+	set.StringVar(&f.tempDir, "temp-dir", "", "make temporary files in `DIR` (default the system's directory for them)")
 }
 
-// set tells the runtime of the limit too: garbage may double what is live
-// otherwise.
+// set puts the flags into a Config. It also sets the memory limit of Go's
+// runtime, without which garbage may take as much memory as what is in use.
 func (f *resourceFlags) set(c *job.Config) (err error) {
 	c.Workers = max(f.workers, 0)
 	if f.workers < 1 || f.workers > job.MaxWorkers {
@@ -198,7 +198,8 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 	return err
 }
 
-// config is a Config for a command of this environment.
+// config returns a Config with the files, standard input and observer of this
+// environment.
 func (e *env) config(o job.Observer) job.Config {
 	c := job.New()
 	c.FS, c.Stdin, c.Observer = e.fs, e.in, o
@@ -208,7 +209,7 @@ func (e *env) config(o job.Observer) job.Config {
 	return c
 }
 
-// changedFlags are the flags that were given, for the report.
+// changedFlags returns the values of the flags that were given, for the report.
 func changedFlags(set *pflag.FlagSet) map[string]string {
 	m := map[string]string{}
 	set.Visit(func(f *pflag.Flag) { m[f.Name] = f.Value.String() })

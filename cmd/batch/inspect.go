@@ -28,8 +28,8 @@ func newInspect(e *env) *cobra.Command {
 compression, link types, records, size on disk, snaplen, the earliest and the
 latest timestamp, and the damage where there is any.
 
-CAPTURE is what it is for batch extract. Captures come in the order they are
-named in.
+CAPTURE is a file, a directory, a pattern or - as for batch extract. The lines
+come in the order in which the captures were named.
 
 ` + exitHelp,
 		Example: `  batch inspect capture.pcapng
@@ -41,13 +41,13 @@ named in.
 	}
 	groups := flagGroups{cmd: cmd}
 	i.captures.register(groups.add("Input"))
-	groups.add("Output").BoolVar(&i.json, "json", false, "one JSON object a line")
+	groups.add("Output").BoolVar(&i.json, "json", false, "print one JSON object a line")
 	groups.done()
 	return cmd
 }
 
-// run inspects one capture after the other. What is wrong with them is the
-// result, and so goes to standard output.
+// run inspects one capture after the other. Damage is what the command looks
+// for, so it goes to standard output with the rest.
 func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 	found, err := i.captures.find(ctx, args, e)
 	if err != nil {

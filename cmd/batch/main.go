@@ -2,10 +2,10 @@
 // per network session.
 //
 // It is the command line of package job and nothing more: flags become a
-// job.Config (flags.go), each command is one call of a job (extract.go, merge.go,
-// map.go, reduce.go, inspect.go), and what comes of it becomes an exit status
-// (status.go). What a terminal shows, signals and profiles are here too; packets,
-// sessions and run files are not.
+// job.Config (flags.go), each command is one call of a job (extract.go,
+// merge.go, map.go, reduce.go, inspect.go), and its error or report becomes an
+// exit status (status.go). What a terminal shows, signals and profiles are here
+// too. Nothing here handles packets, sessions or run files.
 package main
 
 import (

@@ -30,11 +30,11 @@ func newMap(e *env) *cobra.Command {
 		Short:   "Make one run file of each capture",
 		Long: `Reads captures and puts the sessions of each into a run file in DIR, for
 'batch merge' or 'batch reduce'. The name of a run file follows from the path of
-its capture, and it gets it only when it is complete: making one twice, even at
-the same time, does no harm.
+its capture, and the file appears under that name only when it is complete, so
+making one twice, even at the same time, does no harm.
 
-What is no capture at all gets a run file that says so. What is missing or
-could not be read has none, and the exit status is 4.
+A file that is no capture gets a run file that says so. A capture that is
+missing or could not be read gets none, and the exit status is 4.
 
 ` + exitHelp,
 		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
@@ -53,7 +53,7 @@ could not be read has none, and the exit status is 4.
 	m.columns.registerKept(groups.add("Kept for columns"))
 	out := groups.add("Output")
 	registerDir(out, &m.dir, "run files")
-	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, for as many 'batch reduce'")
+	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, one for each 'batch reduce'")
 	m.outcome.registerSummary(out)
 	m.outcome.registerProgress(out)
 	m.outcome.registerNotices(out)
@@ -99,16 +99,16 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	return reportStatus(r)
 }
 
-var errNoDir = usageError("--out is needed: the directory for what is made")
+var errNoDir = usageError("--out is needed: the directory to write to")
 
 func registerStrict(set *pflag.FlagSet, strict *bool) {
 	set.BoolVar(strict, "strict", false, "stop at the first capture that is damaged or cannot be read")
 }
 
 func registerDuplicates(set *pflag.FlagSet, duplicates *bool) {
-	set.BoolVar(duplicates, "allow-duplicates", false, "count a capture that is in two run files twice")
+	set.BoolVar(duplicates, "allow-duplicates", false, "accept a capture that is in two run files, and count it twice")
 }
 
 func registerDir(set *pflag.FlagSet, dir *string, what string) {
-	set.StringVar(dir, "out", "", "put "+what+" into `DIR`, which is made if there is none")
+	set.StringVar(dir, "out", "", "write "+what+" to `DIR`, which is created if necessary")
 }

@@ -12,9 +12,9 @@ import (
 	"pcapbatch/internal/report"
 )
 
-// memoryLimit is the limit of memory in bytes that --memory asks for: with ""
-// three quarters of the machine's, but no less than the workers need, and 0
-// where that is not known.
+// memoryLimit returns the limit of memory, in bytes, that --memory asks for.
+// For "" it is three quarters of the machine's memory, but at least what the
+// workers need, and 0, no limit, where the machine's memory is not known.
 func memoryLimit(size string, workers int) (int64, error) {
 	least := job.LeastMemory(workers)
 	if size == "" {

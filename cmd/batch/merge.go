@@ -25,12 +25,13 @@ func newMerge(e *env) *cobra.Command {
 		Use:     "merge [flags] RUN...",
 		GroupID: "work",
 		Short:   "Write the CSV of run files made by other runs or machines",
-		Long: `Merges run files, which 'batch map' and 'batch extract --state' make, into the
-CSV that one run over all their captures would have written.
+		Long: `Merges run files, which 'batch map' and 'batch extract --state' make, and writes
+the CSV that one run over all their captures would have written.
 
-RUN is a run file or a directory of them. All must have been made with the same
-options. A capture that is in two of them is refused. With --parts the files
-are the sorted parts that 'batch reduce' makes, one for each partition.
+RUN is a run file or a directory of run files. All must have been made with the
+same options. A capture that is in two of them is refused. With --parts, RUN is
+a part that 'batch reduce' made, or a directory of parts; there must be one part
+for each partition.
 
 ` + exitHelp,
 		Example: `  batch merge -o all.csv runs/
@@ -43,7 +44,7 @@ are the sorted parts that 'batch reduce' makes, one for each partition.
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
 	registerDuplicates(in, &m.duplicates)
-	in.BoolVar(&m.parts, "parts", false, "join sorted parts made by 'batch reduce'")
+	in.BoolVar(&m.parts, "parts", false, "join the parts that 'batch reduce' made")
 	m.columns.register(groups.add("Columns"))
 	out := groups.add("Output")
 	m.outcome.registerOutput(out)
@@ -68,7 +69,7 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 		find, work = job.Parts, job.JoinParts
 		for _, flag := range append(columnFlagNames[:], "allow-duplicates") {
 			if _, ok := m.outcome.given[flag]; ok {
-				return usageError("--%s is for 'batch reduce': parts have their rows as they are", flag)
+				return usageError("--%s cannot be used with --parts: it is an option of 'batch reduce', which made the rows", flag)
 			}
 		}
 	}

@@ -15,7 +15,7 @@ import (
 	"pcapbatch/internal/report"
 )
 
-// outcomeFlags say where rows go, and what is said about a run, and how.
+// outcomeFlags say where the rows go, and how a run is reported.
 type outcomeFlags struct {
 	output   string
 	summary  string
@@ -28,20 +28,20 @@ type outcomeFlags struct {
 }
 
 func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
-	set.StringVarP(&f.output, "output", "o", "", "write rows to `FILE`; .gz and .zst compress (default standard output)")
+	set.StringVarP(&f.output, "output", "o", "", "write the rows to `FILE`, compressed if its name ends in .gz or .zst (default standard output)")
 }
 
 func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {
-	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE` as JSON")
+	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE`, as JSON")
 }
 
 func (f *outcomeFlags) registerProgress(set *pflag.FlagSet) {
-	f.progress = one(set, "progress", "show a progress bar `WHEN`: auto (on a terminal), always, never", "auto", "always", "never")
+	f.progress = one(set, "progress", "choose `WHEN` a progress bar is shown: auto (on a terminal), always, never", "auto", "always", "never")
 }
 
 func (f *outcomeFlags) registerNotices(set *pflag.FlagSet) {
-	set.BoolVarP(&f.quiet, "quiet", "q", false, "no progress, summary or notes; damage is still reported")
-	set.BoolVarP(&f.verbose, "verbose", "v", false, "summary and notes even without a terminal")
+	set.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress, summary or notes; damage is still reported")
+	set.BoolVarP(&f.verbose, "verbose", "v", false, "show the summary and notes even without a terminal")
 }
 
 // begin notes when the run began and how it was called.
@@ -49,7 +49,7 @@ func (f *outcomeFlags) begin(cmd *cobra.Command) {
 	f.begun, f.given = time.Now(), changedFlags(cmd.Flags())
 }
 
-// terminal returns what shows the progress of the run and its notices.
+// terminal returns the observer that shows progress and notices.
 func (f *outcomeFlags) terminal(e *env) *terminal {
 	t := &terminal{w: e.err, quiet: f.quiet}
 	if f.progress != nil {
@@ -63,8 +63,8 @@ func (f *outcomeFlags) files() map[string]string {
 	return map[string]string{"output": f.output, "summary": f.summary}
 }
 
-// write runs a job whose rows go to the output. The output gets its name if the
-// job succeeds.
+// write runs a job whose rows go to the output, which gets its name if the job
+// succeeds and is removed otherwise.
 func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
 	out, err := createOutput(ctx, e.fs, f.output, e.out)
 	if err != nil {
@@ -78,8 +78,9 @@ func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer)
 	return r, out.commit()
 }
 
-// conclude writes the summaries of a run that ended with err, and returns what
-// makes the exit status.
+// conclude writes the summaries of a run, unless err, with which its job ended,
+// says that there is nothing to sum up. It returns the error that exitCode
+// turns into the exit status.
 func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *report.Run, err error) error {
 	if err != nil && !errors.Is(err, job.ErrNothingRead) {
 		return err

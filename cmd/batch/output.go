@@ -27,19 +27,19 @@ import (
 // stdoutName stands for standard output.
 const stdoutName = "-"
 
-// An output is where the rows go. A file gets the name asked for when it is
-// complete: under that there is never half a CSV.
+// An output is where the rows go. A file appears under its name only when it is
+// complete.
 type output struct {
 	io.Writer
 	compressor io.WriteCloser   // nil without
-	packed     *bufio.Writer    // behind the compressor, which writes a few bytes at a time
-	pending    *durable.Pending // nil for what is there and not a regular file
-	file       *os.File         // that; nil for standard output
+	packed     *bufio.Writer    // gets what the compressor writes, which is a few bytes at a time
+	pending    *durable.Pending // a regular file; nil for other outputs
+	file       *os.File         // a device, FIFO and the like; nil for other outputs
 	path       string           // empty for standard output
 }
 
-// createOutput opens the output: standard output for "" and "-", else a file,
-// compressed as its name ends.
+// createOutput opens the output: standard output for "" and "-", else a file.
+// If its name ends in .gz or .zst it is compressed.
 func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*output, error) {
 	o := &output{Writer: pipeWriter{ctx, stdout}}
 	if path != "" && path != stdoutName {
@@ -66,8 +66,8 @@ func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.W
 	return o, nil
 }
 
-// create opens the file. What exists and is not a regular file, such as a
-// device or a FIFO, is written to as it is.
+// create opens the file. A device, a FIFO or the like is written to directly,
+// not replaced.
 func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
 	info, err := os.Stat(o.path)
 	switch {
@@ -81,14 +81,15 @@ func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
 		return err
 	}
 	path := target(o.path)
-	durable.SweepBeside(path) // what a run that was killed has left
+	durable.SweepBeside(path) // removes what a run that was killed has left
 	o.pending, err = durable.CreatePending(fsys, path)
 	o.Writer = namedWriter{o, o.pending}
 	return err
 }
 
-// target is the absolute path, without links, of the file that writing to path
-// makes or replaces: also of a link to what is not there yet.
+// target returns the absolute path, without links, of the file that writing to
+// path creates or replaces. path may be a link to a file that does not exist
+// yet.
 func target(path string) string {
 	for range 40 { // as many links as Linux follows
 		link, err := os.Readlink(path)
@@ -105,7 +106,8 @@ func target(path string) string {
 	return filepath.Join(capture.RealPath(cmp.Or(dir, ".")), name)
 }
 
-// named puts the name that was asked for into an error in place of others.
+// named returns err with the name that the user gave to the output, in place of
+// other names.
 func (o *output) named(err error) error {
 	if o.path == "" || err == nil {
 		return err
@@ -124,7 +126,8 @@ func (n namedWriter) Write(b []byte) (int, error) {
 	return done, n.o.named(err)
 }
 
-// A pipeWriter writes to what may not be read for ever. A signal ends the wait.
+// A pipeWriter writes to a pipe or terminal that may never be read. A signal
+// ends the wait.
 type pipeWriter struct {
 	ctx context.Context
 	w   io.Writer
@@ -134,8 +137,8 @@ func (p pipeWriter) Write(b []byte) (int, error) {
 	return ingest.Await(p.ctx, func() (int, error) { return p.w.Write(b) })
 }
 
-// commit completes the output and gives it its name. It does not wait for the
-// disk, as little as cp or zstd do: a row can be made again.
+// commit completes the output and gives it its name. Like cp and zstd it does
+// not wait until the file is on disk: the rows can be made again.
 func (o *output) commit() error {
 	if o.compressor != nil {
 		err := o.compressor.Close()
@@ -160,7 +163,7 @@ func (o *output) commit() error {
 	return nil
 }
 
-// abort gives the output up and leaves nothing behind.
+// abort removes the unfinished output.
 func (o *output) abort() {
 	switch {
 	case o.pending != nil:
@@ -171,7 +174,7 @@ func (o *output) abort() {
 }
 
 // protect returns an error if a file that the run writes is one that it reads,
-// or if two of them are the same. files are by flag.
+// or if two files that it writes are the same. files has their names by flag.
 func protect(read []string, files map[string]string, e *env) error {
 	written := map[string]fs.FileInfo{}
 	names := map[string]string{}
@@ -188,7 +191,8 @@ func protect(read []string, files map[string]string, e *env) error {
 			return usageError("--%s and --%s name the same file", other, flag)
 		}
 		names[name] = flag
-		// Only what exists can be a capture, and what is not a regular file is not replaced.
+		// Only what exists can be a capture, and what is not a regular file is
+		// not replaced.
 		if info, err := statOutput(name, e.out); err == nil && info.Mode().IsRegular() {
 			written[flag] = info
 		}
@@ -207,7 +211,7 @@ func protect(read []string, files map[string]string, e *env) error {
 	return nil
 }
 
-// statOutput is os.Stat that knows standard output.
+// statOutput is os.Stat, and for stdoutName describes standard output.
 func statOutput(path string, stdout io.Writer) (fs.FileInfo, error) {
 	if path != stdoutName {
 		return os.Stat(path)

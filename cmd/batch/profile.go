@@ -28,7 +28,8 @@ func (p *profileFlags) files() map[string]string {
 	return map[string]string{"cpuprofile": p.cpu, "memprofile": p.mem, "trace": p.trace}
 }
 
-// start begins what was asked for and returns the function that ends it.
+// start begins the profiles that were asked for and returns a function that
+// ends and writes them.
 func (p *profileFlags) start() (stop func() error, err error) {
 	var files []*os.File
 	var written []*firstError // the profilers drop errors

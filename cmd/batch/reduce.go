@@ -23,10 +23,10 @@ func newReduce(e *env) *cobra.Command {
 		Use:     "reduce [flags] --partition N --out DIR RUN...",
 		GroupID: "scale",
 		Short:   "Make the sorted rows of one partition of all run files",
-		Long: `Merges partition N of all run files into a part file in DIR, for
-'batch merge --parts'. All must have been made with the same options and number
-of partitions. The part gets its name only when it is complete: making one
-twice, even at the same time, does no harm.
+		Long: `Merges partition N of all run files into a part, a file of sorted rows in DIR,
+for 'batch merge --parts'. All run files must have been made with the same
+options and number of partitions. The part appears under its name only when it
+is complete, so making one twice, even at the same time, does no harm.
 
 ` + exitHelp,
 		Example: `  batch reduce --partition 0 --out parts/ runs/`,
@@ -36,7 +36,8 @@ twice, even at the same time, does no harm.
 	}
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
-	in.IntVar(&d.partition, "partition", -1, "merge partition `N`, counted from 0")
+	in.IntVar(&d.partition, "partition", -1, "merge partition `N` of the run files, counted from 0")
+	in.Lookup("partition").DefValue = "0" // the help does not show that -1 stands for none
 	registerDuplicates(in, &d.duplicates)
 	d.columns.register(groups.add("Columns"))
 	registerDir(groups.add("Output"), &d.dir, "the part")

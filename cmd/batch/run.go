@@ -84,7 +84,9 @@ func newRoot(e *env) *cobra.Command {
 		Use:   "batch",
 		Short: "Statistics per network session from packet captures",
 		Long: `batch reads packet captures (pcap, pcapng, plain or compressed) and writes one
-CSV with a row of statistical features for each network session.`,
+CSV with a row of statistical features for each network session.
+
+` + exitHelp,
 		Example: `  batch extract capture.pcap                  rows to standard output
   batch extract -o sessions.csv captures/     all captures of a directory
   zstdcat big.pcap.zst | batch extract -      from a pipe

@@ -274,8 +274,8 @@ func TestReduceSameBytes(t *testing.T) {
 		t.Errorf("%d records, %d sessions, %d reordered, in one run %d, %d, %d", r.Records, r.Sessions, r.Reordered, whole.Records, whole.Sessions, whole.Reordered)
 	}
 	for flag, said := range map[string]string{
-		"--features=all": "--features is for", "--sample-std": "--sample-std is for", "--undefined=empty": "--undefined is for",
-		"--allow-duplicates": "--allow-duplicates is for", "-j0": "--workers 0", "--memory=x": "--memory",
+		"--features=all": "--features cannot be used with --parts", "--sample-std": "--sample-std cannot", "--undefined=empty": "--undefined cannot",
+		"--allow-duplicates": "--allow-duplicates cannot", "-j0": "--workers 0", "--memory=x": "--memory",
 	} {
 		if r := runWith(nil, "merge", "--parts", flag, parts); r.code != exitUsage || r.stdout != "" || !strings.Contains(r.stderr, said) {
 			t.Errorf("merge --parts %s: code %d, %q", flag, r.code, r.stderr)

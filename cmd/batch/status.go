@@ -23,16 +23,21 @@ const (
 )
 
 // exitHelp is the table of exit statuses, for the help of commands.
-const exitHelp = `Exit status: 0 all well; 1 finished, but something was damaged or left out;
-2 wrong usage; 3 the output could not be written, or memory or temporary disk
-ran out; 4 an input is missing or failed to read, so that a second try may help
-(the rows of the others are written); 5 a run file, part or state directory is
-damaged or does not fit; 130 or 143 interrupted.`
+const exitHelp = `Exit status:
+  0      all well
+  1      finished, but something was damaged or left out
+  2      wrong usage
+  3      the output could not be written, or memory or temporary disk ran out
+  4      an input is missing or failed to read, so that a second try may help;
+         the rows of the other inputs are written
+  5      a run file, part or state directory is damaged or does not fit
+  128+n  ended by signal n: 130 is SIGINT, 143 is SIGTERM
+Of several that apply it is the first of 3, 5, 4, 1.`
 
 const seeHelp = "batch: see 'batch help'"
 
 // exitStatus is an error that ends the program with a status and no message:
-// everything was said already.
+// everything was reported before.
 type exitStatus int
 
 func (e exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(e)) }
@@ -61,7 +66,8 @@ func reportStatus(r *report.Run) error {
 	return nil
 }
 
-// exitCode says what is left to say about err and returns the exit status.
+// exitCode reports err, unless that was done before, and returns the exit
+// status.
 func exitCode(err error, stderr io.Writer) int {
 	if err == nil {
 		return exitOK

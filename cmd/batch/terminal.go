@@ -15,17 +15,17 @@ import (
 	"pcapbatch/internal/report"
 )
 
-// A terminal shows what happens in a job: a job.Observer. It draws a progress bar
-// from Start until close, if one is wanted.
+// A terminal is the job.Observer that shows a person what happens in a job. If
+// a progress bar is wanted it draws one, from Start until close.
 type terminal struct {
 	w     io.Writer
 	bar   bool // a progress bar is wanted
 	quiet bool // no notes
 
 	records  atomic.Uint64
-	ended    atomic.Int64 // captures that were read, or cannot be
+	ended    atomic.Int64 // captures that were read or could not be opened
 	mu       sync.Mutex
-	drawn    bool  // the bar may stand on the line that w is at
+	drawn    bool  // the bar may be on the current line of w
 	done     int64 // bytes of the captures that were read
 	open     map[ingest.Source]struct{}
 	captures int
@@ -57,8 +57,8 @@ func (t *terminal) Skip() { t.ended.Add(1) }
 // Records implements ingest.Observer.
 func (t *terminal) Records(n int) { t.records.Add(uint64(n)) }
 
-// Notice implements ingest.Observer: it writes the line in place of the bar, which
-// comes back when it is drawn again.
+// Notice implements ingest.Observer: it writes the line in place of the bar,
+// which is drawn again a moment later.
 func (t *terminal) Notice(line string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -86,7 +86,7 @@ func (t *terminal) bytes() int64 {
 	return n
 }
 
-// describe is the text in front of the bar. rate is in packets a second.
+// describe returns the text before the bar. rate is in packets per second.
 func (t *terminal) describe(rate float64) string {
 	text := fmt.Sprintf("%.1f M packets/s", rate/1e6)
 	if t.captures > 1 {
@@ -131,7 +131,7 @@ func (t *terminal) Start(captures int, bytes int64) {
 	}
 }
 
-// close wipes the bar away.
+// close removes the bar and ends its goroutine.
 func (t *terminal) close() {
 	if t.stop != nil {
 		t.stop()

@@ -26,15 +26,15 @@ type Found struct {
 	Twice int
 }
 
-// A Failure says why no capture could be found under a name.
+// A Failure is a name under which no capture could be found.
 type Failure struct {
 	Path string
-	Err  error // without the path
+	Err  error // the cause, which does not name the path
 }
 
 // Find looks for the captures that names name: files, directories (with
 // recursive, and those below them), patterns as of filepath.Match, and
-// StdinName. It only looks at directories; no file is opened.
+// StdinName. It reads directories and opens no file.
 func Find(names []string, recursive bool) *Found {
 	f := &finder{recursive: recursive, seen: map[string]int{}, real: map[string]string{}}
 	for _, name := range names {
@@ -47,8 +47,8 @@ func Find(names []string, recursive bool) *Found {
 type finder struct {
 	Found
 	recursive bool
-	seen      map[string]int    // place in Paths, by absolute path without links
-	real      map[string]string // directories, and the same without links
+	seen      map[string]int    // index into Paths, by absolute path without links
+	real      map[string]string // the path without links of each directory
 }
 
 func (f *finder) fail(path string, err error) {
@@ -96,10 +96,10 @@ func (f *finder) pattern(arg string) {
 	}
 }
 
-// directory adds the files of a directory, with -r those below it. Links to
-// files are followed, links to directories are not, so that no loop is met.
-// What is not a file, such as a socket or a FIFO, is left out: opening it
-// could wait for ever.
+// directory adds the files of a directory and, where recursive is set, those of
+// the directories below it. Links to files are followed, links to directories
+// are not, so that there can be no loop. What is not a regular file, such as a
+// socket or a FIFO, is left out: opening it could wait for ever.
 func (f *finder) directory(dir string) {
 	empty := true
 	root := dir + string(filepath.Separator) // so that a link to a directory is one
@@ -133,7 +133,7 @@ func (f *finder) directory(dir string) {
 	}
 }
 
-// followedType is the type of what stands under path, through links.
+// followedType is the type of the file at path, with links followed.
 func followedType(path string, d fs.DirEntry) (fs.FileMode, error) {
 	if d.Type().IsRegular() {
 		return 0, nil
@@ -145,9 +145,10 @@ func followedType(path string, d fs.DirEntry) (fs.FileMode, error) {
 	return info.Mode(), nil
 }
 
-// add adds a capture, unless it is there already, maybe under another name: a
-// link beside the file it points to must not double the packets. Of its names
-// the first in the alphabet counts, whatever the order of the arguments.
+// add adds a capture, unless it is in the list already, maybe under another
+// name: a link beside the file it points to must not double the packets. Of
+// several names the first in alphabetical order counts, whatever the order of
+// the arguments.
 func (f *finder) add(path string) {
 	id := path
 	if path != StdinName {
@@ -162,8 +163,9 @@ func (f *finder) add(path string) {
 	f.Paths = append(f.Paths, path)
 }
 
-// identity is the absolute path of a file without links. Those in front of its
-// name are looked for once a directory: it would cost as much as opening it.
+// identity is the absolute path of a file without links. Links in the path of
+// its directory are resolved once for each directory, because doing so for
+// every file would cost as much as opening it.
 func (f *finder) identity(path string) string {
 	dir, name := filepath.Split(path) // not Dir, which takes ".." for what it looks like
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink != 0 {
@@ -177,8 +179,8 @@ func (f *finder) identity(path string) string {
 	return filepath.Join(real, name)
 }
 
-// RealPath returns the absolute path of a file without links, as far as it can
-// be told: the file need not exist.
+// RealPath returns the absolute path of a file without links. Where that cannot
+// be found out, as for a file that does not exist, links may be left.
 func RealPath(path string) string {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
@@ -189,8 +191,8 @@ func RealPath(path string) string {
 	return path
 }
 
-// Stat is os.Stat that knows standard input: where that is no file it returns
-// errors.ErrUnsupported.
+// Stat is os.Stat, and for StdinName describes standard input. Where that is
+// not a file it returns errors.ErrUnsupported.
 func Stat(path string, stdin io.Reader) (fs.FileInfo, error) {
 	if path != StdinName {
 		return os.Stat(path)

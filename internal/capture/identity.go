@@ -12,21 +12,23 @@ import (
 	"strings"
 )
 
-// An Identity is what tells whether a capture is the one that it was, and where
-// it stands among others.
+// An Identity tells whether a capture is the one that it was at another time,
+// and where it stands in capture order. Run files keep it as JSON.
 type Identity struct {
 	Path    string `json:"path"`
 	Size    int64  `json:"size"`     // bytes on disk
-	ModTime int64  `json:"mtime_ns"` // ns since the epoch, as First is
+	ModTime int64  `json:"mtime_ns"` // time of its last modification, ns since the Unix epoch
 	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB
-	First   int64  `json:"first_ns"` // time of its first record, if Timed
-	Timed   bool   `json:"timed"`
+	First   int64  `json:"first_ns"` // time of its first record, ns since the Unix epoch; valid if Timed
+	Timed   bool   `json:"timed"`    // there is a record
 }
 
-// digestBytes is how much of the head and of the tail of a capture is hashed.
+// digestBytes is how many bytes at the beginning and at the end of a capture
+// are hashed.
 const digestBytes = 64 << 10
 
-// Identify returns the identity of the capture at path, without its time.
+// Identify returns the identity of the capture at path, but for First and
+// Timed, which take a reader. The capture must be a regular file.
 func Identify(path string) (*Identity, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -51,7 +53,8 @@ func Identify(path string) (*Identity, error) {
 	return &Identity{Path: path, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Digest: hex.EncodeToString(h.Sum(nil))}, nil
 }
 
-// Unchanged reports whether o is what c was, path and first time apart.
+// Unchanged reports whether c and o have the same content, as far as size,
+// modification time and digest tell; their paths may differ.
 func (c *Identity) Unchanged(o *Identity) bool {
 	return c.Size == o.Size && c.ModTime == o.ModTime && c.Digest == o.Digest
 }
@@ -69,7 +72,8 @@ func (c *Identity) Compare(o *Identity) int {
 	return cmp.Or(cmp.Compare(c.First, o.First), strings.Compare(c.Path, o.Path))
 }
 
-// SetDigest returns a digest of a set of captures, whatever their order.
+// SetDigest returns a SHA-256 of a set of captures, which does not depend on
+// their order.
 func SetDigest(list []*Identity) string {
 	lines := make([]string, len(list))
 	for i, c := range list {

@@ -9,8 +9,8 @@ import (
 )
 
 // ReadList reads names of captures from the file at path, or from stdin for
-// StdinName: separated by NUL if there is one in it, else by line ends. Empty
-// names are left out.
+// StdinName. They are separated by NUL bytes if there is one, else by line
+// ends. Empty names are left out.
 func ReadList(path string, stdin io.Reader) ([]string, error) {
 	var data []byte
 	var err error

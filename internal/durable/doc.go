@@ -1,11 +1,13 @@
-// Package durable writes files that are there whole or not at all.
+// Package durable writes files that are complete or not there at all.
 //
-// A Pending is written under a temporary name and renamed when it is complete.
-// Its lock tells whoever cleans up after killed processes (Sweep) that its
-// writer is alive. LockDir keeps a directory for one process. FS is the file
-// system, which tests replace by one that fails.
+// A Pending is a file being written under a temporary name; it is renamed when
+// it is complete. Its lock tells Sweep, which removes what killed processes
+// left behind, that its writer is alive. LockDir reserves a directory for one
+// process. FS is the file system as the program uses it; tests replace it by
+// one that fails.
 //
-// Callers are runfile, job and cmd/batch: whatever the program writes goes
-// through here. The package starts no goroutines, keeps no memory and never
-// reads what it wrote.
+// Packages runfile and job and the command write through this package. A
+// Pending or a Lock belongs to one goroutine; the functions may be called from
+// any. Nothing here starts goroutines, buffers what it writes, looks into
+// files, or creates directories.
 package durable

@@ -19,15 +19,19 @@ type File interface {
 	Name() string
 }
 
-// An FS is what a run asks of the file system. Tests put faults into it.
+// An FS is what the program needs of the file system. Tests replace it by one
+// that fails. Any number of goroutines may use it.
 type FS interface {
-	// Create makes a file that does not exist yet, and locks it so that Sweep
-	// leaves it alone, where the system can. ErrLocked: take another name.
+	// Create makes a file that does not exist yet and, where the system can,
+	// locks it so that Sweep leaves it alone. After ErrLocked the caller tries
+	// another name.
 	Create(path string) (File, error)
-	// Temp makes a file in dir that is gone once it is closed, and however
-	// the process ends where the system can.
+	// Temp makes a file in dir that is removed when it is closed and, where
+	// the system can, also when the process is killed.
 	Temp(dir string) (File, error)
+	// Open opens a file for reading.
 	Open(path string) (File, error)
+	// Rename gives a file another name, replacing the file of that name.
 	Rename(from, to string) error
 	// SyncDir makes the directory entry of path durable.
 	SyncDir(path string) error
@@ -51,7 +55,7 @@ func (osFS) Create(path string) (File, error) {
 	}
 	if _, err := os.Lstat(path); err != nil {
 		f.Close()
-		return nil, ErrLocked // Sweep was faster
+		return nil, ErrLocked // Sweep removed it before it was locked
 	}
 	return f, nil
 }
@@ -76,15 +80,15 @@ func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) SyncDir(path string) error    { return syncDir(path) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }
 
-// removed is a file that is removed when it is closed.
+// A removed file is removed when it is closed.
 type removed struct{ *os.File }
 
 func (r *removed) Close() error { return errors.Join(r.File.Close(), os.Remove(r.Name())) }
 
-// ErrLocked says that another process holds the lock.
+// ErrLocked is the error where another process holds the lock.
 var ErrLocked = errors.New("in use by another process")
 
-// A WriteError is why a file could not be written.
+// A WriteError names a file that could not be written, and the cause.
 type WriteError struct {
 	Path string
 	Err  error
@@ -93,7 +97,7 @@ type WriteError struct {
 func (e *WriteError) Error() string { return fmt.Sprintf("write %s: %v", e.Path, e.Err) }
 func (e *WriteError) Unwrap() error { return e.Err }
 
-// WriteFailed returns a WriteError for the file that a person knows as path.
+// WriteFailed returns a WriteError for the file that its user knows as path.
 func WriteFailed(path string, err error) error { return &WriteError{path, Cause(err)} }
 
 // Cause returns the error of the system call behind err, without the operation

@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 )
 
-// A Lock keeps a directory for one process.
+// A Lock reserves a directory for one process.
 type Lock struct{ file *os.File }
 
 // LockDir takes the lock of a directory that exists: an flock on its file
 // "lock", which ends with the process. It returns ErrLocked if another process
-// has it. Where there are no locks it locks nothing.
+// has it. On a system without locks it locks nothing.
 func LockDir(dir string) (*Lock, error) {
 	path := filepath.Join(dir, "lock")
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o666)

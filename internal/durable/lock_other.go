@@ -10,11 +10,12 @@ import (
 // renamesOpenFiles says that an open file can be renamed.
 const renamesOpenFiles = false
 
-// lockFile is for systems that have flock.
+// lockFile reports that this system has no flock.
 func lockFile(*os.File) error { return errors.ErrUnsupported }
 
 // syncDir does nothing where directories cannot be synced.
 func syncDir(string) error { return nil }
 
-// cannotSync reports whether Sync failed because the file system has none.
+// cannotSync reports whether Sync failed because the file system does not
+// support it.
 func cannotSync(error) bool { return false }

@@ -14,7 +14,7 @@ const renamesOpenFiles = true
 
 // lockFile takes the lock of an open file for this process, or returns
 // ErrLocked, or errors.ErrUnsupported on a file system without locks. The
-// system lets go of it however the process ends.
+// system releases it however the process ends.
 func lockFile(f *os.File) error {
 	err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 	switch {
@@ -38,7 +38,8 @@ func syncDir(path string) error {
 	return errors.Join(err, d.Close())
 }
 
-// cannotSync reports whether Sync failed because the file system has none.
+// cannotSync reports whether Sync failed because the file system does not
+// support it.
 func cannotSync(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, syscall.ENOTSUP)
 }

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// namelessFile is for systems that have files without a name.
+// namelessFile reports that this system has no files without a name.
 func namelessFile(string) (*os.File, error) { return nil, errors.ErrUnsupported }

@@ -11,15 +11,15 @@ import (
 )
 
 const (
-	createTries = 16     // names to try
+	createTries = 128    // names to try: a sweep may take one for left behind before it is locked
 	tempSuffix  = ".tmp" // ends the name of a file that is being written
 	tempDigits  = 8      // of rand.Text in front of it
 )
 
 // A Pending is a file being written under a temporary name beside its own.
-// Commit renames it, so a partial file never appears under the final name. It is
-// locked while it is written, which tells Sweep and SweepBeside that its writer
-// is alive. Its errors do not name a path.
+// Commit or Publish renames it, so a partial file never appears under the final
+// name. It is locked while it is written, which tells Sweep and SweepBeside
+// that its writer is alive. Its errors do not name a path.
 type Pending struct {
 	fs   FS
 	file File
@@ -27,14 +27,14 @@ type Pending struct {
 	path string
 }
 
-// tempBase is what a temporary name keeps of the name of a file: all of it, if
-// the rest finds room in the 255 bytes that file systems allow.
+// tempBase is what a temporary name has of the name of a file: all of it, or as
+// much as fits into the 255 bytes that file systems allow for a name.
 func tempBase(path string) string {
 	base := filepath.Base(path)
 	return base[:min(len(base), 255-len("..")-tempDigits-len(tempSuffix))]
 }
 
-// CreatePending begins the file at path.
+// CreatePending creates the temporary file for the file at path.
 func CreatePending(fs FS, path string) (*Pending, error) {
 	p := &Pending{fs: fs, path: path}
 	var err error
@@ -58,9 +58,10 @@ func (p *Pending) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Commit writes the file to disk and gives it its name, replacing what has that
-// name. On an error there is nothing under the name that was not there before,
-// or, if only the directory entry could not be made durable, the whole file.
+// Commit writes the file to disk (fsync) and gives it its final name, replacing
+// the file of that name. After an error the final name is as it was before, or
+// it is the complete file, where only the directory entry could not be made
+// durable.
 func (p *Pending) Commit() error {
 	if err := p.file.Sync(); err != nil && !cannotSync(err) {
 		p.Abort()
@@ -72,8 +73,9 @@ func (p *Pending) Commit() error {
 	return Cause(p.fs.SyncDir(p.path))
 }
 
-// Publish gives the file its name, replacing what has it, and leaves it to the
-// system when it is written to disk. On an error the name is free or as it was.
+// Publish gives the file its final name, replacing the file of that name, and
+// leaves it to the system when it is written to disk. After an error the final
+// name is as it was before, or there is no file of that name.
 func (p *Pending) Publish() error {
 	renamed, err := p.rename()
 	if err != nil {
@@ -86,9 +88,9 @@ func (p *Pending) Publish() error {
 	return Cause(err)
 }
 
-// rename closes the file and gives it its name. Where an open file can be
-// renamed it stays locked until then, or a sweep might take it for one that
-// was left behind.
+// rename closes the file and gives it its final name. Where an open file can be
+// renamed it stays locked until it has that name, or a sweep might take it for
+// one that was left behind.
 func (p *Pending) rename() (renamed bool, err error) {
 	if !renamesOpenFiles {
 		if err := p.file.Close(); err != nil {
@@ -110,23 +112,23 @@ func (p *Pending) Detach() (f File, remove func() error) {
 	return p.file, func() error { return p.fs.Remove(p.temp) }
 }
 
-// Abort gives the file up and leaves nothing behind.
+// Abort closes and removes the file.
 func (p *Pending) Abort() {
 	_ = p.file.Close()
 	_ = p.fs.Remove(p.temp)
 }
 
-// Sweep removes what writers that are gone left in dir under temporary names, if
-// the name that they meant to give it has one of the suffixes. The files of
-// running writers are locked and stay. Where there are no locks it removes
-// nothing.
+// Sweep removes the temporary files that killed processes left in dir, if their
+// final name was to end in one of the suffixes. The files of running processes
+// are locked and stay. On a system without locks it removes nothing.
 func Sweep(dir string, suffixes ...string) {
 	sweep(dir, func(base string) bool {
 		return slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(base, s) })
 	})
 }
 
-// SweepBeside is Sweep for what was meant to become the file at path.
+// SweepBeside removes the temporary files that killed processes left of the
+// file at path, as Sweep does.
 func SweepBeside(path string) {
 	sweep(filepath.Dir(path), func(base string) bool { return base == tempBase(path) })
 }
@@ -155,8 +157,8 @@ func sweep(dir string, ours func(base string) bool) {
 	}
 }
 
-// pendingName returns the name that the file with a temporary name was meant to
-// get.
+// pendingName returns the final name that a temporary name was made of, and
+// whether it is such a name.
 func pendingName(temp string) (base string, ok bool) {
 	rest, hidden := strings.CutPrefix(temp, ".")
 	rest, tmp := strings.CutSuffix(rest, tempSuffix)
@@ -168,7 +170,8 @@ func pendingName(temp string) (base string, ok bool) {
 	return rest[:dot], random
 }
 
-// Replace gives the file at path a new content, all of it or none.
+// Replace writes data to the file at path, which then has all of it or, after
+// an error, is as it was.
 func Replace(fs FS, path string, data []byte) error {
 	SweepBeside(path)
 	p, err := CreatePending(fs, path)
@@ -182,8 +185,8 @@ func Replace(fs FS, path string, data []byte) error {
 	return p.Commit()
 }
 
-// WriteFull writes all of p. It takes a writer that writes less without an
-// error for one that failed.
+// WriteFull writes all of p. Where the writer writes less without an error, it
+// returns io.ErrShortWrite.
 func WriteFull(w io.Writer, p []byte) error {
 	n, err := w.Write(p)
 	if err == nil && n < len(p) {

@@ -1,9 +1,10 @@
-// Package heap has the binary heap that merges use: of rows, of sorted files,
-// and of captures that are merged by time.
+// Package heap has the binary heap that merges use: package rows for rows,
+// runfile for sorted files, ingest for captures that are merged by time.
 //
-// The heap of the standard library makes two interface calls for each item and
-// level. This one makes one call of a function for each comparison, and changes
-// the item in front in place, which is all that a merge does.
+// A merge changes the item in front and restores the order, nothing else. The
+// heap of the standard library makes two interface calls for each item and
+// level then; this one calls one function for each comparison. A heap belongs
+// to one goroutine and keeps a slice of its items.
 package heap
 
 // A Heap has the item that comes before all others in front. The zero value is
@@ -46,7 +47,7 @@ func (h *Heap[T]) Push(item T) {
 func (h *Heap[T]) PopFront() {
 	last := len(h.items) - 1
 	h.items[0] = h.items[last]
-	clear(h.items[last:]) // lets go of what the item points to
+	clear(h.items[last:]) // drops the references of the item
 	h.items = h.items[:last]
 	h.FixFront()
 }

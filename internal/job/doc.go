@@ -1,21 +1,26 @@
-// Package job is the engine: it runs one job from captures, or from what earlier
-// runs kept of them, to rows. The command line, the benchmarks and every test of
-// a whole run drive it.
+// Package job is the engine: it runs one job, from captures, or from what
+// earlier jobs kept of them, to rows. The command line, the benchmarks and
+// every test of a whole run call it.
 //
 //	Extract    captures to rows
-//	Resume     the same, keeping what was read of each capture in a directory
-//	Map        captures to run files, one each
-//	Reduce     one partition of many run files to a part of the rows
+//	Resume     the same, with the sessions of each capture kept in a directory
+//	Map        captures to run files, one for each
+//	Reduce     one partition of many run files to a part
 //	Merge      run files to rows
 //	JoinParts  parts to rows
 //
 // Each takes a Config and returns a report of what it found. An error has a
-// category (CategoryOf), so that a caller can tell wrong use from a full disk
-// and from a damaged run file; damage in captures is no error but part of the
-// report.
+// category (CategoryOf), by which a caller can tell wrong usage from a full
+// disk and from a damaged run file. Damage in captures is not an error; it is
+// part of the report.
 //
-// A job uses as many goroutines as Config.Workers says, and some more that wait.
-// It keeps to Config.Memory by putting sessions into temporary files, writes only
-// where it was told to, and stops soon when its context ends, with the cause of
-// that as its error.
+// A job runs as many decoders, and as many workers with tables of sessions, as
+// Config.Workers says, and a few goroutines that mostly wait. All of them have
+// ended when the function returns, except a read or write that still waits for
+// a pipe after the context has ended. It keeps to Config.Memory by writing
+// sessions to temporary files, writes only to the places that its arguments
+// name, and ends soon after its context does, with the cause of that as its
+// error. Several jobs may run at once, but not on one state directory.
+//
+// The package reads no flags, prints nothing, and ends no process.
 package job

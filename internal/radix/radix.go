@@ -1,6 +1,9 @@
 // Package radix sorts lists by a number and, where that is the same, by
-// comparing: in a quarter of the time that comparing alone takes for a hundred
-// thousand elements, and in place. It imports only the standard library.
+// comparing. For a hundred thousand elements it takes a quarter of the time
+// that comparing alone takes.
+//
+// Packages agg and runfile sort sessions with it, by time. It works in place,
+// in the caller's goroutine, and allocates nothing.
 package radix
 
 import (
@@ -49,7 +52,8 @@ func Sort[T any](list []T, key func(T) uint64, compare func(a, b T) int) {
 	next := begin
 	for b := range next {
 		for next[b] < end[b] {
-			// Elements that belong elsewhere change places until one comes that is right.
+			// Elements that belong elsewhere change places until one belongs
+			// here.
 			x := list[next[b]]
 			for d := byte(key(x) >> shift); int(d) != b; d = byte(key(x) >> shift) {
 				x, list[next[d]] = list[next[d]], x

@@ -9,7 +9,7 @@ import (
 	"pcapbatch/internal/linktype"
 )
 
-// A Capture is what there is to say of one capture that could be opened.
+// A Capture is what is known of one capture that could be opened.
 type Capture struct {
 	Path              string    `json:"path"`
 	Format            string    `json:"format"`
@@ -42,17 +42,18 @@ func (c *Capture) LeftOutLine() string {
 	return fmt.Sprintf("%s: left out: not one of its %s can be decoded; link type %s", c.Path, Plural(c.Records, "record"), strings.Join(links, ", "))
 }
 
-// LinkTypes counts records by link type. In JSON it is an object. A capture has
-// one or two link types, so a list takes less memory than a map.
+// LinkTypes counts records by link type. In JSON it is an object. It is a list
+// because a capture has one or two link types, for which a map takes more
+// memory.
 type LinkTypes []LinkTypeCount
 
-// LinkTypeCount is the number of records of a link type.
+// A LinkTypeCount is the number of records of a link type.
 type LinkTypeCount struct {
 	Link    uint16
 	Records uint64
 }
 
-// Count adds records of a link type.
+// Count adds a number of records of a link type.
 func (l *LinkTypes) Count(link uint16, records uint64) {
 	for i := range *l {
 		if (*l)[i].Link == link {
@@ -63,6 +64,7 @@ func (l *LinkTypes) Count(link uint16, records uint64) {
 	*l = append(*l, LinkTypeCount{link, records})
 }
 
+// MarshalJSON implements json.Marshaler.
 func (l LinkTypes) MarshalJSON() ([]byte, error) {
 	m := make(map[uint16]uint64, len(l))
 	for _, c := range l {
@@ -71,6 +73,7 @@ func (l LinkTypes) MarshalJSON() ([]byte, error) {
 	return json.Marshal(m)
 }
 
+// UnmarshalJSON implements json.Unmarshaler.
 func (l *LinkTypes) UnmarshalJSON(data []byte) error {
 	var m map[uint16]uint64
 	if err := json.Unmarshal(data, &m); err != nil {
@@ -87,12 +90,12 @@ func (l *LinkTypes) UnmarshalJSON(data []byte) error {
 // system failed to read it. The other kinds are those of reader.Kind.
 const KindIO = "io"
 
-// Damage is one capture that could not be read, or not to its end.
+// Damage says why one capture could not be read, or not to its end.
 type Damage struct {
 	Path   string `json:"path"`
-	Kind   string `json:"kind"`
-	Record uint64 `json:"record"` // that could not be read, from 1; 0 if the capture could not be opened
-	Offset int64  `json:"offset"` // in the uncompressed stream
+	Kind   string `json:"kind"`   // KindIO, or a reader.Kind as text
+	Record uint64 `json:"record"` // number of the record that could not be read, from 1; 0: the capture could not be opened
+	Offset int64  `json:"offset"` // of that record in the uncompressed capture, in bytes
 	Reason string `json:"reason"`
 }
 

@@ -8,8 +8,8 @@ import (
 	"pcapbatch/internal/linktype"
 )
 
-// An Inspection is what there is to say of one capture that was read for its
-// own sake, from end to end.
+// An Inspection is what batch inspect shows of one capture, which was read from
+// end to end.
 type Inspection struct {
 	Path           string            `json:"path"`
 	Format         string            `json:"format,omitempty"`
@@ -48,16 +48,17 @@ func NotOpened(d Damage) *Inspection {
 	return &Inspection{Path: d.Path, LinkTypes: []InspectedLink{}, Damage: &d}
 }
 
-// Times makes the texts of the earliest and the latest time.
+// Times sets the texts of the earliest and the latest time.
 func (i *Inspection) Times() {
 	if i.First != nil {
 		i.FirstText, i.LastText = utc(*i.First), utc(*i.Last)
 	}
 }
 
+// utc is a time in ns since the Unix epoch as text.
 func utc(ns int64) string { return time.Unix(0, ns).UTC().Format(time.RFC3339Nano) }
 
-// Line is the inspection for people, without a line end.
+// Line returns the inspection as one line for people, without a line end.
 func (i *Inspection) Line() string {
 	if i.Format == "" {
 		return fmt.Sprintf("%s: %s", i.Path, i.Damage.Reason)

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// A Run is what there is to say of one run, or of the captures behind a run
-// file or a part.
+// A Run is what one run found. Run files and parts keep one of what was found
+// in their captures.
 type Run struct {
-	// Invocation is what the user asked for; it is empty in what run files
-	// and parts keep.
+	// Invocation is how the run was called; it is empty in run files and
+	// parts.
 	Invocation
 	Seconds  float64 `json:"elapsed_s"`
 	Bytes    int64   `json:"bytes"` // of the captures as they lie on disk
@@ -27,7 +27,7 @@ type Run struct {
 	Unsupported map[uint16]uint64 `json:"unsupported_link_type"`
 
 	Reordered         uint64 `json:"reordered_packets"`
-	Joined            uint64 `json:"reordered_when_merged,omitempty"` // of Reordered, those that merging run files found
+	Joined            uint64 `json:"reordered_when_merged,omitempty"` // those of Reordered that merging run files found
 	NoTime            uint64 `json:"records_without_timestamp"`
 	ClampedTime       uint64 `json:"records_with_clamped_timestamp"`
 	WireLengthRaised  uint64 `json:"wire_length_raised"`
@@ -42,14 +42,14 @@ type Run struct {
 	Damage   []Damage  `json:"damage"`   // by path
 	Overlaps []Overlap `json:"overlapping_captures"`
 
-	// Decapsulated says that sessions are those inside of tunnels.
+	// Decapsulated says that sessions are those inside tunnels.
 	Decapsulated bool `json:"-"`
 }
 
 // An Invocation is how a run was called.
 type Invocation struct {
 	Version string            `json:"version"`
-	Flags   map[string]string `json:"flags"` // those that were given
+	Flags   map[string]string `json:"flags"` // those that were given, by name
 	Workers int               `json:"workers"`
 	Output  string            `json:"output"`
 }
@@ -59,8 +59,8 @@ func New() *Run {
 	return &Run{Captures: []Capture{}, Damage: []Damage{}, Overlaps: []Overlap{}}
 }
 
-// Add takes over what another report says of its captures and their records,
-// but not its sessions: those may be joined with others.
+// Add adds what another report says of its captures and their records, but not
+// its number of sessions: those may be joined with others.
 func (r *Run) Add(o *Run) {
 	r.Captures = append(r.Captures, o.Captures...)
 	r.Damage = append(r.Damage, o.Damage...)
@@ -82,7 +82,7 @@ func (r *Run) Add(o *Run) {
 	r.Unsupported = sum(r.Unsupported, o.Unsupported)
 }
 
-// AddCapture takes over what there is to say of one capture.
+// AddCapture adds one capture and its records.
 func (r *Run) AddCapture(c *Capture) {
 	r.Captures = append(r.Captures, *c)
 	r.Records += c.Records
@@ -120,14 +120,14 @@ func (r *Run) Balance() error {
 	return nil
 }
 
-// Finish brings the report into its final form: damage is sorted by path and,
-// unless the captures were merged by time, those that overlap are listed.
-// Requires: Captures are in capture order.
-func (r *Run) Finish(merged bool) {
+// Finish completes the report: it sorts the damage by path and, unless the
+// captures were interleaved, lists those that overlap in time. Requires:
+// Captures are in capture order.
+func (r *Run) Finish(interleaved bool) {
 	slices.SortStableFunc(r.Damage, func(a, b Damage) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Record, b.Record))
 	})
-	if !merged {
+	if !interleaved {
 		r.Overlaps = overlaps(r.Captures)
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"pcapbatch/internal/linktype"
 )
 
-// WriteSummary writes the few lines that end a run on a terminal.
+// WriteSummary writes the summary that a terminal shows at the end of a run.
 func (r *Run) WriteSummary(w io.Writer) {
 	read := fmt.Sprintf("%s, %s read in %s", Plural(uint64(len(r.Captures)), "capture"), BinaryBytes(r.Bytes), duration(r.Seconds))
 	if r.Seconds > 0 {
@@ -29,7 +29,8 @@ func (r *Run) WriteSummary(w io.Writer) {
 	}
 }
 
-// LeftOut lists the records that are in no session, the most first.
+// LeftOut lists the records that are in no session by reason, the most frequent
+// first; it is empty if there are none.
 func (r *Run) LeftOut() string {
 	type entry struct {
 		what string
@@ -46,36 +47,36 @@ func (r *Run) LeftOut() string {
 		list = append(list, entry{"unsupported link type " + linktype.Describe(link), n})
 	}
 	slices.SortFunc(list, func(a, b entry) int { return cmp.Or(cmp.Compare(b.n, a.n), strings.Compare(a.what, b.what)) })
-	parts := make([]string, len(list))
+	reasons := make([]string, len(list))
 	for i, e := range list {
-		parts[i] = Thousands(e.n) + " " + e.what
+		reasons[i] = Thousands(e.n) + " " + e.what
 	}
-	return strings.Join(parts, ", ")
+	return strings.Join(reasons, ", ")
 }
 
-// tunnelShare is the share of tunnelled packets, in percent, from which the
-// summary names --decapsulate.
+// tunnelShare is the percentage of tunnelled packets above which the notes name
+// --decapsulate.
 const tunnelShare = 1
 
-// Notes are what a user should know about the numbers and might not expect.
+// Notes lists what a user should know about the numbers and might not expect.
 func (r *Run) Notes() (list []string) {
 	note := func(format string, args ...any) { list = append(list, fmt.Sprintf(format, args...)) }
 	if n := len(r.Overlaps); n > 0 && r.Reordered > 0 {
 		first := r.Overlaps[0]
-		note("%s before an earlier capture has ended, as %s does before the end of %s: the interarrival and time columns of sessions that they share are not those of one capture; --interleave merges captures by time",
+		note("%s before an earlier capture has ended, as %s does before the end of %s: for sessions that they share the interarrival, active and idle times are not those of one capture; --interleave merges captures by time",
 			choose(uint64(n), "capture begins", "captures begin"), Printable(first.Path), Printable(first.Earlier))
 	}
 	if r.InexactGaps > 0 {
-		note("%s of which only the sum of some interarrival times is exact, because parts that overlap in time were merged", Plural(r.InexactGaps, "session"))
+		note("%s of which only the sum of some interarrival times is exact, because sessions that overlap in time were merged", Plural(r.InexactGaps, "session"))
 	}
 	if !r.Decapsulated && r.Packets > 0 && r.Tunnelled*100 > r.Packets*tunnelShare {
 		note("%d %% of the packets are tunnelled; --decapsulate makes sessions of what is inside the tunnels", r.Tunnelled*100/r.Packets)
 	}
 	if r.NoTime > 0 {
-		note("%s without a timestamp, which took the time of the record before", Plural(r.NoTime, "record"))
+		note("%s without a timestamp: the time of the record before was used", Plural(r.NoTime, "record"))
 	}
 	if r.ClampedTime > 0 {
-		note("%s with a time outside the years 1677 to 2262, which was clamped", Plural(r.ClampedTime, "record"))
+		note("%s with a time outside the years 1677 to 2262: the nearest time within was used", Plural(r.ClampedTime, "record"))
 	}
 	if r.WireLengthRaised > 0 {
 		note("%s with a wire length below the capture length, which was raised to it", Plural(r.WireLengthRaised, "record"))
@@ -84,7 +85,7 @@ func (r *Run) Notes() (list []string) {
 		note("%s whose sub-second field is a second or more, added as it stands: these may be nanoseconds in a file that says microseconds", Plural(r.SubsecondOverflow, "record"))
 	}
 	if r.Reordered > 0 {
-		note("%s earlier than the packet before in their session, counted as arriving with it", Plural(r.Reordered, "packet"))
+		note("%s earlier than the packet before in their session: counted as arriving with it", Plural(r.Reordered, "packet"))
 	}
 	if r.NamedTwice > 0 {
 		note("%s named more than once, read once", Plural(uint64(r.NamedTwice), "capture"))
@@ -92,7 +93,7 @@ func (r *Run) Notes() (list []string) {
 	return list
 }
 
-// Nothing explains a run without a single session.
+// Nothing explains why a run has no sessions.
 func (r *Run) Nothing() string {
 	if left := r.LeftOut(); left != "" {
 		return "no sessions: " + left
@@ -103,7 +104,7 @@ func (r *Run) Nothing() string {
 	return "no sessions: no capture could be read"
 }
 
-// choose is n with the words for one thing or for several.
+// choose returns n with the words for one thing or for several.
 func choose(n uint64, one, many string) string {
 	if n == 1 {
 		return "1 " + one
@@ -111,7 +112,7 @@ func choose(n uint64, one, many string) string {
 	return Thousands(n) + " " + many
 }
 
-// Plural is n with the word for one thing, or for several by an s.
+// Plural returns n with a word, to which it appends an s unless n is 1.
 func Plural(n uint64, what string) string {
 	if n == 1 {
 		return "1 " + what
@@ -119,7 +120,7 @@ func Plural(n uint64, what string) string {
 	return Thousands(n) + " " + what + "s"
 }
 
-// Thousands is n with a comma between groups of three digits.
+// Thousands returns n with a comma between groups of three digits.
 func Thousands(n uint64) string {
 	s := fmt.Sprint(n)
 	for i := len(s) - 3; i > 0; i -= 3 {
@@ -128,7 +129,8 @@ func Thousands(n uint64) string {
 	return s
 }
 
-// BinaryBytes is n bytes in the unit that leaves a short number.
+// BinaryBytes returns n bytes as text in B, KiB, MiB, GiB or TiB, with one
+// decimal.
 func BinaryBytes(n int64) string {
 	if n < 1024 {
 		return fmt.Sprintf("%d B", n)
@@ -154,8 +156,8 @@ func duration(seconds float64) string {
 	return fmt.Sprintf("%d h %02d min", m/60, m%60)
 }
 
-// Printable is s if it can stand in one line of a terminal. Names of files may be
-// chosen by others: characters that cannot be printed are escaped.
+// Printable returns s with characters that cannot be printed escaped, so that
+// it stands in one line of a terminal: the names of files may come from others.
 func Printable(s string) string {
 	if utf8.ValidString(s) && !strings.ContainsFunc(s, func(c rune) bool { return !unicode.IsPrint(c) }) {
 		return s

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// Each calls f for the numbers from 0 to n-1, on workers goroutines side by
-// side; worker tells them apart. After an error it calls no more, and returns
-// the first.
+// Each calls f for each i from 0 to n-1, in several goroutines side by side;
+// worker, from 0 to workers-1, is the number of the goroutine. After an error f
+// is not called again, and Each returns the first error.
 func Each(ctx context.Context, workers, n int, f func(ctx context.Context, worker, i int) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64

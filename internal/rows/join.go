@@ -12,7 +12,7 @@ import (
 
 // An Encoding says how rows become bytes.
 type Encoding struct {
-	Header       string           // what comes before the first row
+	Header       string           // written before the first row
 	NewFormatter func() Formatter // called once for each goroutine
 }
 
@@ -20,26 +20,30 @@ type Encoding struct {
 type Options struct {
 	Workers  int
 	Sessions agg.Options
-	// Share is how many bytes of sessions each worker keeps in memory; what is
-	// more goes to temporary files. 0: no limit.
+	// Share is how many bytes of sessions each worker keeps in memory; those
+	// beyond go to temporary files. 0 is no limit.
 	Share int64
-	// Partitions is what the inputs that are to be merged are sorted by.
+	// Partitions is the number of partitions by which the inputs of Merge are
+	// sorted.
 	Partitions int
-	NewTemp    func() *runfile.Temp
+	// NewTemp makes a temporary file, which takes no space until it is written.
+	NewTemp func() *runfile.Temp
 }
 
 // A Joiner makes rows of sessions: of tables, and of sessions on disk, which it
-// merges by key and then sorts by time, in memory as far as that reaches. It
-// belongs to one goroutine; its methods start others and wait for them.
+// merges by key and then sorts by time, in memory as far as Options.Share
+// allows. It belongs to one goroutine; its methods start others and wait for
+// them.
 type Joiner struct {
 	Options
 	tables     []*agg.Table         // one for each worker, or none
 	collectors []*runfile.Collector // one for each worker
-	merged     bool
+	merged     bool                 // Merge was given inputs
 }
 
-// NewJoiner returns a joiner that begins with the sessions of tables, which it
-// takes over; nil for none.
+// NewJoiner returns a joiner with the sessions of tables, one for each worker,
+// which belong to the joiner from then on; nil is no sessions. The caller
+// closes the joiner.
 func NewJoiner(o Options, tables []*agg.Table) *Joiner {
 	j := &Joiner{Options: o, tables: tables}
 	for i := range o.Workers {
@@ -52,9 +56,9 @@ func NewJoiner(o Options, tables []*agg.Table) *Joiner {
 	return j
 }
 
-// Merge joins the sessions of the inputs of each group, groups side by side. The
-// inputs of a group are in capture order; no two groups, and no group and a
-// table, share a key.
+// Merge merges the inputs of each group and joins sessions of one key; groups
+// are merged side by side. Requires: the inputs of a group are in capture
+// order, and no key is in two groups, or in a group and a table.
 func (j *Joiner) Merge(ctx context.Context, groups [][]runfile.Input) error {
 	j.merged = len(groups) > 0
 	return Each(ctx, j.Workers, len(groups), func(ctx context.Context, worker, i int) error {
@@ -62,14 +66,14 @@ func (j *Joiner) Merge(ctx context.Context, groups [][]runfile.Input) error {
 	})
 }
 
-// Counts are what the sessions of a joiner say of themselves.
+// Counts are what a joiner has counted.
 type Counts struct {
 	Sessions    uint64
-	Reordered   uint64 // packets that the tables and merging found reordered
+	Reordered   uint64 // packets that the tables, or merging, found to be earlier than the one before
 	InexactGaps uint64 // sessions: see agg.Table.InexactGaps
 }
 
-// Counts adds up what the sessions say. Requires: all is merged.
+// Counts returns the counts of all sessions. Requires: all inputs are merged.
 func (j *Joiner) Counts() (n Counts) {
 	for _, t := range j.tables {
 		n.Sessions += uint64(t.Len())
@@ -85,7 +89,7 @@ func (j *Joiner) Counts() (n Counts) {
 	return n
 }
 
-// Write writes the header and all rows to w.
+// Write writes the header and all rows, in order, to w. It does not close w.
 func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
 	return WithHeader(w, e.Header, func(w io.Writer) error {
 		if !j.merged {
@@ -104,13 +108,13 @@ func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
 	})
 }
 
-// WritePart writes all rows, with their sort keys, to w. Requires: the joiner
-// has no tables.
+// WritePart writes all rows, in order and with their sort keys, to a part.
+// Requires: the joiner has no tables.
 func (j *Joiner) WritePart(ctx context.Context, e Encoding, w *runfile.Writer) error {
 	return w.WriteRows(ctx, j.collectors, e.NewFormatter().AppendRow)
 }
 
-// Close gives back the memory of the sessions and removes temporary files.
+// Close releases the memory of the sessions and removes temporary files.
 func (j *Joiner) Close() (err error) {
 	for _, t := range j.tables {
 		t.Release()
@@ -121,7 +125,8 @@ func (j *Joiner) Close() (err error) {
 	return err
 }
 
-// WithHeader writes a header and then the rows that write writes.
+// WithHeader writes a header to w, and then calls write for the rows. What
+// write is given buffers small writes.
 func WithHeader(w io.Writer, header string, write func(w io.Writer) error) error {
 	b := bufio.NewWriterSize(w, 1<<16) // chunks of rows are larger and pass through
 	_, err := b.WriteString(header)

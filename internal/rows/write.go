@@ -11,43 +11,46 @@ import (
 	"pcapbatch/internal/heap"
 )
 
-// A Formatter makes the text of rows. Each goroutine has one of its own.
+// A Formatter makes the text of rows. It belongs to one goroutine.
 type Formatter interface {
-	// AppendRow appends the line of session i of t to dst.
+	// AppendRow appends the row of session i of t, with its line end, to dst.
 	AppendRow(dst []byte, t *agg.Table, i uint32) []byte
 }
 
-// rowsPerChunk is how many rows are formatted and written at a time: some
-// 200 KB of text, so that handing a chunk over costs nothing and a few chunks
-// stay in the cache.
+// rowsPerChunk is how many rows are formatted and written at a time: some 200
+// KB of text, so that the cost of handing a chunk over does not count, and a
+// few chunks stay in the cache.
 const rowsPerChunk = 1024
 
-// packedPerChunk is when a chunk of encoded sessions is full, in bytes, though
-// its rows are fewer: large sessions have some KB each.
-const packedPerChunk = 256 << 10
+// encodedPerChunk is how many bytes of encoded sessions fill a chunk though
+// there are fewer than rowsPerChunk: large sessions take some KB each.
+const encodedPerChunk = 256 << 10
 
-// A chunk is a stretch of rows on its way to the output.
+// A chunk is a number of neighbouring rows on their way to the output: sessions
+// of tables, or encoded sessions.
 type chunk struct {
-	rows   []place
-	packed []byte // encoded sessions, behind rows
-	count  int    // of them
-	text   []byte
-	err    error
-	done   sync.WaitGroup
+	sessions []session
+	encoded  []byte         // sessions, one after the other
+	count    int            // sessions in encoded
+	text     []byte         // the rows; valid once done, as err is
+	err      error          // why the text could not be made
+	done     sync.WaitGroup // done when the text is made
 }
 
-type place struct {
+// A session is one of a table.
+type session struct {
 	table *agg.Table
 	index uint32
 }
 
-// format makes the text. Encoded sessions are loaded into t.
+// format makes the text of the rows. Encoded sessions are loaded into t, one at
+// a time.
 func (c *chunk) format(f Formatter, t *agg.Table) error {
 	c.text = c.text[:0]
-	for _, p := range c.rows {
+	for _, p := range c.sessions {
 		c.text = f.AppendRow(c.text, p.table, p.index)
 	}
-	for rest := c.packed; len(rest) > 0; {
+	for rest := c.encoded; len(rest) > 0; {
 		var err error
 		if rest, err = t.Load(rest); err != nil {
 			return err
@@ -57,44 +60,45 @@ func (c *chunk) format(f Formatter, t *agg.Table) error {
 	return nil
 }
 
-// chunks is the way of the chunks: filled one after the other, formatted side
-// by side, written in order.
-type chunks struct {
+// A queue passes chunks from the goroutine that fills them, one after the
+// other, to those that format them side by side (work), and to the one that
+// writes them in order (ordered). Each of the three channels can hold all
+// chunks there are, so that only taking a free one waits.
+type queue struct {
 	ctx                 context.Context
 	free, work, ordered chan *chunk
 }
 
-// get returns an empty chunk.
-func (q *chunks) get() (*chunk, error) {
+// get returns an empty chunk, once there is one.
+func (q *queue) get() (*chunk, error) {
 	select {
 	case c := <-q.free:
-		c.rows, c.packed, c.count = c.rows[:0], c.packed[:0], 0
+		c.sessions, c.encoded, c.count = c.sessions[:0], c.encoded[:0], 0
 		return c, nil
 	case <-q.ctx.Done():
 		return nil, context.Cause(q.ctx)
 	}
 }
 
-// put sends a filled chunk on.
-func (q *chunks) put(c *chunk) {
+// put hands on a chunk that is filled.
+func (q *queue) put(c *chunk) {
 	c.done.Add(1)
 	q.work <- c
 	q.ordered <- c
 }
 
-// WriteTables writes the rows of all sessions of the tables, in order, to w.
-// Tables are sorted and rows formatted by workers goroutines side by side,
-// and written in order by another.
+// WriteTables writes the rows of all sessions of the tables, in order, to w. As
+// many goroutines as workers says format them; each calls newFormatter once.
 func WriteTables(ctx context.Context, tables []*agg.Table, workers int, newFormatter func() Formatter, w io.Writer) error {
-	return writeChunks(ctx, agg.Options{}, workers, newFormatter, w, func(q *chunks) error { return mergeRows(q, tables) })
+	return writeChunks(ctx, agg.Options{}, workers, newFormatter, w, func(q *queue) error { return mergeRows(q, tables) })
 }
 
-// WriteSessions writes the rows of the encoded sessions that each gives, in
-// that order, to w. Rows are formatted by workers goroutines side by side, and
-// written in order by another. o are the options that the sessions were made
+// WriteSessions writes the rows of encoded sessions, in the order in which each
+// passes them to take, to w. As many goroutines as workers says format them;
+// each calls newFormatter once. o has the options that the sessions were made
 // with.
 func WriteSessions(ctx context.Context, each func(ctx context.Context, take func(session []byte) error) error, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer) error {
-	return writeChunks(ctx, o, workers, newFormatter, w, func(q *chunks) error {
+	return writeChunks(ctx, o, workers, newFormatter, w, func(q *queue) error {
 		var c *chunk
 		err := each(q.ctx, func(session []byte) (err error) {
 			if c == nil {
@@ -102,8 +106,8 @@ func WriteSessions(ctx context.Context, each func(ctx context.Context, take func
 					return err
 				}
 			}
-			c.packed = append(c.packed, session...)
-			if c.count++; c.count == rowsPerChunk || len(c.packed) >= packedPerChunk {
+			c.encoded = append(c.encoded, session...)
+			if c.count++; c.count == rowsPerChunk || len(c.encoded) >= encodedPerChunk {
 				q.put(c)
 				c = nil
 			}
@@ -116,11 +120,12 @@ func WriteSessions(ctx context.Context, each func(ctx context.Context, take func
 	})
 }
 
-// writeChunks writes the text of the chunks that fill puts.
-func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer, fill func(q *chunks) error) error {
+// writeChunks calls fill, which puts chunks into a queue, has them formatted,
+// and writes their text to w.
+func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer, fill func(q *queue) error) error {
 	g, ctx := errgroup.WithContext(ctx)
-	most := 4 * workers // one in formatting, one waiting, two spare each
-	q := &chunks{ctx, make(chan *chunk, most), make(chan *chunk, most), make(chan *chunk, most)}
+	most := 4 * workers // for each: one being formatted, one waiting to be written, two spare
+	q := &queue{ctx, make(chan *chunk, most), make(chan *chunk, most), make(chan *chunk, most)}
 	for range most {
 		q.free <- &chunk{}
 	}
@@ -156,8 +161,9 @@ func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter f
 	return g.Wait()
 }
 
-// mergeRows lists the rows of all tables in order, cut into chunks.
-func mergeRows(q *chunks, tables []*agg.Table) error {
+// mergeRows puts the sessions of all tables, in the order of their rows, into
+// chunks.
+func mergeRows(q *queue, tables []*agg.Table) error {
 	lists, err := sortTables(q.ctx, tables)
 	if err != nil {
 		return err
@@ -173,9 +179,9 @@ func mergeRows(q *chunks, tables []*agg.Table) error {
 		if err != nil {
 			return err
 		}
-		for len(c.rows) < rowsPerChunk && heads.Len() > 0 {
+		for len(c.sessions) < rowsPerChunk && heads.Len() > 0 {
 			h := heads.Front()
-			c.rows = append(c.rows, place{h.table, h.rows[0].Index})
+			c.sessions = append(c.sessions, session{h.table, h.rows[0].Index})
 			if h.rows = h.rows[1:]; len(h.rows) == 0 {
 				heads.PopFront()
 			} else {
@@ -187,6 +193,8 @@ func mergeRows(q *chunks, tables []*agg.Table) error {
 	return nil
 }
 
+// sortTables returns the sorted rows of each table. Tables are sorted side by
+// side.
 func sortTables(ctx context.Context, tables []*agg.Table) ([][]agg.Row, error) {
 	lists := make([][]agg.Row, len(tables))
 	var g errgroup.Group
@@ -202,7 +210,7 @@ func sortTables(ctx context.Context, tables []*agg.Table) ([][]agg.Row, error) {
 	return lists, context.Cause(ctx)
 }
 
-// A cursor is what is left of one table's rows.
+// A cursor has the rows of one table that are not in a chunk yet.
 type cursor struct {
 	table *agg.Table
 	rows  []agg.Row

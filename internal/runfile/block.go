@@ -13,24 +13,25 @@ import (
 )
 
 const (
-	// blockBytes is when a block of entries is closed: large enough that
-	// zstd does well and a read is nothing against unpacking, small enough
-	// that MaxInputs of them are no burden.
+	// blockBytes is the size of its entries at which a block is complete: large
+	// enough for zstd to compress well and for the cost of a read not to count,
+	// small enough to hold MaxInputs of them.
 	blockBytes = 128 << 10
 	// maxEntry is the largest entry: a session with three full digests is
 	// below 12 KiB, a row below 1 KiB.
 	maxEntry = 64 << 10
-	// maxBlock bounds a block's entries before and after compression.
+	// maxBlock is the largest size of a block's entries, compressed or not.
 	maxBlock = blockBytes + maxEntry + binary.MaxVarintLen32
-	// blockHeader is stored length, length of the entries, and CRC.
+	// blockHeader is the size of the stored length, the length of the entries,
+	// and the CRC.
 	blockHeader = 12
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // checksum is the CRC-32C of a block: of its two lengths, its offset in the
-// file and its stored bytes. With the offset in it, a block that stands in
-// another's place is found.
+// file and its stored bytes. The offset is covered so that a block in the place
+// of another is found.
 func checksum(lengths []byte, offset int64, stored []byte) uint32 {
 	var place [8]byte
 	binary.LittleEndian.PutUint64(place[:], uint64(offset))
@@ -39,7 +40,7 @@ func checksum(lengths []byte, offset int64, stored []byte) uint32 {
 	return crc32.Update(sum, castagnoli, stored)
 }
 
-// A Section is a sorted row of entries in a file.
+// A Section is a sorted range of entries in a file, made of blocks.
 type Section struct {
 	Offset  int64  `json:"offset"` // of its first byte in the file
 	Size    int64  `json:"size"`   // bytes of its blocks
@@ -47,34 +48,36 @@ type Section struct {
 	Chain   uint32 `json:"crc"` // CRC-32C of the CRCs of its blocks
 }
 
-// chain takes the CRC of the next block into that of a section.
+// chain extends the CRC of a section by that of its next block.
 func chain(sum, block uint32) uint32 {
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], block)
 	return crc32.Update(sum, castagnoli, b[:])
 }
 
-// A blockWriter writes sections, one behind the other.
+// A blockWriter writes sections, one after the other.
 type blockWriter struct {
 	w       io.Writer
 	path    string
 	section Section       // being written
-	raw     []byte        // entries of the block so far
-	out     []byte        // scratch: the block as it is stored
-	encoder *zstd.Encoder // nil: S2
+	raw     []byte        // entries of the block that is not complete yet
+	out     []byte        // reused: the block as it is stored
+	encoder *zstd.Encoder // nil: blocks are compressed with S2
 }
 
 // newFastWriter returns a writer of blocks that only this process reads. They
-// are packed with S2: a run over a port scan of 4.6 M packets that spills took
-// 9.5 s of CPU time with it, and 13.7 s with zstd.
+// are compressed with S2: a run over a port scan of 4.6 M packets that spills
+// took 9.5 s of CPU time with it, and 13.7 s with zstd.
 func newFastWriter(w io.Writer, path string) *blockWriter { return &blockWriter{w: w, path: path} }
 
+// newBlockWriter returns a writer of blocks that are kept, compressed with
+// zstd.
 func newBlockWriter(w io.Writer, path string) *blockWriter {
 	return &blockWriter{w: w, path: path, encoder: blockEncoder()}
 }
 
-// blockEncoder packs the blocks of all writers. It is made once: one for each
-// of many small files was a third of their time.
+// blockEncoder compresses the blocks of all writers. There is one, because
+// making one for each of many small files took a third of their time.
 var blockEncoder = sync.OnceValue(func() *zstd.Encoder {
 	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
 		zstd.WithEncoderCRC(false), zstd.WithWindowSize(256<<10), zstd.WithLowerEncoderMem(true))
@@ -87,7 +90,7 @@ var blockEncoder = sync.OnceValue(func() *zstd.Encoder {
 // begin starts a section at the given offset of the file.
 func (w *blockWriter) begin(offset int64) { w.section = Section{Offset: offset} }
 
-// add appends an entry. It does not keep it. Requires: at most maxEntry bytes.
+// add appends a copy of an entry. Requires: it has at most maxEntry bytes.
 func (w *blockWriter) add(entry []byte) error {
 	w.raw = binary.AppendUvarint(w.raw, uint64(len(entry)))
 	w.raw = append(w.raw, entry...)
@@ -98,14 +101,14 @@ func (w *blockWriter) add(entry []byte) error {
 	return w.flush()
 }
 
-// flush writes the block.
+// flush writes the block, if it has entries.
 func (w *blockWriter) flush() error {
 	if len(w.raw) == 0 {
 		return nil
 	}
-	w.pack()
+	w.compress()
 	if len(w.out)-blockHeader >= len(w.raw) {
-		w.out = append(w.out[:blockHeader], w.raw...) // equal lengths say that it is as it was
+		w.out = append(w.out[:blockHeader], w.raw...) // equal lengths mean that it is not compressed
 	}
 	h, stored := w.out[:blockHeader], w.out[blockHeader:]
 	binary.LittleEndian.PutUint32(h, uint32(len(stored)))
@@ -121,8 +124,8 @@ func (w *blockWriter) flush() error {
 	return nil
 }
 
-// pack makes out a header and the packed entries.
-func (w *blockWriter) pack() {
+// compress makes out of room for a header and the compressed entries.
+func (w *blockWriter) compress() {
 	if w.encoder != nil {
 		w.out = w.encoder.EncodeAll(w.raw, append(w.out[:0], make([]byte, blockHeader)...))
 		return
@@ -135,7 +138,7 @@ func (w *blockWriter) pack() {
 	w.out = w.out[:blockHeader+len(s2.Encode(w.out[blockHeader:], w.raw))]
 }
 
-// end writes what is left and returns the section.
+// end completes the section and returns it.
 func (w *blockWriter) end() (Section, error) {
 	err := w.flush()
 	return w.section, err
@@ -146,14 +149,15 @@ type blockReader struct {
 	at      io.ReaderAt
 	path    string
 	section Section
-	offset  int64 // of the next block, from the section's beginning
-	chain   uint32
-	stored  []byte // with the header
-	raw     []byte
-	fast    bool // packed with S2
+	offset  int64  // of the next block, from the beginning of the section
+	chain   uint32 // of the blocks before it
+	stored  []byte // the block that was read, with its header
+	raw     []byte // its entries
+	fast    bool   // blocks are compressed with S2
 }
 
-// decoder unpacks blocks one at a time, so it has no goroutines of its own.
+// newDecoder returns a decoder for blocks, one at a time, so that it starts no
+// goroutines.
 func newDecoder() *zstd.Decoder {
 	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock),
 		zstd.WithDecoderMaxWindow(1<<20), zstd.WithDecoderLowmem(true))
@@ -163,8 +167,8 @@ func newDecoder() *zstd.Decoder {
 	return d
 }
 
-// load reads the next block and checks its sum, without unpacking it. It
-// returns io.EOF behind the last.
+// load reads the next block and checks its checksum, without decompressing it.
+// It returns io.EOF after the last.
 func (r *blockReader) load() error {
 	left := r.section.Size - r.offset
 	place := r.section.Offset + r.offset
@@ -199,6 +203,7 @@ func (r *blockReader) load() error {
 	return nil
 }
 
+// readAt fills p from the given offset of the file.
 func (r *blockReader) readAt(p []byte, offset int64) error {
 	if _, err := r.at.ReadAt(p, offset); err == io.EOF {
 		return damaged(r.path, offset, "file is cut short")
@@ -208,9 +213,9 @@ func (r *blockReader) readAt(p []byte, offset int64) error {
 	return nil
 }
 
-// unpack returns the entries of the block that load read, valid until the next
-// call.
-func (r *blockReader) unpack(d *zstd.Decoder) ([]byte, error) {
+// decompress returns the entries of the block that load read, valid until the
+// next call.
+func (r *blockReader) decompress(d *zstd.Decoder) ([]byte, error) {
 	size := int(binary.LittleEndian.Uint32(r.stored[4:]))
 	stored := r.stored[blockHeader:]
 	if len(stored) == size {
@@ -222,13 +227,13 @@ func (r *blockReader) unpack(d *zstd.Decoder) ([]byte, error) {
 	}
 	raw, err := r.decode(d, r.raw[:size], stored)
 	if err != nil || len(raw) != size {
-		return nil, damaged(r.path, r.section.Offset+r.offset-int64(len(r.stored)), "block cannot be unpacked: %d bytes of %d, %v", len(raw), size, err)
+		return nil, damaged(r.path, r.section.Offset+r.offset-int64(len(r.stored)), "block cannot be decompressed: %d bytes of %d, %v", len(raw), size, err)
 	}
 	r.raw = raw
 	return raw, nil
 }
 
-// decode unpacks stored into dst, whose length is due.
+// decode decompresses stored into dst, which has the length of the result.
 func (r *blockReader) decode(d *zstd.Decoder, dst, stored []byte) ([]byte, error) {
 	if !r.fast {
 		return d.DecodeAll(stored, dst[:0])

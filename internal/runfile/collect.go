@@ -11,27 +11,29 @@ import (
 )
 
 // A Collector takes merged sessions and brings them into the order of the CSV:
-// in memory as long as they fit, else in sorted runs on disk. They stay encoded
-// until their rows are made: a small session takes half the memory so, and
-// what comes from disk and goes there again is never decoded.
+// in memory as long as they fit, else in sorted sections on disk, which
+// EachSession merges. Sessions stay encoded until their rows are made: a small
+// session takes half the memory that way, and what comes from disk and goes
+// there again is never decoded.
 type Collector struct {
 	options agg.Options
-	limit   int64 // of packed, bytes; 0: none
+	limit   int64 // bytes of memory; 0: no limit
 	temp    *Temp
-	packed  packed
-	runs    []Input
+	memory  sessionList
+	sorted  []Input // sections of temp
 
 	sessions, reordered, inexact uint64
 }
 
-// NewCollector returns a collector that keeps at most limit bytes in memory; 0
-// is no limit. What is more goes to temp.
+// NewCollector returns a collector that keeps some limit bytes of sessions in
+// memory; 0 is no limit. Those beyond go to temp, which Close closes.
 func NewCollector(o agg.Options, limit int64, temp *Temp) *Collector {
 	return &Collector{options: o, limit: limit, temp: temp}
 }
 
-// Merge takes the sessions of inputs, which are in capture order. The keys of
-// one call are in no other call.
+// Merge takes the sessions of the inputs, joined where they have the same key.
+// Requires: the inputs are in capture order and sorted by so many partitions,
+// and no key of one call is in another.
 func (c *Collector) Merge(ctx context.Context, inputs []Input, partitions int) error {
 	before := c.temp.live
 	inputs, reordered, err := c.temp.Narrow(ctx, inputs, partitions, c.options)
@@ -39,25 +41,26 @@ func (c *Collector) Merge(ctx context.Context, inputs []Input, partitions int) e
 		return err
 	}
 	narrowed := c.temp.live - before
-	more, err := combine(ctx, inputs, c.options, c.take)
+	joined, err := combine(ctx, inputs, c.options, c.take)
 	if err != nil {
 		return err
 	}
-	c.reordered += reordered + more
+	c.reordered += reordered + joined
 	return c.temp.Drop(narrowed)
 }
 
+// take adds a session.
 func (c *Collector) take(_ int, session []byte) error {
 	first, _, inexact, err := agg.RowOf(session)
 	if err != nil {
 		return err
 	}
-	if c.limit > 0 && c.packed.bytes() > c.limit {
+	if c.limit > 0 && c.memory.bytes() > c.limit {
 		if err := c.flush(); err != nil {
 			return err
 		}
 	}
-	c.packed.add(first, session)
+	c.memory.add(first, session)
 	c.sessions++
 	if inexact {
 		c.inexact++
@@ -65,15 +68,15 @@ func (c *Collector) take(_ int, session []byte) error {
 	return nil
 }
 
-// flush writes the sessions in memory as a run.
+// flush writes the sessions in memory to disk, as a sorted section.
 func (c *Collector) flush() error {
-	if len(c.packed.list) == 0 {
+	if len(c.memory.list) == 0 {
 		return nil
 	}
-	c.packed.sort()
+	c.memory.sort()
 	s, err := c.temp.write(func(w *blockWriter) error {
-		for _, p := range c.packed.list {
-			if err := w.add(c.packed.at(p)); err != nil {
+		for _, e := range c.memory.list {
+			if err := w.add(c.memory.at(e)); err != nil {
 				return err
 			}
 		}
@@ -82,58 +85,62 @@ func (c *Collector) flush() error {
 	if err != nil {
 		return err
 	}
-	c.runs = append(c.runs, c.temp.input(s, timeOrder))
-	c.packed.reset()
+	c.sorted = append(c.sorted, c.temp.input(s, timeOrder))
+	c.memory.reset()
 	return nil
 }
 
-// Sort puts the sessions in memory in order. EachSession does it where it was
-// not done; collectors can do it side by side.
-func (c *Collector) Sort() { c.packed.sort() }
+// Sort sorts the sessions in memory. EachSession sorts those of collectors that
+// are not sorted; calling Sort before lets several collectors be sorted side by
+// side.
+func (c *Collector) Sort() { c.memory.sort() }
 
-// Counts returns the number of sessions, of packets that merging took as
-// arriving with a later one, and of sessions that agg.Table.InexactGaps counts.
+// Counts returns the number of sessions, of packets that merging found to be
+// earlier than the one before in their session, and of sessions that
+// agg.Table.InexactGaps counts.
 func (c *Collector) Counts() (sessions, reordered, inexact uint64) {
 	return c.sessions, c.reordered, c.inexact
 }
 
-// Close releases memory and removes the runs.
+// Close releases the memory and removes the temporary file.
 func (c *Collector) Close() error {
-	c.packed = packed{}
+	c.memory = sessionList{}
 	return c.temp.Close()
 }
 
-// EachSession hands the encoded sessions of all collectors, and of tables with
-// other keys, to take in the order of the CSV. They are valid until the next.
+// EachSession passes the encoded sessions of all collectors and tables, which
+// have no key in common, to take, in the order of the CSV. A session is valid
+// until take returns.
 func EachSession(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(session []byte) error) error {
 	return eachRow(ctx, collectors, tables, func(e *Entry) error { return take(e.data) })
 }
 
+// eachRow is EachSession with the sort keys of the rows.
 func eachRow(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(e *Entry) error) error {
 	if len(collectors) == 0 {
 		return errors.New("runfile: no collectors")
 	}
-	var runs []Input
+	var inputs []Input
 	for _, c := range collectors {
-		runs = append(runs, c.runs...)
+		inputs = append(inputs, c.sorted...)
 	}
-	runs, err := collectors[0].temp.narrowRows(ctx, runs)
+	inputs, err := collectors[0].temp.narrowRows(ctx, inputs)
 	if err != nil {
 		return err
 	}
 	for _, c := range collectors {
-		c.packed.sort()
-		runs = append(runs, memoryInput(timeOrder, c.packed.entries))
+		c.memory.sort()
+		inputs = append(inputs, memoryInput(timeOrder, c.memory.entries))
 	}
 	for _, t := range tables {
 		if t != nil {
-			runs = append(runs, timeInput(t))
+			inputs = append(inputs, timeInput(t))
 		}
 	}
-	return merge(ctx, runs, take)
+	return merge(ctx, inputs, take)
 }
 
-// timeInput makes an input of the rows of a table. It sorts them.
+// timeInput makes an input of the sessions of a table, sorted by time.
 func timeInput(t *agg.Table) Input {
 	var numbers []uint32
 	for _, row := range t.Rows() {
@@ -142,76 +149,83 @@ func timeInput(t *agg.Table) Input {
 	return tableInput(t, numbers, timeOrder)
 }
 
+// memoryInput makes an input of entries in memory, which o orders.
 func memoryInput(o order, open func() entries) Input {
 	return Input{memory: open, order: o, only: -1}
 }
 
-// packedBytes is the size of a chunk of packed sessions.
-const packedBytes = 1 << 20
+// bufferBytes is the size of a buffer of a sessionList.
+const bufferBytes = 1 << 20
 
-// packed holds encoded sessions in memory.
-type packed struct {
-	chunks [][]byte // of packedBytes, filled up to their lengths
-	used   int
-	list   []packedSession
-	sorted bool
+// A sessionList holds encoded sessions in memory.
+type sessionList struct {
+	buffers [][]byte // of bufferBytes, filled up to their lengths
+	used    int      // buffers that have sessions
+	list    []listed
+	sorted  bool
 }
 
-type packedSession struct {
-	first             int64 // ns
-	chunk, from, size uint32
+// A listed session is size bytes of a buffer.
+type listed struct {
+	first              int64 // time of the first packet, ns since the Unix epoch
+	buffer, from, size uint32
 }
 
-// bytes is the memory in use. A list that grows is a quarter too large.
-func (p *packed) bytes() int64 { return int64(p.used)*packedBytes + int64(len(p.list))*(24+6) }
+// bytes is the memory in use. It counts that a list which grows has a quarter
+// more than it needs.
+func (l *sessionList) bytes() int64 { return int64(l.used)*bufferBytes + int64(len(l.list))*(24+6) }
 
 // add takes a copy of a session. Requires: at most maxEntry bytes.
-func (p *packed) add(first int64, session []byte) {
-	if p.used == 0 || len(p.chunks[p.used-1])+len(session) > packedBytes {
-		if p.used == len(p.chunks) {
-			p.chunks = append(p.chunks, make([]byte, 0, packedBytes))
+func (l *sessionList) add(first int64, session []byte) {
+	if l.used == 0 || len(l.buffers[l.used-1])+len(session) > bufferBytes {
+		if l.used == len(l.buffers) {
+			l.buffers = append(l.buffers, make([]byte, 0, bufferBytes))
 		}
-		p.used++
+		l.used++
 	}
-	c := &p.chunks[p.used-1]
-	p.list = append(p.list, packedSession{first, uint32(p.used - 1), uint32(len(*c)), uint32(len(session))})
-	*c = append(*c, session...)
-	p.sorted = false
+	b := &l.buffers[l.used-1]
+	l.list = append(l.list, listed{first, uint32(l.used - 1), uint32(len(*b)), uint32(len(session))})
+	*b = append(*b, session...)
+	l.sorted = false
 }
 
-func (p *packed) at(s packedSession) []byte { return p.chunks[s.chunk][s.from:][:s.size] }
+// at returns the bytes of a session.
+func (l *sessionList) at(s listed) []byte { return l.buffers[s.buffer][s.from:][:s.size] }
 
-func (p *packed) sort() {
-	if p.sorted {
+// sort sorts the list in the order of the CSV.
+func (l *sessionList) sort() {
+	if l.sorted {
 		return
 	}
-	p.sorted = true
-	radix.Sort(p.list, func(s packedSession) uint64 { return uint64(s.first) ^ 1<<63 }, func(a, b packedSession) int {
-		ka, kb := p.rowKey(a), p.rowKey(b)
+	l.sorted = true
+	radix.Sort(l.list, func(s listed) uint64 { return uint64(s.first) ^ 1<<63 }, func(a, b listed) int {
+		ka, kb := l.rowKey(a), l.rowKey(b)
 		return ka.Compare(&kb)
 	})
 }
 
-func (p *packed) rowKey(s packedSession) flow.Key {
-	_, key, _, _ := agg.RowOf(p.at(s)) // take has looked at it
+// rowKey is the key of a session as its row shows it.
+func (l *sessionList) rowKey(s listed) flow.Key {
+	_, key, _, _ := agg.RowOf(l.at(s)) // take has checked it
 	return key
 }
 
-// reset forgets the sessions and keeps the memory.
-func (p *packed) reset() {
-	for i := range p.chunks {
-		p.chunks[i] = p.chunks[i][:0]
+// reset removes the sessions and keeps the memory.
+func (l *sessionList) reset() {
+	for i := range l.buffers {
+		l.buffers[i] = l.buffers[i][:0]
 	}
-	p.used, p.list = 0, p.list[:0]
+	l.used, l.list = 0, l.list[:0]
 }
 
-func (p *packed) entries() entries {
-	left := p.list
+// entries returns the sessions one by one. They are not copied.
+func (l *sessionList) entries() entries {
+	left := l.list
 	return func([]byte) ([]byte, error) {
 		if len(left) == 0 {
 			return nil, io.EOF
 		}
-		s := p.at(left[0])
+		s := l.at(left[0])
 		left = left[1:]
 		return s, nil
 	}

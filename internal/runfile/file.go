@@ -16,14 +16,14 @@ import (
 
 const (
 	fileMagic   = "pcapbrun"
-	fileHeader  = 16             // magic, version, 0
-	fileTrailer = 8 + 4 + 8      // length and CRC of the footer, magic
+	fileHeader  = 16             // bytes: magic, version, 0
+	fileTrailer = 8 + 4 + 8      // bytes: length and CRC of the footer, magic
 	maxFooter   = 64 << 20       // bytes of JSON
-	endMagic    = "\x00pcbend\n" // behind everything
+	endMagic    = "\x00pcbend\n" // ends the file
 )
 
-// A Writer makes a file of sessions or rows. Under the name asked for there is
-// never half of it: see Pending.
+// A Writer writes a run file or a part. It appears under its name only when it
+// is complete: see durable.Pending.
 type Writer struct {
 	path   string
 	file   *durable.Pending
@@ -32,7 +32,8 @@ type Writer struct {
 	index  []Section
 }
 
-// Create begins the file at path.
+// Create begins the file at path. The caller ends it with Commit, Detach or
+// Abort.
 func Create(fs durable.FS, path string) (*Writer, error) {
 	file, err := durable.CreatePending(fs, path)
 	if err != nil {
@@ -60,8 +61,10 @@ func (w *Writer) next() error {
 }
 
 // WriteSessions writes the sessions of the inputs, joined where they have the
-// same key, in partitions. It returns the number of packets that joining found
-// reordered. Requires: at most MaxInputs inputs, sorted by as many partitions.
+// same key, as one section for each partition. It returns the number of packets
+// that joining found to be earlier than the one before in their session.
+// Requires: there are at most MaxInputs inputs, in capture order, sorted by so
+// many partitions.
 func (w *Writer) WriteSessions(ctx context.Context, inputs []Input, partitions int, o agg.Options) (reordered uint64, err error) {
 	reordered, err = combine(ctx, inputs, o, func(partition int, session []byte) error {
 		for len(w.index) < partition {
@@ -77,8 +80,8 @@ func (w *Writer) WriteSessions(ctx context.Context, inputs []Input, partitions i
 	return reordered, err
 }
 
-// WriteRows writes the rows of the collectors, whose text format makes, in
-// order.
+// WriteRows writes the rows of the sessions of all collectors, in order, as one
+// section. format appends the text of the row of session i of t to dst.
 func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format func(dst []byte, t *agg.Table, i uint32) []byte) error {
 	var t *agg.Table
 	var entry []byte
@@ -121,8 +124,9 @@ func (w *Writer) finish(m *Meta) error {
 	return nil
 }
 
-// Commit completes the file, makes it last, and gives it its name, replacing
-// what has it. On an error nothing is left behind: see Pending.Commit.
+// Commit completes the file, writes it to disk and gives it its name, replacing
+// the file of that name. After an error that name is as durable.Pending.Commit
+// says, and the temporary file is removed.
 func (w *Writer) Commit(m *Meta) error {
 	if err := w.finish(m); err != nil {
 		w.Abort()
@@ -134,8 +138,8 @@ func (w *Writer) Commit(m *Meta) error {
 	return nil
 }
 
-// Detach completes the file for this process alone: it loses its name and goes
-// when the run is closed.
+// Detach completes the file for this process alone: it does not get its name,
+// and is removed when the Run is closed.
 func (w *Writer) Detach(m *Meta) (*Run, error) {
 	if err := w.finish(m); err != nil {
 		w.Abort()
@@ -146,13 +150,14 @@ func (w *Writer) Detach(m *Meta) (*Run, error) {
 	return r, nil
 }
 
-// Abort gives the file up and leaves nothing behind.
+// Abort removes the unfinished file.
 func (w *Writer) Abort() { w.file.Abort() }
 
-// A Run is a complete file. It holds no file open, except a detached one.
+// A Run is a complete run file or part. It keeps no file open, except a
+// detached one.
 type Run struct {
 	Meta
-	Path string
+	Path string // of the file, as it was named
 
 	files  *Files
 	file   durable.File // nil: opened by Path when it is read
@@ -162,7 +167,8 @@ type Run struct {
 // Detached reports whether the run was made by Writer.Detach.
 func (r *Run) Detached() bool { return r.file != nil }
 
-// Open reads the footer of the file at path.
+// Open reads and checks the footer of the file at path. Errors wrap ErrDamaged
+// or ErrVersion, or are those of the file system.
 func (files *Files) Open(path string) (*Run, error) {
 	f, err := files.FS.Open(path)
 	if err != nil {
@@ -176,6 +182,7 @@ func (files *Files) Open(path string) (*Run, error) {
 	return r, nil
 }
 
+// readFooter reads and checks the footer.
 func (r *Run) readFooter(f durable.File) error {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -200,7 +207,7 @@ func (r *Run) readFooter(f durable.File) error {
 	}
 	length := binary.LittleEndian.Uint64(trailer)
 	if !bytes.Equal(trailer[12:], []byte(endMagic)) || length > maxFooter || int64(length) > at-fileHeader {
-		return damaged(r.Path, at, "file is cut short or its end is not its own")
+		return damaged(r.Path, at, "file is cut short, or its end belongs to another file")
 	}
 	at -= int64(length)
 	footer := make([]byte, length)
@@ -216,7 +223,7 @@ func (r *Run) readFooter(f durable.File) error {
 	return r.check(at)
 }
 
-// check holds the footer, which begins at end, against the file.
+// check compares the footer, which begins at offset end, with the file.
 func (r *Run) check(end int64) error {
 	switch {
 	case r.Codec < 1 || r.Codec > agg.CodecVersion:
@@ -234,13 +241,13 @@ func (r *Run) check(end int64) error {
 		at += s.Size
 	}
 	if at != end {
-		return damaged(r.Path, end, "%d bytes that the index does not name", end-at)
+		return damaged(r.Path, end, "%d bytes that are not in the index", end-at)
 	}
 	return nil
 }
 
-// Input returns one section to be merged: a partition of a run of sessions, or
-// with partition 0 the rows.
+// Input returns one section as an input of a merge: a partition of a run file,
+// or, for partition 0, the rows of a part.
 func (r *Run) Input(partition int) Input {
 	in := Input{path: r.Path, files: r.files, section: r.Index[partition], order: rowOrder, only: -1}
 	if r.file != nil {
@@ -252,10 +259,10 @@ func (r *Run) Input(partition int) Input {
 	return in
 }
 
-// Groups returns the inputs for the merge of run files, which are in capture
-// order, one group for each partition: no two groups share a key. Files that are
-// not cut into the same number of partitions are one group. partitions is what
-// the inputs are sorted by.
+// Groups returns the inputs for a merge of run files in groups that share no
+// key: one for each partition, or a single one where the files do not have the
+// same number of partitions. partitions is the number by which the inputs are
+// sorted. Requires: the run files are in capture order.
 func Groups(runs []*Run) (groups [][]Input, partitions int) {
 	for _, r := range runs {
 		if partitions == 0 {
@@ -276,7 +283,8 @@ func Groups(runs []*Run) (groups [][]Input, partitions int) {
 	return groups, partitions
 }
 
-// wholes are the inputs of all partitions, sorted by key alone.
+// wholes returns the sections of all partitions as inputs that are sorted by
+// key alone.
 func wholes(runs []*Run) (list []Input) {
 	for _, r := range runs {
 		for p := range r.Index {
@@ -288,7 +296,7 @@ func wholes(runs []*Run) (list []Input) {
 	return list
 }
 
-// Verify reads all blocks and checks their sums.
+// Verify reads all blocks and checks their checksums.
 func (r *Run) Verify() error {
 	f, err := r.files.FS.Open(r.Path)
 	if err != nil {
@@ -308,7 +316,7 @@ func (r *Run) Verify() error {
 	return nil
 }
 
-// Close removes a detached file; of others there is nothing to close.
+// Close removes a detached file, and does nothing for others.
 func (r *Run) Close() error {
 	if r.file == nil {
 		return nil
@@ -316,8 +324,8 @@ func (r *Run) Close() error {
 	return errors.Join(r.file.Close(), r.remove())
 }
 
-// CopyParts writes the text of the rows of all parts, in order. More than
-// MaxInputs parts are first merged in temp.
+// CopyParts writes the text of the rows of all parts, in order, to w. Where
+// there are more than MaxInputs parts, neighbours are merged into temp first.
 func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error {
 	var inputs []Input
 	for _, p := range parts {

@@ -127,8 +127,8 @@ func collect(t *testing.T, inputs [][]Input, partitions int, limit int64) string
 			t.Fatal(err)
 		}
 	}
-	if len(c.runs) > 0 && limit == 0 || len(c.runs) == 0 && limit == 1 && c.sessions > 1 {
-		t.Fatalf("limit %d: %d runs of %d sessions", limit, len(c.runs), c.sessions)
+	if len(c.sorted) > 0 && limit == 0 || len(c.sorted) == 0 && limit == 1 && c.sessions > 1 {
+		t.Fatalf("limit %d: %d sections of %d sessions", limit, len(c.sorted), c.sessions)
 	}
 	return textOf(t, []*Collector{c}, formatRow)
 }

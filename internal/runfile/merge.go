@@ -15,34 +15,36 @@ import (
 	"pcapbatch/internal/heap"
 )
 
-// MaxInputs is how many inputs are merged at once: 32 MiB of blocks.
+// MaxInputs is how many inputs are merged at once; their blocks take 32 MiB.
 const MaxInputs = 128
 
-// An Input is something sorted to be merged: a section of a file, or a table
-// in memory.
+// An Input is a sorted input of a merge: a section of a file, or sessions in
+// memory.
 type Input struct {
 	path    string
-	file    io.ReaderAt // nil: path is opened for the time of the merge
+	file    io.ReaderAt // nil: the file at path is opened for the merge
 	files   *Files
 	section Section
 	order   order
-	fast    bool // packed as newFastWriter does
+	fast    bool // written by newFastWriter
 	only    int  // partition that all entries must be in; -1: any
 
 	memory func() entries // nil: in a file
 }
 
-// entries gives one entry after the other, in dst or where it is, and io.EOF
-// behind the last.
+// entries returns the next entry, in dst or without a copy, and io.EOF after
+// the last. The entry is valid until the next call.
 type entries func(dst []byte) ([]byte, error)
 
-// TableInput makes an input of a table's sessions. It sorts them, which takes
-// 28 bytes a session for a while and then 4.
+// TableInput makes an input of the sessions of a table, sorted by so many
+// partitions and by key. It takes 28 bytes for each session while it sorts, and
+// 4 as long as the input is used.
 func TableInput(t *agg.Table, partitions int) Input {
 	return tableInput(t, keyOrder(t, partitions), sessionOrder(partitions))
 }
 
-// tableInput makes an input of sessions of t, by their numbers, which o orders.
+// tableInput makes an input of sessions of t, named by their numbers in the
+// order of o.
 func tableInput(t *agg.Table, numbers []uint32, o order) Input {
 	return memoryInput(o, func() entries {
 		left := numbers
@@ -57,14 +59,15 @@ func tableInput(t *agg.Table, numbers []uint32, o order) Input {
 	})
 }
 
-// An Entry is what a merge hands on. Its bytes are valid until the next one.
+// An Entry is an entry that a merge has reached. Its bytes are valid until the
+// next one.
 type Entry struct {
 	in   *Input
 	key  []byte // sort key
 	data []byte
 }
 
-// absorb gives the session to t.
+// absorb joins the session with those of t.
 func (e *Entry) absorb(t *agg.Table) error {
 	if _, err := t.Absorb(e.data); err != nil {
 		return e.damaged(err)
@@ -72,11 +75,11 @@ func (e *Entry) absorb(t *agg.Table) error {
 	return nil
 }
 
-// check decodes the session into t.
+// check decodes the session into t, to see that it can be decoded.
 func (e *Entry) check(t *agg.Table) error {
 	rest, err := t.Load(e.data)
 	if err == nil && len(rest) > 0 {
-		err = fmt.Errorf("%d bytes behind a session", len(rest))
+		err = fmt.Errorf("%d bytes after a session", len(rest))
 	}
 	if err != nil {
 		return e.damaged(err)
@@ -89,18 +92,18 @@ func (e *Entry) damaged(err error) error {
 }
 
 // maxKeptOpen is how many files all merges of a job together keep open: far
-// below any usual limit, whatever the number of workers. What is more is opened
-// for each read, two a block.
+// below any usual limit, whatever the number of workers. Further files are
+// opened for each read, of which there are two a block.
 const maxKeptOpen = 128
 
 // Files opens the run files and parts of one job, whose merges share a limit of
-// open files. Only FS is set by the caller; any number of goroutines may use it.
+// open files. The caller sets FS. Any number of goroutines may use it.
 type Files struct {
 	FS   durable.FS
 	kept atomic.Int32 // files that merges keep open
 }
 
-// parked is a file that is opened whenever it is read.
+// A parked file is opened whenever it is read.
 type parked struct {
 	fs   durable.FS
 	path string
@@ -118,19 +121,21 @@ func (p parked) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// cursor stands on an entry of an input.
+// A cursor reads the entries of an input one by one; the embedded Entry is the
+// current one.
 type cursor struct {
 	Entry
-	number  int // of the input: ties go to the lower one
+	number  int // of the input; of equal entries that of the lower number comes first
 	memory  entries
 	reader  blockReader
-	block   []byte // entries of the block that are still to come
-	seen    uint64
-	spare   []byte // for the next key
-	close   func() error
-	decoder *zstd.Decoder // of the merge
+	block   []byte        // entries of the block after the current one
+	seen    uint64        // entries of the section so far
+	spare   []byte        // buffer for the next key
+	close   func() error  // nil: there is nothing to close
+	decoder *zstd.Decoder // shared by the cursors of the merge
 }
 
+// open returns a cursor before the first entry.
 func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 	c := &cursor{number: number, decoder: d, Entry: Entry{in: in}}
 	if in.memory != nil {
@@ -156,12 +161,12 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 	return c, nil
 }
 
-// next moves to the next entry and returns io.EOF behind the last.
+// next moves to the next entry and returns io.EOF after the last.
 func (c *cursor) next() (err error) {
 	if c.memory != nil {
 		c.data, err = c.memory(c.data[:0])
 	} else if err = c.load(); err != nil && err != io.EOF && c.in.fast {
-		err = durable.WriteFailed(c.in.path, fmt.Errorf("read back: %w", err)) // of this run's own making: the disk failed
+		err = durable.WriteFailed(c.in.path, fmt.Errorf("read back: %w", err)) // written by this run, so the disk failed
 	}
 	if err != nil {
 		return err
@@ -180,16 +185,16 @@ func (c *cursor) next() (err error) {
 	return nil
 }
 
-// load is next for a file.
+// load sets data to the next entry of a file.
 func (c *cursor) load() (err error) {
 	if len(c.block) == 0 {
 		if err := c.reader.load(); err != nil {
 			if err == io.EOF && c.seen != c.in.section.Entries {
-				return c.bad("%d entries where %d are due", c.seen, c.in.section.Entries)
+				return c.bad("%d entries, but the index says %d", c.seen, c.in.section.Entries)
 			}
 			return err
 		}
-		if c.block, err = c.reader.unpack(c.decoder); err != nil {
+		if c.block, err = c.reader.decompress(c.decoder); err != nil {
 			return err
 		}
 	}
@@ -203,12 +208,13 @@ func (c *cursor) load() (err error) {
 	return nil
 }
 
+// bad makes an error for damage at the place of the cursor.
 func (c *cursor) bad(format string, args ...any) error {
 	return damaged(c.in.path, c.in.section.Offset+c.reader.offset, format, args...)
 }
 
-// merge hands the entries of all inputs to take, in order; entries that compare
-// equal come in the order of their inputs.
+// merge passes the entries of all inputs to take, in order; entries that
+// compare equal come in the order of their inputs.
 func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err error) {
 	decoder := newDecoder()
 	defer decoder.Close()
@@ -258,7 +264,8 @@ func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err 
 	return nil
 }
 
-// shut closes what the cursor opened; err comes first.
+// shut closes the file of the cursor, and returns err or, without one, the
+// error of closing.
 func (c *cursor) shut(err error) error {
 	if c.close == nil {
 		return err

@@ -9,54 +9,55 @@ import (
 	"pcapbatch/internal/capture"
 )
 
-// FormatVersion is the version of the files written. Version 1 stays readable.
+// FormatVersion is the version of the files that are written. Files of all
+// versions from 1 on can be read.
 const FormatVersion = 1
 
-// Names end so.
+// The names of run files and of parts end with these.
 const (
 	RunSuffix  = ".run"
 	PartSuffix = ".part"
 )
 
-// Kind says what the entries of a file are.
+// A Kind says what the entries of a file are.
 type Kind string
 
 const (
-	Sessions Kind = "sessions" // one section per partition
-	Rows     Kind = "rows"     // one section
+	Sessions Kind = "sessions" // a run file: one section for each partition
+	Rows     Kind = "rows"     // a part: one section
 )
 
-// Meta is the footer of a file.
+// Meta is the footer of a file. Commit and Detach set Version, Codec and Index.
 type Meta struct {
 	Version int  `json:"version"`
 	Kind    Kind `json:"kind"`
 	Codec   int  `json:"codec"` // agg.CodecVersion
-	// Options are those that shape the numbers, as JSON. Only the caller knows
-	// what they mean.
-	Options json.RawMessage   `json:"options"`
-	// Kept is what sessions keep besides the basic statistics, as JSON; absent
-	// for nothing. It too is the caller\'s.
-	Kept json.RawMessage `json:"kept,omitempty"`
-	Capture *capture.Identity `json:"capture,omitempty"` // of sessions
-	Part    *Part             `json:"part,omitempty"`    // of rows
+	// Options are the options that shape the numbers, as JSON that only the
+	// caller understands.
+	Options json.RawMessage `json:"options"`
+	// Kept is what sessions keep besides the basic statistics, as JSON that only
+	// the caller understands; absent for nothing.
+	Kept    json.RawMessage   `json:"kept,omitempty"`
+	Capture *capture.Identity `json:"capture,omitempty"` // with Sessions
+	Part    *Part             `json:"part,omitempty"`    // with Rows
 	Index   []Section         `json:"index"`
-	// Report is what the command has to say about the captures behind the
-	// file; nothing here looks into it.
+	// Report is what was found in the captures, as JSON that only the caller
+	// understands.
 	Report json.RawMessage `json:"report"`
 }
 
-// Part says which rows a file has.
+// A Part says which rows a file has.
 type Part struct {
-	Header     string `json:"header"`   // the header line of the CSV
-	Columns    string `json:"columns"`  // the options that shape the text
-	Captures   string `json:"captures"` // the digest that CaptureSet makes of them
-	Partition  int    `json:"partition"`
+	Header     string `json:"header"`    // the header line of the CSV
+	Columns    string `json:"columns"`   // the options that shape the text
+	Captures   string `json:"captures"`  // capture.SetDigest of all captures
+	Partition  int    `json:"partition"` // from 0
 	Partitions int    `json:"partitions"`
 }
 
-// RunName returns the name of the file for the sessions of the capture at
-// path: the same for one path, so that a changed capture takes the place of
-// what it was.
+// RunName returns the name of the run file for the capture at path. It depends
+// on the absolute path alone, so that the run file of a changed capture
+// replaces that of the capture before the change.
 func RunName(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

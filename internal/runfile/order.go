@@ -8,14 +8,15 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// MaxPartitions is the largest number of partitions of a run.
+// MaxPartitions is the largest number of partitions of a run file.
 const MaxPartitions = 4096
 
 // An order appends the sort key of an entry to dst: bytes that compare as the
 // entries are ordered.
 type order func(dst, entry []byte) ([]byte, error)
 
-// appendKey appends a session key so that the bytes compare as flow.Key does.
+// appendKey appends a session key as bytes that compare as flow.Key.Compare
+// does.
 func appendKey(dst []byte, k *flow.Key) []byte {
 	size := 16
 	if k.Version == 4 {
@@ -31,14 +32,17 @@ func appendKey(dst []byte, k *flow.Key) []byte {
 	return binary.BigEndian.AppendUint16(dst, k.VLANInner)
 }
 
-// maxKey is the longest sort key: 8 bytes of time and an IPv6 session key.
+// maxKey is the length of the longest sort key of a row, in bytes: a time and
+// an IPv6 session key.
 const maxKey = 8 + 42
 
-// Partition returns the partition of a session key, of 1 to MaxPartitions. It
-// is part of the format: the same on every machine and in every version.
+// Partition returns the partition, from 0, of a session key, where there are 1
+// to MaxPartitions partitions. It belongs to the format: it is the same on
+// every machine and in every version.
 //
-// FNV-1a (Fowler, Noll, Vo) over the bytes of the key in the order that rows
-// are sorted by, and the finalizer of MurmurHash3, whose high half picks.
+// The hash is FNV-1a (Fowler, Noll, Vo) over the bytes of the key in the order
+// that rows are sorted by, and then the finalizer of MurmurHash3. Its upper
+// half selects the partition.
 func Partition(k *flow.Key, partitions int) uint16 {
 	if partitions <= 1 {
 		return 0
@@ -69,14 +73,14 @@ func sessionOrder(partitions int) order {
 // partitionOf returns the partition in a sort key of sessionOrder.
 func partitionOf(key []byte) int { return int(binary.BigEndian.Uint16(key)) }
 
-// appendRowKey appends the sort key of a row, which its entry begins with:
-// time, then key as the row shows it.
+// appendRowKey appends the sort key of a row, with which its entry begins: the
+// time of the first packet, then the key as the row shows it.
 func appendRowKey(dst []byte, first int64, k *flow.Key) []byte {
 	dst = binary.BigEndian.AppendUint64(dst, uint64(first)^1<<63)
 	return appendKey(dst, k)
 }
 
-// timeOrder orders sessions as their rows are in the CSV.
+// timeOrder orders sessions as their rows are ordered in the CSV.
 func timeOrder(dst, entry []byte) ([]byte, error) {
 	first, k, _, err := agg.RowOf(entry)
 	if err != nil {
@@ -91,7 +95,7 @@ func rowOrder(dst, entry []byte) ([]byte, error) {
 	return append(dst, entry[:n]...), err
 }
 
-// rowKeySize returns the length of the sort key at the front of a row.
+// rowKeySize returns the length of the sort key with which a row begins.
 func rowKeySize(entry []byte) (int, error) {
 	n := maxKey - 24
 	if len(entry) > 8 && entry[8] != 4 {

@@ -11,18 +11,20 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// A Temp is a temporary file of sections, one behind the other, made when the
-// first is written. It has no name, so it is gone when the process is.
+// A Temp is a temporary file of sections. It is created when the first section
+// is written. On Linux it never has a name, so nothing of it is left when the
+// process ends.
 type Temp struct {
 	fs     durable.FS
 	dir    string
 	file   durable.File
 	writer *blockWriter
-	end    int64
-	live   int // sections written and not dropped
+	end    int64 // where the next section begins
+	live   int   // sections written and not dropped
 }
 
-// NewTemp returns a Temp in dir, "" for the system's directory.
+// NewTemp returns a Temp in dir; "" is the directory of the system for
+// temporary files. The caller closes it.
 func NewTemp(fs durable.FS, dir string) *Temp {
 	if dir == "" {
 		dir = os.TempDir()
@@ -30,10 +32,10 @@ func NewTemp(fs durable.FS, dir string) *Temp {
 	return &Temp{fs: fs, dir: dir}
 }
 
-// name is what messages call the file.
+// name is how error messages name the file.
 func (t *Temp) name() string { return "temporary file in " + t.dir }
 
-// write adds a section that fill makes.
+// write adds a section with the entries that fill adds.
 func (t *Temp) write(fill func(w *blockWriter) error) (Section, error) {
 	if t.file == nil {
 		f, err := t.fs.Temp(t.dir)
@@ -53,13 +55,13 @@ func (t *Temp) write(fill func(w *blockWriter) error) (Section, error) {
 	return s, err
 }
 
-// input makes an input of a section.
+// input makes an input of a section of the file.
 func (t *Temp) input(s Section, o order) Input {
 	return Input{path: t.name(), file: t.file, section: s, order: o, fast: true, only: -1}
 }
 
-// Drop says that n sections are not needed any more. Without sections the file
-// gives its space back.
+// Drop tells that n sections are not needed any more. The space of the file is
+// freed once no section is needed.
 func (t *Temp) Drop(n int) error {
 	if t.live -= n; t.live > 0 || t.file == nil {
 		return nil
@@ -84,6 +86,7 @@ func (t *Temp) Close() error {
 	return f.Close()
 }
 
+// keyOrder returns the numbers of the sessions of t by partition and key.
 func keyOrder(t *agg.Table, partitions int) []uint32 {
 	if partitions <= 1 {
 		return t.KeyOrder(nil)
@@ -91,8 +94,9 @@ func keyOrder(t *agg.Table, partitions int) []uint32 {
 	return t.KeyOrder(func(k *flow.Key) uint16 { return Partition(k, partitions) })
 }
 
-// WriteTable writes the sessions of a table, sorted, which takes 28 bytes a
-// session for a while.
+// WriteTable writes the sessions of a table as a section, sorted by so many
+// partitions and by key, and returns it as an input. It takes 28 bytes for each
+// session while it sorts.
 func (t *Temp) WriteTable(table *agg.Table, partitions int) (Input, error) {
 	var entry []byte
 	s, err := t.write(func(w *blockWriter) error {
@@ -107,17 +111,19 @@ func (t *Temp) WriteTable(table *agg.Table, partitions int) (Input, error) {
 	return t.input(s, sessionOrder(partitions)), err
 }
 
-// Narrow returns inputs of sessions that are at most MaxInputs, by merging
-// neighbours in t where there are more, and the number of packets that merging
-// found reordered.
+// Narrow reduces the inputs to at most MaxInputs: where there are more,
+// neighbours are merged into sections of t. It returns the number of packets
+// that merging found to be earlier than the one before in their session.
+// Requires: the inputs have sessions sorted by so many partitions, in capture
+// order.
 func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg.Options) (list []Input, reordered uint64, err error) {
 	for len(inputs) > MaxInputs {
 		var next []Input
 		for len(inputs) > 0 {
 			n := min(len(inputs), MaxInputs)
 			s, err := t.write(func(w *blockWriter) error {
-				more, err := combine(ctx, inputs[:n], o, func(_ int, session []byte) error { return w.add(session) })
-				reordered += more
+				joined, err := combine(ctx, inputs[:n], o, func(_ int, session []byte) error { return w.add(session) })
+				reordered += joined
 				return err
 			})
 			if err != nil {
@@ -131,7 +137,8 @@ func (t *Temp) Narrow(ctx context.Context, inputs []Input, partitions int, o agg
 	return inputs, reordered, nil
 }
 
-// narrowRows is Narrow for what is sorted by time, where nothing is joined.
+// narrowRows is Narrow for inputs that are sorted by time, in which no sessions
+// are joined.
 func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) {
 	for len(inputs) > MaxInputs {
 		var next []Input
@@ -151,22 +158,23 @@ func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) 
 	return inputs, nil
 }
 
-// A combiner joins the sessions of one key that stand behind each other.
+// A combiner joins neighbouring sessions of the same key.
 type combiner struct {
 	table   *agg.Table
-	key     []byte
-	session []byte // the first of the key, as long as it is the only one
-	started bool
-	joined  bool       // the table has the sessions of the key
-	probe   *agg.Table // what a file says is decoded here, to see that it can be
+	key     []byte     // of the current session
+	session []byte     // the first session of the key, as long as it is the only one
+	started bool       // there is a current session
+	joined  bool       // the sessions of the key are in table
+	probe   *agg.Table // sessions of files are decoded here, to check them
 	emit    func(partition int, session []byte) error
 
 	reordered uint64
 }
 
-// combine hands the sessions of all inputs to emit in order, those of one key
-// joined, and returns the number of packets that joining found reordered.
-// Requires: at most MaxInputs inputs.
+// combine passes the sessions of all inputs to emit, in order, those of one key
+// joined. It returns the number of packets that joining found to be earlier
+// than the one before in their session. Requires: there are at most MaxInputs
+// inputs.
 func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) (reordered uint64, err error) {
 	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), emit: emit}
 	defer c.table.Release()
@@ -178,6 +186,7 @@ func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(parti
 	return c.reordered, err
 }
 
+// take adds a session.
 func (c *combiner) take(e *Entry) error {
 	if e.in.memory == nil && !e.in.fast { // not made by this run
 		if err := e.check(c.probe); err != nil {
@@ -202,7 +211,7 @@ func (c *combiner) take(e *Entry) error {
 	return e.absorb(c.table)
 }
 
-// flush hands on what there is of the key.
+// flush passes the sessions of the current key to emit.
 func (c *combiner) flush() error {
 	if !c.started {
 		return nil

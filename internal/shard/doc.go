@@ -1,19 +1,18 @@
-// Package shard runs the pipeline: it spreads decoding over goroutines, gives
-// each session to the one worker that owns its key, and joins the finished
-// rows in order.
+// Package shard runs the pipeline: it spreads decoding over goroutines and
+// gives each session to the one worker that owns its key.
 //
-// Step 4 of the walk from file to CSV. Blocks of raw records come in, tables
-// of sessions go out (Run); then tables go in and lines of text come out
-// (WriteRows). The goroutines of the pipeline start here, and each function
-// waits for those it started before it returns.
+// It is step 4 of the walk from captures to the CSV, called by package job,
+// with the blocks and stretches of package ingest. Blocks of records come in,
+// tables of sessions go out (Run). The goroutines of the pipeline start here,
+// and Run waits for all of them before it returns.
 //
 // # Order
 //
 // The result must not depend on which goroutine was faster. A session sees its
 // packets in capture order because
 //
-//  1. one goroutine reads a stretch of captures, block by block, and hands every
-//     block to every worker's queue in that order;
+//  1. one goroutine reads a stretch of captures, block by block, and hands
+//     every block to every worker's queue in that order;
 //  2. a worker takes blocks from its queue in order, and waits for a block that
 //     is still being decoded instead of taking the next;
 //  3. a block keeps the order of its events when it sorts them by worker;
@@ -33,4 +32,8 @@
 // list does. That is the only back-pressure, and it cannot dead-lock: a block
 // taken from the list is decoded and consumed without waiting for one that is
 // still to be taken.
+//
+// Tables grow with the sessions. With Config.Share a worker whose tables have
+// grown to its share gives sessions to a Keeper, which stores them. The package
+// itself opens no files, and knows nothing of captures, packets or rows.
 package shard

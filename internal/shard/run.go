@@ -16,15 +16,16 @@ import (
 // MaxWorkers is the largest number of workers: flow.Event has a byte for them.
 const MaxWorkers = 256
 
-// A Block carries raw records from a Stretch to a decoder, and then their
-// events to the workers. One goroutine uses it at a time, except that all
-// workers read the events.
+// A Block carries records from a Stretch to a decoder, and then their events to
+// the workers. One goroutine uses it at a time, except that all workers read
+// the events side by side.
 type Block interface {
 	// Decode turns the records into events, at most 65535 of them.
 	Decode()
-	// Ordered reports, after Decode, whether Resolve must be called once all
-	// earlier blocks of the stretch are decoded and resolved.
+	// Ordered reports, after Decode, whether Resolve must be called.
 	Ordered() bool
+	// Resolve completes events that depend on earlier blocks of the stretch.
+	// It is called after those are decoded and resolved.
 	Resolve()
 	// Events returns the events in capture order, and their details if
 	// Config.Sessions asks for them, valid until the block is read into again.
@@ -34,17 +35,18 @@ type Block interface {
 // A Stretch is a list of captures that are read one after the other.
 type Stretch[B Block] interface {
 	// Read fills b, which Config.NewBlock made, with the next records. It
-	// returns io.EOF after the last; any other error ends the run. ctx is
-	// done when the run ends early, and with it what Read may wait for.
+	// returns io.EOF after the last; any other error ends the run. Read must
+	// not wait any longer once ctx is done, which it is when the run ends
+	// early.
 	Read(ctx context.Context, b B) error
-	// Decoded says that all blocks are decoded and resolved: what that needs
-	// can be given up. It is not called where the run ends early.
+	// Decoded is called after all blocks are decoded and resolved: what only
+	// that needs can be released. It is not called where the run ends early.
 	Decoded()
 	// Close is called once, after the last Read.
 	Close() error
 }
 
-// Config says what to run.
+// A Config describes a run.
 type Config[B Block] struct {
 	// Workers is the number of tables, and of goroutines that update them;
 	// as many decode. 1 to MaxWorkers.
@@ -56,30 +58,34 @@ type Config[B Block] struct {
 	Stretches []Stretch[B]
 	Sessions  agg.Options
 
-	// Share is how many bytes of sessions a worker holds before it gives some
-	// to Keeper; 0: no limit.
+	// Share is how many bytes of sessions a worker keeps in memory; it gives
+	// what is beyond to Keeper. 0 is no limit.
 	Share int64
-	// LeastSpill is the size up to which a table stays in memory: LeastSpill
-	// but for tests.
+	// LeastSpill is the size in bytes up to which a table stays in memory;
+	// the constant of that name except in tests.
 	LeastSpill int64
-	// Separate keeps the stretches apart: Keeper gets each, none is merged.
+	// Separate keeps the stretches apart: Keeper gets the sessions of each, and
+	// none are merged.
 	Separate bool
-	Keeper   Keeper
+	// Keeper stores sessions; it may be nil without Share and Separate.
+	Keeper Keeper
 }
 
-// blocksPerWorker says how long the free list is: a block each in decoding
-// and in update, and enough between them that neither runs dry when the other
-// has a slow block. 4 and 16 measured the same within noise; 2 lost 10 %.
+// blocksPerWorker is the length of the free list for each worker: one block
+// being decoded, one in update, and enough between them that neither waits when
+// the other has a slow block. 4 and 16 measured the same within noise; 2 was 10
+// % slower.
 const blocksPerWorker = 7
 
-// A job is a block on its way, or the end of a stretch.
-type job[B Block] struct {
+// A blockTask is a block with what the pipeline knows of it, or the end of a
+// stretch.
+type blockTask[B Block] struct {
 	block   B
-	made    bool // there is a block
+	made    bool // block was made
 	stretch *stretchRun[B]
-	end     bool
-	number  uint64 // of the block in its stretch
-	decoded sync.WaitGroup
+	end     bool           // this is the end of the stretch; there are no events
+	number  uint64         // of the block in its stretch, from 0
+	decoded sync.WaitGroup // done when order and first are valid
 	// order lists the numbers of the events, worker by worker: those of
 	// worker w are order[first[w]:first[w+1]].
 	order   []uint16
@@ -87,7 +93,7 @@ type job[B Block] struct {
 	pending atomic.Int32 // workers that have not finished with it
 }
 
-// stretchRun is a stretch while it runs.
+// A stretchRun is a stretch that is being read or merged.
 type stretchRun[B Block] struct {
 	Stretch[B]
 	index   int
@@ -96,28 +102,30 @@ type stretchRun[B Block] struct {
 	tables  []*agg.Table // one per worker, with Config.Separate
 }
 
+// A run is what the goroutines of one call of Run share.
 type run[B Block] struct {
 	Config[B]
-	free    chan *job[B]
-	decode  chan *job[B]
-	queues  []chan *job[B]
+	free    chan *blockTask[B]
+	decode  chan *blockTask[B]
+	queues  []chan *blockTask[B]
 	quota   quota
-	window  chan struct{} // stretches begun and not merged
+	window  chan struct{} // has an element for each stretch begun and not merged
 	workers []*worker[B]
 	keeping sync.WaitGroup
 	cancel  context.CancelCauseFunc
 }
 
-// check ends the run if err is not nil.
+// check ends the run with err, unless that is nil.
 func (r *run[B]) check(err error) {
 	if err != nil {
 		r.cancel(err)
 	}
 }
 
-// Run reads all stretches and returns the tables, one per worker, with the
+// Run reads all stretches and returns the tables, one for each worker, with the
 // sessions that Config.Keeper did not get. The caller releases them. When ctx
-// is cancelled it stops soon and returns the cause.
+// is cancelled it stops soon and returns the cause. It closes every stretch,
+// whatever happens.
 func Run[B Block](ctx context.Context, c Config[B]) ([]*agg.Table, error) {
 	r := newRun(c)
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -132,7 +140,7 @@ func Run[B Block](ctx context.Context, c Config[B]) ([]*agg.Table, error) {
 	}
 	err := r.readStretches(ctx)
 	if err != nil {
-		cancel(err) // the workers only give blocks back from here on
+		cancel(err) // from here on the workers only return blocks to the free list
 	}
 	close(r.decode)
 	for _, q := range r.queues {
@@ -160,23 +168,23 @@ func newRun[B Block](c Config[B]) *run[B] {
 	blocks := c.Workers * blocksPerWorker
 	r := &run[B]{
 		Config: c,
-		free:   make(chan *job[B], blocks),
-		decode: make(chan *job[B], blocks),
+		free:   make(chan *blockTask[B], blocks),
+		decode: make(chan *blockTask[B], blocks),
 		quota:  c.quota(),
 	}
 	r.window = make(chan struct{}, r.quota.window)
 	for range blocks {
-		r.free <- &job[B]{first: make([]int, c.Workers+1)}
+		r.free <- &blockTask[B]{first: make([]int, c.Workers+1)}
 	}
 	for i := range c.Workers {
-		r.queues = append(r.queues, make(chan *job[B], blocks))
+		r.queues = append(r.queues, make(chan *blockTask[B], blocks))
 		r.workers = append(r.workers, &worker[B]{index: i, options: c.Sessions, open: map[int]*agg.Table{}})
 	}
 	return r
 }
 
-// readStretches reads Workers stretches at a time, and keeps at most as many as
-// the window has room for from being begun before they are merged.
+// readStretches reads Workers stretches side by side. It begins one only while
+// the window has room for it: so many may be begun and not merged.
 func (r *run[B]) readStretches(ctx context.Context) error {
 	g, reading := errgroup.WithContext(ctx)
 	g.SetLimit(r.Workers)
@@ -203,28 +211,28 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		s.tables = make([]*agg.Table, r.Workers)
 	}
 	for number := uint64(0); ; number++ {
-		var j *job[B]
+		var task *blockTask[B]
 		select {
-		case j = <-r.free:
+		case task = <-r.free:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
-		if !j.made {
-			j.block, j.made = r.NewBlock(), true
+		if !task.made {
+			task.block, task.made = r.NewBlock(), true
 		}
-		err := s.Read(ctx, j.block)
+		err := s.Read(ctx, task.block)
 		if err != nil && err != io.EOF {
 			return err
 		}
 		end := err == io.EOF
-		j.stretch, j.number, j.end = s, number, end
-		j.pending.Store(int32(r.Workers))
+		task.stretch, task.number, task.end = s, number, end
+		task.pending.Store(int32(r.Workers))
 		if !end {
-			j.decoded.Add(1)
-			r.decode <- j
+			task.decoded.Add(1)
+			r.decode <- task
 		}
 		for _, q := range r.queues {
-			q <- j // not ours any more behind the last of these
+			q <- task // after the last of these task belongs to the workers
 		}
 		if end {
 			return nil
@@ -232,29 +240,30 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 	}
 }
 
-// decodeBlocks is a decoder.
+// decodeBlocks decodes blocks until there are no more.
 func (r *run[B]) decodeBlocks() {
-	for j := range r.decode {
-		j.block.Decode()
-		turn := &j.stretch.turn
-		if j.block.Ordered() {
-			turn.wait(j.number)
-			j.block.Resolve()
+	for task := range r.decode {
+		task.block.Decode()
+		turn := &task.stretch.turn
+		if task.block.Ordered() {
+			turn.wait(task.number)
+			task.block.Resolve()
 		}
-		turn.pass(j.number)
-		j.partition()
-		j.decoded.Done()
+		turn.pass(task.number)
+		task.partition()
+		task.decoded.Done()
 	}
 }
 
-// partition sorts the numbers of the events by worker, by counting.
-func (j *job[B]) partition() {
-	events, _ := j.block.Events()
-	if cap(j.order) < len(events) {
-		j.order = make([]uint16, len(events))
+// partition fills order and first: it sorts the numbers of the events by
+// worker, with a counting sort.
+func (task *blockTask[B]) partition() {
+	events, _ := task.block.Events()
+	if cap(task.order) < len(events) {
+		task.order = make([]uint16, len(events))
 	}
-	order, first := j.order[:len(events)], j.first
-	j.order = order
+	order, first := task.order[:len(events)], task.first
+	task.order = order
 	clear(first)
 	for i := range events {
 		first[int(events[i].Shard)+1]++
@@ -271,13 +280,13 @@ func (j *job[B]) partition() {
 	}
 }
 
-// A turnstile lets the blocks of a stretch pass in any order, and lets those
-// that ask for it wait until all before them have passed. The zero value is
-// ready.
+// A turnstile counts the decoded blocks of a stretch, which come in any order
+// (pass), and makes a goroutine wait until all blocks before its own are
+// decoded (wait). The zero value is ready.
 type turnstile struct {
 	mu     sync.Mutex
 	moved  *sync.Cond
-	next   uint64              // every block before it has passed
+	next   uint64              // number of the first block that has not passed
 	passed map[uint64]struct{} // blocks beyond next that have passed
 }
 

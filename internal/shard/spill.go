@@ -6,35 +6,38 @@ import (
 	"pcapbatch/internal/agg"
 )
 
-// A Keeper puts sessions away: those that outgrow the memory, and with
-// Config.Separate those of each finished stretch. Workers call it side by side.
+// A Keeper stores sessions: those that do not fit into memory, and with
+// Config.Separate those of each stretch that has ended. Several goroutines call
+// its methods side by side.
 type Keeper interface {
-	// Spill puts the sessions of t away, of which stretch is the first. It must
-	// not keep t. What one worker spills is in capture order once it is sorted
-	// by stretch, stably.
+	// Spill stores the sessions of t, which are those of a stretch, or of that
+	// stretch and later ones. It must not keep t. The tables that one worker
+	// spills are in capture order once they are sorted by stretch with a
+	// stable sort.
 	Spill(ctx context.Context, worker, stretch int, t *agg.Table) error
-	// Keep takes the sessions of a stretch that has ended, one table per
-	// worker, nil where there is none: what has not been spilled. It must not
+	// Keep stores the sessions of a stretch that has ended and that were not
+	// spilled: one table for each worker, nil where there is none. It must not
 	// keep the tables.
 	Keep(ctx context.Context, stretch int, tables []*agg.Table) error
 }
 
-// LeastSpill is the size in bytes up to which spilling a table would gain
-// nothing: its memory is mostly asked for and not used.
+// LeastSpill is the size in bytes up to which spilling a table would free
+// nothing: most of its memory was reserved and never touched.
 const LeastSpill = 6 << 20
 
-// A quota says how the share of a worker is divided. It follows from the Config
-// alone and a table is cut by its own events alone, so that the same run cuts
-// its sessions at the same packets every time, whatever the scheduler does: the
-// medians of large sessions depend on where they are cut.
+// A quota says how the share of a worker is divided among its tables. The
+// medians of large sessions depend on where spilling cuts them, so the same run
+// must cut them at the same packets every time, whatever the scheduler does: a
+// quota follows from the Config alone, and whether a table is spilled from its
+// own events alone.
 type quota struct {
-	window  int   // stretches that are begun and not merged or kept
-	stretch int64 // bytes that the table of a stretch may use, 0: no limit
-	merged  int64 // the same for the merged table
+	window  int   // how many stretches may be begun and not merged or kept
+	stretch int64 // bytes that the table of a stretch may use; 0: no limit
+	merged  int64 // bytes that the merged table may use; 0: no limit
 }
 
-// quota divides the share. Where it is small, fewer stretches are read side by
-// side, so that each table has more than the smallest that is worth spilling.
+// quota divides the share. Where that is small, fewer stretches are read side
+// by side, so that each table may grow beyond LeastSpill.
 func (c *Config[B]) quota() quota {
 	q := quota{window: 2 * c.Workers}
 	if c.Share == 0 {
@@ -56,19 +59,21 @@ func (c *Config[B]) quota() quota {
 	return q
 }
 
-// merged stands for the merged table among the numbers of stretches.
-const merged = -1
+// mergedTable stands for the merged table where a stretch is named by its
+// index.
+const mergedTable = -1
 
 // makeRoom keeps a table within its quota. It is called once a block for the
 // table of a stretch, and once a merge for the merged table.
 //
-// From half of the quota on, sessions that have ended leave the table, if there
-// is a rule that ends them (agg.Table.Evict). Where that is not enough, the table
-// is spilled whole, and the sessions that go on are in several parts then. It
-// reports whether that was done.
+// Once half of the quota is used, the sessions of the table that have ended are
+// spilled, if there is a rule that ends them (agg.Table.Evict). Where that is
+// not enough, the whole table is spilled and released, which makeRoom reports;
+// sessions that go on are joined with their later packets when spilled tables
+// are merged.
 func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg.Table) (spilled bool, err error) {
 	limit := r.quota.stretch
-	if stretch == merged {
+	if stretch == mergedTable {
 		limit = r.quota.merged
 	}
 	if limit == 0 {
@@ -78,7 +83,7 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit/2 {
 		return false, nil
 	}
-	if err := t.Evict(func() error { return w.put(ctx, r, stretch, t) }); err != nil {
+	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }); err != nil {
 		return false, err
 	}
 	if t.Used() <= limit {
@@ -87,52 +92,53 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	return true, w.spill(ctx, r, stretch, t)
 }
 
-// put gives the keeper sessions of a table.
-func (w *worker[B]) put(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
+// store gives the sessions of a table to the keeper.
+func (w *worker[B]) store(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
 	w.spilled = true
-	if stretch == merged {
-		return r.Keeper.Spill(ctx, w.index, w.from, t)
+	if stretch == mergedTable {
+		return r.Keeper.Spill(ctx, w.index, w.mergedFrom, t)
 	}
-	w.parts[stretch]++
+	w.spills[stretch]++
 	return r.Keeper.Spill(ctx, w.index, stretch, t)
 }
 
-// spill puts a whole table away.
+// spill stores all sessions of a table and releases it.
 func (w *worker[B]) spill(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
-	err := w.put(ctx, r, stretch, t)
+	err := w.store(ctx, r, stretch, t)
 	t.Release()
 	return err
 }
 
-// spillMerged puts the merged table away. Stretches that are merged after it
-// make a new one.
+// spillMerged spills the merged table. Stretches that are merged later make a
+// new one.
 func (w *worker[B]) spillMerged(ctx context.Context, r *run[B]) error {
 	t := w.merged
 	if t == nil {
 		return nil
 	}
 	w.merged = nil
-	return w.spill(ctx, r, merged, t)
+	return w.spill(ctx, r, mergedTable, t)
 }
 
-// mergeSpilled is merge for a stretch of which parts were spilled: its rest
-// goes the same way, behind all that was merged before, so that the parts stay
-// in order.
+// mergeSpilled is merge for a stretch of which sessions were spilled. The rest
+// of it is spilled too, after all that was merged before it, so that what the
+// worker spills stays in order.
 func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.Table) error {
 	if err := w.spillMerged(ctx, r); err != nil {
 		t.Release()
 		return err
 	}
 	err := w.spill(ctx, r, i, t)
-	delete(w.parts, i)
+	delete(w.spills, i)
 	return err
 }
 
-// keep hands the table of a stretch over. The last worker to do so has it kept.
+// keep hands the table of a stretch over to the keeper, which is called once
+// the last worker has done so.
 func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	s.tables[w.index] = w.open[s.index]
 	delete(w.open, s.index)
-	delete(w.parts, s.index)
+	delete(w.spills, s.index)
 	if s.pending.Add(-1) > 0 {
 		return
 	}

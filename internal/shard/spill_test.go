@@ -15,22 +15,22 @@ import (
 
 // memoryKeeper keeps what it is given as encoded sessions.
 type memoryKeeper struct {
-	mu    sync.Mutex
-	parts map[int][]keptPart // by worker
-	kept  map[int][]byte     // by stretch
-	fail  error
+	mu     sync.Mutex
+	tables map[int][]spilledTable // by worker
+	kept   map[int][]byte         // by stretch
+	fail   error
 
-	sessions int   // in parts
+	sessions int   // that were spilled
 	most     int64 // size of a table that was spilled
 }
 
-type keptPart struct {
+type spilledTable struct {
 	stretch  int
 	sessions []byte
 }
 
 func newMemoryKeeper() *memoryKeeper {
-	return &memoryKeeper{parts: map[int][]keptPart{}, kept: map[int][]byte{}}
+	return &memoryKeeper{tables: map[int][]spilledTable{}, kept: map[int][]byte{}}
 }
 
 func encode(dst []byte, t *agg.Table) []byte {
@@ -43,16 +43,16 @@ func encode(dst []byte, t *agg.Table) []byte {
 func (k *memoryKeeper) Spill(_ context.Context, worker, stretch int, t *agg.Table) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.parts[worker] = append(k.parts[worker], keptPart{stretch, encode(nil, t)})
+	k.tables[worker] = append(k.tables[worker], spilledTable{stretch, encode(nil, t)})
 	k.sessions += len(t.KeyOrder(nil))
 	k.most = max(k.most, t.Bytes())
 	return k.fail
 }
 
-// sorted are the parts of a worker in capture order.
-func (k *memoryKeeper) sorted(worker int) []keptPart {
-	slices.SortStableFunc(k.parts[worker], func(a, b keptPart) int { return a.stretch - b.stretch })
-	return k.parts[worker]
+// sorted are the tables that a worker spilled, in capture order.
+func (k *memoryKeeper) sorted(worker int) []spilledTable {
+	slices.SortStableFunc(k.tables[worker], func(a, b spilledTable) int { return a.stretch - b.stretch })
+	return k.tables[worker]
 }
 
 func (k *memoryKeeper) Keep(_ context.Context, stretch int, tables []*agg.Table) error {
@@ -127,7 +127,8 @@ func wideEvents(n int) []flow.Event {
 	return list
 }
 
-// What is spilled in parts, sorted as it says, is what stays without a limit.
+// What is spilled, sorted as Keeper says, has the sessions that a run without a
+// limit has.
 func TestSpillKeepsOrder(t *testing.T) {
 	events := wideEvents(70_000)
 	cuts := [][][]flow.Event{{events}, {events[:50_000], events[50_000:51_000], events[51_000:]}}
@@ -143,19 +144,19 @@ func TestSpillKeepsOrder(t *testing.T) {
 		var lists [][]byte
 		spilled := 0
 		for w, table := range tables {
-			parts := k.sorted(w)
-			for _, p := range parts {
+			tables := k.sorted(w)
+			for _, p := range tables {
 				lists = append(lists, p.sessions)
 			}
-			spilled += len(parts)
-			if len(parts) > 0 && table.Len() > 0 {
+			spilled += len(tables)
+			if len(tables) > 0 && table.Len() > 0 {
 				t.Errorf("worker %d spilled, and kept %d sessions", w, table.Len())
 			}
 			lists = append(lists, encode(nil, table))
 			table.Release()
 		}
 		if spilled < 2 {
-			t.Errorf("only %d parts", spilled)
+			t.Errorf("only %d tables", spilled)
 		}
 		if got := absorbed(t, lists...); got != want {
 			t.Errorf("%d stretches: rows differ from those without a limit", len(cut))
@@ -212,7 +213,7 @@ func TestEvictedOnce(t *testing.T) {
 			t.Errorf("%d stretches: rows differ from those without a limit", len(cut))
 		}
 		if len(lists) < 3 || len(cut) == 1 && k.sessions != sessions {
-			t.Errorf("%d stretches: %d sessions in %d parts, there were %d", len(cut), k.sessions, len(lists), sessions)
+			t.Errorf("%d stretches: %d sessions in %d spilled tables, there were %d", len(cut), k.sessions, len(lists), sessions)
 		}
 		if k.most > c.Share {
 			t.Errorf("%d stretches: a table of %d bytes", len(cut), k.most)
@@ -280,9 +281,9 @@ func TestKeeperErrorEndsWait(t *testing.T) {
 	}
 }
 
-// Where sessions are cut does not depend on the scheduler: whatever is read side
-// by side, and however long it takes, each worker spills the same sessions in
-// the same order.
+// Where sessions are cut does not depend on the scheduler: whatever is read
+// side by side, and however long it takes, each worker spills the same sessions
+// in the same order.
 func TestSameCutsInEveryRun(t *testing.T) {
 	const seed = 31
 	events := testEvents(60_000, seed)

@@ -6,41 +6,42 @@ import (
 	"pcapbatch/internal/agg"
 )
 
-// A worker owns the sessions of one shard: one table for what is merged, and
-// one for each stretch that is being read.
+// A worker owns the sessions of one shard: one table for the stretches that are
+// merged, and one for each stretch that is being read.
 type worker[B Block] struct {
 	index   int
 	options agg.Options
-	merged  *agg.Table
-	next    int // stretches before it are merged
-	open    map[int]*agg.Table
-	ended   []*stretchRun[B] // waiting for an earlier one
-	spare   []*agg.Table
+	merged  *agg.Table         // sessions of the stretches before next; nil: none
+	next    int                // index of the first stretch that is not merged
+	open    map[int]*agg.Table // of stretches being read, by index
+	ended   []*stretchRun[B]   // read to their ends, but an earlier one is not
+	spare   []*agg.Table       // empty tables, to be used again
 
-	// See spill.go.
-	from    int         // first stretch in merged
-	parts   map[int]int // tables that were spilled, by stretch
-	spilled bool
+	// The others are for spill.go.
+
+	mergedFrom int         // index of the first stretch in merged
+	spills     map[int]int // how many tables were spilled, by stretch
+	spilled    bool        // a table was spilled
 }
 
-// consume takes blocks until the queue is closed. Once ctx is cancelled it
-// only gives them back.
+// consume updates tables with the blocks of its queue until that is closed.
+// Once ctx is cancelled it only returns blocks to the free list.
 func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
-	w.parts = map[int]int{}
-	for j := range r.queues[w.index] {
-		j.decoded.Wait()
+	w.spills = map[int]int{}
+	for task := range r.queues[w.index] {
+		task.decoded.Wait()
 		switch {
 		case ctx.Err() != nil:
-		case j.end:
-			w.end(ctx, j.stretch, r)
+		case task.end:
+			w.end(ctx, task.stretch, r)
 		default:
-			r.check(w.update(ctx, r, j))
+			r.check(w.update(ctx, r, task))
 		}
-		if j.pending.Add(-1) == 0 {
-			if j.end {
-				j.stretch.Decoded()
+		if task.pending.Add(-1) == 0 {
+			if task.end {
+				task.stretch.Decoded()
 			}
-			r.free <- j
+			r.free <- task
 		}
 	}
 	if w.spilled && ctx.Err() == nil {
@@ -48,18 +49,19 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 	}
 }
 
-func (w *worker[B]) update(ctx context.Context, r *run[B], j *job[B]) error {
-	order := j.order[j.first[w.index]:j.first[w.index+1]]
+// update adds the worker's events of a block to the table of their stretch.
+func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) error {
+	order := task.order[task.first[w.index]:task.first[w.index+1]]
 	if len(order) == 0 {
 		return nil
 	}
-	i := j.stretch.index
+	i := task.stretch.index
 	t := w.open[i]
 	if t == nil {
 		t = w.table()
 		w.open[i] = t
 	}
-	events, details := j.block.Events()
+	events, details := task.block.Events()
 	t.UpdateDetailed(events, details, order)
 	spilled, err := w.makeRoom(ctx, r, i, t)
 	if spilled {
@@ -68,7 +70,8 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], j *job[B]) error {
 	return err
 }
 
-// end merges the stretch, and those that waited for it.
+// end merges the stretch, if all before it are merged, and those that waited
+// for it.
 func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	if r.Separate {
 		w.keep(ctx, s, r)
@@ -91,15 +94,16 @@ func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
 	}
 }
 
+// merge merges the table of stretch i into the merged one.
 func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 	t := w.open[i]
 	delete(w.open, i)
 	switch {
 	case t == nil: // no packet of this shard
-	case w.parts[i] > 0:
+	case w.spills[i] > 0:
 		return w.mergeSpilled(ctx, r, i, t)
 	case w.merged == nil:
-		w.merged, w.from = t, i
+		w.merged, w.mergedFrom = t, i
 	default:
 		w.merged.Merge(t)
 		t.Reset()
@@ -108,13 +112,14 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 	if w.merged == nil {
 		return nil
 	}
-	spilled, err := w.makeRoom(ctx, r, merged, w.merged)
+	spilled, err := w.makeRoom(ctx, r, mergedTable, w.merged)
 	if spilled {
 		w.merged = nil
 	}
 	return err
 }
 
+// table returns an empty table.
 func (w *worker[B]) table() *agg.Table {
 	if n := len(w.spare); n > 0 {
 		t := w.spare[n-1]
