@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pcapbatch/internal/durable"
@@ -24,6 +25,8 @@ type Found struct {
 	Failures []Failure
 	// Twice is the number of names that led to a capture found before.
 	Twice int
+	// LeftOut are files of directories and patterns that the run is to write.
+	LeftOut []string
 }
 
 // A Failure says why no capture could be found under a name.
@@ -35,8 +38,12 @@ type Failure struct {
 // Find looks for the captures that names name: files, directories (with
 // recursive, and those below them), patterns as of filepath.Match, and
 // StdinName. It only looks at directories; no file is opened.
-func Find(names []string, recursive bool) *Found {
-	f := &finder{recursive: recursive, seen: map[string]int{}, real: map[string]string{}}
+//
+// written are the files that the run is to write, as absolute paths without
+// links. Where a directory or a pattern has one, maybe made by an earlier run,
+// it is left out; where it is named it is a capture like any other.
+func Find(names []string, recursive bool, written ...string) *Found {
+	f := &finder{recursive: recursive, written: written, seen: map[string]int{}, real: map[string]string{}}
 	for _, name := range names {
 		f.argument(name)
 	}
@@ -47,6 +54,7 @@ func Find(names []string, recursive bool) *Found {
 type finder struct {
 	Found
 	recursive bool
+	written   []string
 	seen      map[string]int    // place in Paths, by absolute path without links
 	real      map[string]string // directories, and the same without links
 }
@@ -91,9 +99,19 @@ func (f *finder) pattern(arg string) {
 		case info.IsDir():
 			f.directory(path)
 		case info.Mode().IsRegular():
-			f.add(path)
+			f.met(path)
 		}
 	}
+}
+
+// met adds a file that was not named but met, unless the run is to write it.
+func (f *finder) met(path string) (added bool) {
+	if len(f.written) > 0 && slices.Contains(f.written, f.identity(path)) {
+		f.LeftOut = append(f.LeftOut, path)
+		return false
+	}
+	f.add(path)
+	return true
 }
 
 // directory adds the files of a directory, with -r those below it. Links to
@@ -119,8 +137,9 @@ func (f *finder) directory(dir string) {
 			empty = false
 			f.fail(path, durable.Cause(err))
 		case mode.IsRegular():
-			empty = false
-			f.add(path)
+			if f.met(path) {
+				empty = false
+			}
 		}
 		return nil
 	})

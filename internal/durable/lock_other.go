@@ -4,11 +4,18 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
 // renamesOpenFiles says that an open file can be renamed.
 const renamesOpenFiles = false
+
+// noWait and noFollow are flags that other systems lack.
+const noWait, noFollow = 0, 0
+
+// ownerOf is for systems where a file has an owner and a group by number.
+func ownerOf(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 
 // lockFile is for systems that have flock.
 func lockFile(*os.File) error { return errors.ErrUnsupported }
