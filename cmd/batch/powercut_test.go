@@ -21,8 +21,13 @@ type powerCase struct {
 }
 
 func powerCases(t *testing.T) []powerCase {
-	dir, _ := series(t, 300, 2)
-	runs, parts := mapped(t, "-P2", dir), t.TempDir()
+	dir, runs, parts := t.TempDir(), t.TempDir(), t.TempDir()
+	for _, name := range []string{"example.pcap", "idle-gaps.pcap"} {
+		if err := os.WriteFile(filepath.Join(dir, name), read(t, filepath.Join(testdata, name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mustRun(t, "map", "-P2", "--out", runs, dir)
 	for p := range 2 {
 		mustRun(t, "reduce", "--partition", fmt.Sprint(p), "--out", parts, runs)
 	}
@@ -46,7 +51,9 @@ func (c *powerCase) run(t *testing.T, more ...string) (disk *powercut.Disk, befo
 	t.Helper()
 	dir := t.TempDir()
 	for _, name := range c.old {
-		mustWrite(t, filepath.Join(dir, name), "old "+name)
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("old "+name), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 	before = content(t, dir)
 	disk, err := powercut.New(durable.OS, dir)
@@ -57,7 +64,7 @@ func (c *powerCase) run(t *testing.T, more ...string) (disk *powercut.Disk, befo
 	for _, a := range c.args[1:] {
 		args = append(args, strings.Replace(a, "DIR/", dir+"/", 1))
 	}
-	if r := on(disk, args...); r.code != exitOK || r.stderr != "" {
+	if r := runOn(disk, nil, args...); r.code != exitOK || r.stderr != "" {
 		t.Fatalf("code %d, %s", r.code, r.stderr)
 	}
 	return disk, before, content(t, dir)

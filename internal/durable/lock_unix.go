@@ -21,6 +21,20 @@ const (
 	noFollow = syscall.O_NOFOLLOW
 )
 
+// FileLimit returns how many files the process may have open.
+func FileLimit() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return usualFileLimit
+	}
+	return int(min(uint64(l.Cur), 1<<30))
+}
+
+// TooManyFiles reports whether a file could not be opened because too many are.
+func TooManyFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
 // ownerOf returns the owner and the group of a file.
 func ownerOf(info fs.FileInfo) (uid, gid int, ok bool) {
 	s, ok := info.Sys().(*syscall.Stat_t)

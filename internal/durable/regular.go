@@ -56,3 +56,6 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 
 // ErrTooLarge says that a file is larger than any that the program makes.
 var ErrTooLarge = errors.New("too large")
+
+// usualFileLimit is FileLimit where the system does not tell.
+const usualFileLimit = 512
