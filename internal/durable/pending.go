@@ -178,6 +178,13 @@ func sweep(dir string, ours func(base string) bool) {
 	}
 }
 
+// Unfinished reports whether a file of that name is one that is being written,
+// or was when its writer was killed.
+func Unfinished(name string) bool {
+	_, ok := pendingName(name)
+	return ok
+}
+
 // pendingName returns the name that the file with a temporary name was meant to
 // get.
 func pendingName(temp string) (base string, ok bool) {

@@ -8,6 +8,7 @@
 //	Reduce     one partition of many run files to a part of the rows
 //	Merge      run files to rows
 //	JoinParts  parts to rows
+//	Verify     anything of the above, and captures, read to the last bit
 //
 // Each takes a Config and returns a report of what it found. An error has a
 // category (CategoryOf), so that a caller can tell wrong use from a full disk

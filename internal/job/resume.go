@@ -157,8 +157,9 @@ func (r *run) openState(dir string) (*state, error) {
 // directory.
 func (s *state) checkOptions() error {
 	path := filepath.Join(s.dir, optionsName)
-	text, err := durable.ReadFile(path, maxOptions)
+	kept, err := readOptions(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		var text []byte
 		if text, err = json.MarshalIndent(s.Sessions, "", "  "); err == nil {
 			err = durable.Replace(s.FS, path, append(text, '\n'))
 		}
@@ -166,10 +167,6 @@ func (s *state) checkOptions() error {
 			return failure(Output, "state directory: write %s: %w", path, err)
 		}
 		return nil
-	}
-	var kept Sessions
-	if err == nil {
-		err = json.Unmarshal(text, &kept)
 	}
 	if err != nil {
 		return failure(Kept, "--state: %s: %w", path, durable.Cause(err))
