@@ -113,7 +113,10 @@ func (c Config) begin() (*run, error) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
 	}
 	r.share = c.share()
-	return r, c.Sessions.check()
+	if err := c.Sessions.check(); err != nil {
+		return nil, err
+	}
+	return r, r.checkTempDir()
 }
 
 // takeSessions makes the options those of what is merged.
