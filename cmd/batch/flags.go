@@ -182,9 +182,9 @@ func (f *resourceFlags) register(set *pflag.FlagSet) {
 }
 
 func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
-	set.StringVar(&f.memory, "memory", "", "keep to `SIZE` of memory (as 800M or 16G), and put sessions on disk beyond (default three quarters of the machine's)")
-	set.StringVar(&f.tempDir, "temp-dir", "", "put what does not fit into memory in `DIR` (default the system's directory for temporary files)")
-	set.BoolVar(&f.noSync, "no-sync", false, "do not wait until the disk has what is written: a power cut may leave it empty")
+	set.StringVar(&f.memory, "memory", "", "use at most `SIZE` of memory, such as 800M or 16G; sessions that do not fit go to disk (default three quarters of the machine's memory)")
+	set.StringVar(&f.tempDir, "temp-dir", "", "make temporary files in `DIR` (default the system's directory for them)")
+	set.BoolVar(&f.noSync, "no-sync", false, "do not wait until what is written is on disk; a power cut may then leave empty files")
 }
 
 // set puts the flags into a Config. It also sets the memory limit of Go's

@@ -81,13 +81,13 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 	var runs []*runfile.Run
 	var missing []*ingest.Input
 	var missingIDs []*capture.Identity
-	reusable := s.reusable(ids)
+	reusable, err := s.reusable(ids)
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, err
+	}
 	for i, in := range inputs {
-		k, err := s.reuse(ids[i])
-		if err != nil {
-			ingest.Close(inputs)
-			return nil, err
-		}
+		k := reusable[i]
 		if k == nil {
 			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
 			continue
@@ -184,11 +184,15 @@ func (s *state) checkOptions() error {
 // reusable returns the run files of the captures, nil where there is none that
 // can be used. All that it returns keep the same as the run will: what is asked
 // for, and what those that can be used keep besides.
-func (s *state) reusable(ids []*capture.Identity) []*keptRun {
+func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
 	list := make([]*keptRun, len(ids))
 	for i, id := range ids {
-		if list[i] = s.reuse(id); list[i] != nil && list[i].kept.lacks(s.kept) == "" {
-			s.kept = s.kept.and(list[i].kept)
+		k, err := s.reuse(id)
+		if err != nil {
+			return nil, err
+		}
+		if list[i] = k; k != nil && k.kept.lacks(s.kept) == "" {
+			s.kept = s.kept.and(k.kept)
 		}
 	}
 	for i, k := range list {
@@ -200,7 +204,7 @@ func (s *state) reusable(ids []*capture.Identity) []*keptRun {
 			list[i] = nil
 		}
 	}
-	return list
+	return list, nil
 }
 
 // reuse returns the run file of a capture, nil where there is none that can be

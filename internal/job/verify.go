@@ -137,7 +137,7 @@ func (v *verifier) kept(ctx context.Context, path string) (*report.Verification,
 	k, err := v.openAny(path)
 	if err == nil {
 		found.What, found.About = describeKept(k)
-		err = k.VerifyAll(ctx, k.sessions.tables(v.seed))
+		err = k.VerifyAll(ctx, k.sessions.tables(k.kept, v.seed))
 	}
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
