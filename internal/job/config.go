@@ -50,6 +50,9 @@ type Config struct {
 
 	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
 	StretchBytes int64
+	// BlockBytes is the size of a block of records: see reader.Options. 0:
+	// reader.BlockBytes.
+	BlockBytes int
 	// Share is the memory of a worker for sessions, in place of what follows
 	// from Memory.
 	Share int64
@@ -156,7 +159,7 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 	var inputs []*ingest.Input
 	var err error
 	if !r.Strict || len(lost) == 0 {
-		inputs, err = ingest.Open(ctx, found.Paths, r.Stdin, r.Workers, missing)
+		inputs, err = ingest.Open(ctx, found.Paths, r.reading(), missing)
 	}
 	r.report.Damage = append(r.report.Damage, lost...)
 	switch {
@@ -169,13 +172,18 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 	return inputs, nil
 }
 
+// reading says how captures are read.
+func (r *run) reading() ingest.Options {
+	return ingest.Options{
+		Stdin: r.Stdin, Decoding: r.Sessions.decoding(r.seed, r.Workers), Workers: r.Workers,
+		BlockBytes: r.BlockBytes, Strict: r.Strict, Observer: r.Observer,
+	}
+}
+
 // pipeline returns what all stretches of the run have in common, and what
 // shard.Run needs besides them.
 func (r *run) pipeline() (*ingest.Pipeline, shard.Config[*ingest.Block]) {
-	p := ingest.NewPipeline(ingest.Options{
-		Stdin: r.Stdin, Decoding: r.Sessions.decoding(r.seed, r.Workers),
-		Workers: r.Workers, Strict: r.Strict, Observer: r.Observer,
-	})
+	p := ingest.NewPipeline(r.reading())
 	return p, shard.Config[*ingest.Block]{
 		Workers: r.Workers, NewBlock: p.NewBlock, Sessions: r.Sessions.tables(r.seed),
 		Share: r.share, LeastSpill: r.LeastSpill,

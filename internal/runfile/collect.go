@@ -27,7 +27,7 @@ type Collector struct {
 // NewCollector returns a collector that keeps at most limit bytes in memory; 0
 // is no limit. What is more goes to temp.
 func NewCollector(o agg.Options, limit int64, temp *Temp) *Collector {
-	return &Collector{options: o, limit: limit, temp: temp}
+	return &Collector{options: o, limit: limit, temp: temp, packed: packed{size: chunkBytes(limit)}}
 }
 
 // Merge takes the sessions of inputs, which are in capture order. The keys of
@@ -146,12 +146,23 @@ func memoryInput(o order, open func() entries) Input {
 	return Input{memory: open, order: o, only: -1}
 }
 
-// packedBytes is the size of a chunk of packed sessions.
+// packedBytes is the size of a chunk of packed sessions where memory is not
+// scarce.
 const packedBytes = 1 << 20
+
+// chunkBytes is the size of a chunk for a collector that keeps at most limit
+// bytes: a fraction, or the limit would be reached by the first session.
+func chunkBytes(limit int64) int {
+	if limit == 0 {
+		return packedBytes
+	}
+	return int(min(packedBytes, max(limit/8, 512)))
+}
 
 // packed holds encoded sessions in memory.
 type packed struct {
-	chunks [][]byte // of packedBytes, filled up to their lengths
+	size   int      // of a chunk, bytes; a larger session makes one grow
+	chunks [][]byte // filled up to their lengths
 	used   int
 	list   []packedSession
 	sorted bool
@@ -163,13 +174,13 @@ type packedSession struct {
 }
 
 // bytes is the memory in use. A list that grows is a quarter too large.
-func (p *packed) bytes() int64 { return int64(p.used)*packedBytes + int64(len(p.list))*(24+6) }
+func (p *packed) bytes() int64 { return int64(p.used)*int64(p.size) + int64(len(p.list))*(24+6) }
 
 // add takes a copy of a session. Requires: at most maxEntry bytes.
 func (p *packed) add(first int64, session []byte) {
-	if p.used == 0 || len(p.chunks[p.used-1])+len(session) > packedBytes {
+	if p.used == 0 || len(p.chunks[p.used-1])+len(session) > p.size {
 		if p.used == len(p.chunks) {
-			p.chunks = append(p.chunks, make([]byte, 0, packedBytes))
+			p.chunks = append(p.chunks, make([]byte, 0, p.size))
 		}
 		p.used++
 	}
