@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"pcapbatch/internal/capturetest"
 	"strconv"
 	"strings"
 	"testing"
@@ -122,7 +123,7 @@ func TestKilledWithState(t *testing.T) {
 // A run that spills leaves nothing in its directory for temporary files, even
 // when it is killed, and what it leaves of its output the next one removes.
 func TestKilledWhileSpilling(t *testing.T) {
-	capture := write(t, "c.pcap", pcap(manySessions(3, 300_000)...))
+	capture := write(t, "c.pcap", pcap(capturetest.ManySessions(3, 300_000)...))
 	temp, outDir := t.TempDir(), t.TempDir()
 	out := filepath.Join(outDir, "o.csv")
 	args := []string{"extract", "-j1", "--memory=32M", "--temp-dir", temp, "-o", out, capture}
