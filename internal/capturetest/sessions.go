@@ -101,4 +101,3 @@ func fragmented(frame []byte, id uint16) (first, rest []byte) {
 	}
 	return first, rest
 }
-

@@ -110,7 +110,7 @@ func (c Config) begin() (*run, error) {
 	if c.Workers < 1 || c.Workers > MaxWorkers {
 		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
 	}
-	if c.Memory > 0 && c.Memory < LeastMemory(c.Workers) {
+	if c.Memory != 0 && c.Memory < LeastMemory(c.Workers) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
 	}
 	r.share = c.share()
