@@ -11,6 +11,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 )
 
 // MaxWorkers is the largest number of workers: flow.Event has a byte for them.
@@ -85,6 +86,33 @@ type job[B Block] struct {
 	order   []uint16
 	first   []int
 	pending atomic.Int32 // workers that have not finished with it
+}
+
+// mustBeFree panics if a worker still has the block, which is about to be read
+// into.
+func (j *job[B]) mustBeFree() {
+	n := j.pending.Load()
+	race.Assert(n == 0, "a block is read into while %d workers have it", n)
+}
+
+// giveBack takes the block from one of the workers that have it, and puts it
+// into the free list if that was the last.
+func (r *run[B]) giveBack(j *job[B]) {
+	n := j.pending.Add(-1)
+	if race.Enabled {
+		race.Assert(n >= 0, "a block is given back more often than there are workers")
+	}
+	if n > 0 {
+		return
+	}
+	if j.end {
+		j.stretch.Decoded()
+	}
+	if race.Enabled && !j.end { // nobody may have kept them
+		race.Junk(j.block.Events(), flow.Event{Shard: 0xff, Flags: 0xff, Time: -1 << 62})
+		race.Junk(j.order, 0xffff)
+	}
+	r.free <- j
 }
 
 // stretchRun is a stretch while it runs.
@@ -206,6 +234,9 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		case j = <-r.free:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		if race.Enabled {
+			j.mustBeFree()
 		}
 		if !j.made {
 			j.block, j.made = r.NewBlock(), true

@@ -14,6 +14,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 )
 
 // A fakeBlock's events are made in advance; decoding takes a random time, so
@@ -293,4 +294,35 @@ func TestTurnstile(t *testing.T) {
 			t.Fatalf("block %d passed when it was the turn of %d", got, want)
 		}
 	}
+}
+
+// Builds with the race detector notice a block that is read into, or given
+// back, while it is not its turn, and overwrite the events of one that is free.
+func TestOwnershipIsAsserted(t *testing.T) {
+	if !race.Enabled {
+		t.Skip("only asserted in builds with the race detector")
+	}
+	fails := func(what string, f func()) {
+		t.Helper()
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s goes unnoticed", what)
+			}
+		}()
+		f()
+	}
+	r := newRun(config(2))
+	j := <-r.free
+	j.block, j.made, j.stretch = &fakeBlock{events: testEvents(10, 1)}, true, &stretchRun[*fakeBlock]{Stretch: &fakeStretch{}}
+	j.mustBeFree()
+	j.pending.Store(2)
+	fails("a block that two workers have", j.mustBeFree)
+	r.giveBack(j)
+	fails("a block that a worker has", j.mustBeFree)
+	events := j.block.Events()
+	if r.giveBack(j); events[9].Shard != 0xff {
+		t.Errorf("event 9 is left as it was: %+v", events[9])
+	}
+	j.mustBeFree()
+	fails("a block that was given back", func() { r.giveBack(j) })
 }

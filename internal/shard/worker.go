@@ -39,12 +39,7 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 			w.update(j)
 			r.check(w.makeRoom(ctx, r))
 		}
-		if j.pending.Add(-1) == 0 {
-			if j.end {
-				j.stretch.Decoded()
-			}
-			r.free <- j
-		}
+		r.giveBack(j)
 	}
 	if w.spilled && ctx.Err() == nil {
 		r.check(w.spillMerged(ctx, r))
