@@ -33,8 +33,11 @@ type killer struct {
 }
 
 func newKiller(t *testing.T) *killer {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed, err := strconv.ParseUint(os.Getenv("PCAPBATCH_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("repeat with PCAPBATCH_SEED=%d", seed)
 	k := &killer{t: t, rng: rand.New(rand.NewPCG(seed, 1)), took: 100 * time.Millisecond, tried: map[string]int{}, hits: map[string]int{}}
 	t.Cleanup(func() {
 		t.Logf("killed in the middle: %v of %v", k.hits, k.tried)

@@ -45,7 +45,7 @@ type Config struct {
 	// Observer is told of progress and damage.
 	Observer Observer
 
-	// The others are for tests of what large captures need: the sizes at which
+	// The others are for tests: of what large captures need, the sizes at which
 	// captures are cut into stretches and sessions are put on disk, in bytes.
 
 	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
@@ -56,6 +56,9 @@ type Config struct {
 	// Share is the memory of a worker for sessions, in place of what follows
 	// from Memory.
 	Share int64
+	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
+	// can make captures whose sessions collide.
+	HashSeed uint64
 	// LeastSpill is the size of a table below which it stays in memory; see
 	// shard.Config.
 	LeastSpill int64
@@ -106,7 +109,10 @@ type run struct {
 
 // begin checks the Config.
 func (c Config) begin() (*run, error) {
-	r := &run{Config: c, seed: rand.Uint64(), files: &runfile.Files{FS: c.FS}, report: report.New()}
+	r := &run{Config: c, seed: c.HashSeed, files: &runfile.Files{FS: c.FS}, report: report.New()}
+	if r.seed == 0 {
+		r.seed = rand.Uint64()
+	}
 	if c.Workers < 1 || c.Workers > MaxWorkers {
 		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
 	}

@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"encoding/csv"
+	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -24,10 +25,25 @@ import (
 // all are the columns of every group.
 var all = []writer.Group{"all"}
 
+var seed = flag.Uint64("seed", 0, "seed of the hash by which sessions are dealt out to workers; 0: any")
+
+// TestMain chooses a seed, and says which it was if a test fails.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	for *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	code := m.Run()
+	if code != 0 {
+		fmt.Printf("repeat with: go test ./internal/job -args -seed=%d\n", *seed)
+	}
+	os.Exit(code)
+}
+
 // testConfig is a Config with all columns that syncs nothing.
 func testConfig(workers int) Config {
 	c := New()
-	c.Workers, c.Columns.Features, c.FS = workers, all, durabletest.None()
+	c.Workers, c.Columns.Features, c.FS, c.HashSeed = workers, all, durabletest.None(), *seed
 	return c
 }
 

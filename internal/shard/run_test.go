@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -16,6 +18,23 @@ import (
 	"pcapbatch/internal/flow"
 	"pcapbatch/internal/race"
 )
+
+var seed = flag.Uint64("seed", 0, "seed of how long decoding takes and of how large blocks are; 0: any")
+
+// TestMain chooses a seed, and says which it was if a test fails.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	for *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	code := m.Run()
+	if code != 0 {
+		fmt.Printf("repeat with: go test ./internal/shard -args -seed=%d\n", *seed)
+	}
+	os.Exit(code)
+}
+
+func newRand(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(*seed, stream)) }
 
 // A fakeBlock's events are made in advance; decoding takes a random time, so
 // that blocks overtake each other.
@@ -29,15 +48,16 @@ type fakeBlock struct {
 
 func (b *fakeBlock) Decode() {
 	b.events = b.events[:0]
+	rng := newRand(uint64(b.raw[0].Time))
 	for _, ev := range b.raw {
-		if rand.IntN(64) == 0 {
+		if rng.IntN(64) == 0 {
 			runtime.Gosched()
 		}
 		hash := ev.Key.Hash(7)
 		ev.Hash, ev.Shard = uint32(hash), flow.ShardOf(hash, b.workers)
 		b.events = append(b.events, ev)
 	}
-	if rand.IntN(8) == 0 {
+	if rng.IntN(8) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -50,6 +70,7 @@ func (b *fakeBlock) Events() []flow.Event { return b.events }
 // is ordered, and its turn is checked.
 type fakeStretch struct {
 	events []flow.Event
+	rng    *rand.Rand
 	next   int
 	number int
 	fail   error
@@ -73,7 +94,10 @@ func (s *fakeStretch) Read(_ context.Context, b *fakeBlock) error {
 	if s.next == len(s.events) {
 		return io.EOF
 	}
-	n := min(1+rand.IntN(40), len(s.events)-s.next)
+	if s.rng == nil {
+		s.rng = newRand(uint64(len(s.events)))
+	}
+	n := min(1+s.rng.IntN(40), len(s.events)-s.next)
 	fb.raw = append(fb.raw[:0], s.events[s.next:s.next+n]...)
 	at := s.next
 	s.next += n
@@ -280,7 +304,7 @@ func TestTurnstile(t *testing.T) {
 	var turn turnstile
 	const n = 200
 	done := make(chan uint64, n)
-	for _, i := range rand.Perm(n) {
+	for _, i := range newRand(n).Perm(n) {
 		go func() {
 			if i%2 == 0 {
 				turn.wait(uint64(i))
