@@ -5,7 +5,6 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"regexp"
 	"runtime"
@@ -14,8 +13,6 @@ import (
 	"strings"
 	"testing"
 
-	"pcapbatch/internal/durable"
-	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
 )
@@ -45,11 +42,6 @@ func everyFile(t *testing.T) (all []string) {
 		all = append(all, filepath.Join(testdata, name))
 	}
 	return all
-}
-
-// runStretched is run with stretches of so many compressed bytes.
-func runStretched(limit int64, args ...string) result {
-	return runOn(durable.OS, func(c *job.Config) { c.StretchBytes = limit }, append([]string{"extract"}, args...)...)
 }
 
 // TestNothingVanishes is the conservation law: every record of every capture
@@ -265,26 +257,6 @@ func TestSameBytes(t *testing.T) {
 		random.Shuffle(len(args)-3, func(i, j int) { args[3+i], args[3+j] = args[3+j], args[3+i] })
 		t.Run("shuffled", func(t *testing.T) { same(t, runWith(nil, args...).stdout) })
 	}
-}
-
-func differentLine(a, b string) int {
-	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
-	for i := range x {
-		if i >= len(y) || x[i] != y[i] {
-			return i + 1
-		}
-	}
-	return len(x)
-}
-
-// mustMkdir makes a directory in one of the test's own.
-func mustMkdir(t *testing.T, name string) string {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), name)
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 // TestOverlapIsTold: captures that overlap in time are named, those that follow

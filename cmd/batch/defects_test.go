@@ -29,9 +29,9 @@ func single(t *testing.T, capture []byte, args ...string) row {
 
 func TestSessionsOfOnePacketAreRows(t *testing.T) {
 	rows := sessions(t, pcap(
-		record{time: begin, data: sent(syn, 0)},
-		record{time: begin + second, data: ip(client, server, protoUDP, udp(5000, 53, 30))},
-		record{time: begin + 2*second, data: ip(client, server, 1, make([]byte, 16))},
+		record{Time: begin, Data: sent(syn, 0)},
+		record{Time: begin + second, Data: ip(client, server, protoUDP, udp(5000, 53, 30))},
+		record{Time: begin + 2*second, Data: ip(client, server, 1, make([]byte, 16))},
 	))
 	if len(rows) != 3 {
 		t.Fatalf("%d sessions, want 3", len(rows))
@@ -48,9 +48,9 @@ func TestSessionsOfOnePacketAreRows(t *testing.T) {
 
 func TestUndefinedIsNeverNaNOrInf(t *testing.T) {
 	capture := pcap(
-		record{time: begin, data: sent(syn, 0)},
-		record{time: begin, data: answered(syn|ack, 0)}, // two packets, no time between them
-		record{time: begin, data: ip(client, server, protoUDP, udp(1, 2, 0))},
+		record{Time: begin, Data: sent(syn, 0)},
+		record{Time: begin, Data: answered(syn|ack, 0)}, // two packets, no time between them
+		record{Time: begin, Data: ip(client, server, protoUDP, udp(1, 2, 0))},
 	)
 	gaps := []string{"iat_min_s", "iat_max_s", "iat_median_s", "iat_std_s"}
 	rates := []string{"bytes_per_s", "packets_per_s"}
@@ -82,8 +82,8 @@ func TestEthernetPaddingIsNotPayload(t *testing.T) {
 	padded := make([]byte, 60)
 	copy(padded, sent(ack, 0)) // 54 bytes
 	r := single(t, pcap(
-		record{time: begin, data: padded},
-		record{time: begin + second, data: sent(ack, 100)},
+		record{Time: begin, Data: padded},
+		record{Time: begin + second, Data: sent(ack, 100)},
 	))
 	r.expect(t, row{
 		"packet_length_min": "60", "packet_length_max": "154",
@@ -93,9 +93,9 @@ func TestEthernetPaddingIsNotPayload(t *testing.T) {
 
 func TestPacketsCutBySnaplenCountInFull(t *testing.T) {
 	r := single(t, pcap(
-		record{time: begin, data: sent(ack, 1400)[:96], wire: 1454},
-		record{time: begin + second/2, data: sent(ack, 1400)[:54], wire: 1454},
-		record{time: begin + second, data: sent(ack, 10)},
+		record{Time: begin, Data: sent(ack, 1400)[:96], Wire: 1454},
+		record{Time: begin + second/2, Data: sent(ack, 1400)[:54], Wire: 1454},
+		record{Time: begin + second, Data: sent(ack, 10)},
 	))
 	r.expect(t, row{
 		"packet_length_min": "64", "packet_length_max": "1454", "packet_length_median": "1454.0",
@@ -106,20 +106,20 @@ func TestPacketsCutBySnaplenCountInFull(t *testing.T) {
 
 func TestActiveAndIdleMakeTheDuration(t *testing.T) {
 	r := single(t, pcap(
-		record{time: begin, data: sent(ack, 1)},
-		record{time: begin + 5*second, data: sent(ack, 1)},           // a gap of the threshold is active
-		record{time: begin + 10*second + 1, data: sent(ack, 1)},      // a nanosecond more is idle
-		record{time: begin + 10*second + 3, data: sent(ack, 1)},      // 2 ns
-		record{time: begin + 110*second + 7, data: sent(ack, 1)},     // 100.000000004 s
-		record{time: begin + 114*second + 7_007, data: sent(ack, 1)}, // 4.000007 s
+		record{Time: begin, Data: sent(ack, 1)},
+		record{Time: begin + 5*second, Data: sent(ack, 1)},           // a gap of the threshold is active
+		record{Time: begin + 10*second + 1, Data: sent(ack, 1)},      // a nanosecond more is idle
+		record{Time: begin + 10*second + 3, Data: sent(ack, 1)},      // 2 ns
+		record{Time: begin + 110*second + 7, Data: sent(ack, 1)},     // 100.000000004 s
+		record{Time: begin + 114*second + 7_007, Data: sent(ack, 1)}, // 4.000007 s
 	))
 	r.expect(t, row{
 		"duration_s": "114.000007007", "active_time_s": "9.000007002", "idle_time_s": "105.000000005",
 		"iat_min_s": "0.000000002", "iat_max_s": "100.000000004", "iat_median_s": "5.0",
 	})
 	r = single(t, pcap(
-		record{time: begin, data: sent(ack, 1)},
-		record{time: begin + 5*second, data: sent(ack, 1)},
+		record{Time: begin, Data: sent(ack, 1)},
+		record{Time: begin + 5*second, Data: sent(ack, 1)},
 	), "--idle-threshold", "4.999999999s")
 	r.expect(t, row{"active_time_s": "0.0", "idle_time_s": "5.0"})
 }
@@ -128,7 +128,7 @@ func TestNanosecondsKeepTheirDigits(t *testing.T) {
 	at := []int64{begin + 1, begin + 2, begin + 1_000_000_001}
 	records := func() (list []record) {
 		for _, ns := range at {
-			list = append(list, record{time: ns, data: sent(ack, 1)})
+			list = append(list, record{Time: ns, Data: sent(ack, 1)})
 		}
 		return list
 	}()
@@ -139,7 +139,7 @@ func TestNanosecondsKeepTheirDigits(t *testing.T) {
 	})
 	at = []int64{begin + 1_000, begin + 2_000, begin + 999_999_000}
 	for i := range records {
-		records[i].time = at[i]
+		records[i].Time = at[i]
 	}
 	single(t, microPcap(records...)).expect(t, row{
 		"first_seen_ns": "1700000000000001000", "iat_min_s": "0.000001", "iat_max_s": "0.999997", "duration_s": "0.999998",
@@ -148,23 +148,23 @@ func TestNanosecondsKeepTheirDigits(t *testing.T) {
 
 func TestFINEndsNoSession(t *testing.T) {
 	r := single(t, pcap(
-		record{time: begin, data: sent(syn, 0)},
-		record{time: begin + second, data: sent(fin|ack, 0)},
-		record{time: begin + 2*second, data: answered(fin|ack, 0)},
-		record{time: begin + 3*second, data: sent(ack, 0)},
-		record{time: begin + 4*second, data: answered(rst, 0)},
-		record{time: begin + 5*second, data: sent(syn, 0)}, // the same ports again
+		record{Time: begin, Data: sent(syn, 0)},
+		record{Time: begin + second, Data: sent(fin|ack, 0)},
+		record{Time: begin + 2*second, Data: answered(fin|ack, 0)},
+		record{Time: begin + 3*second, Data: sent(ack, 0)},
+		record{Time: begin + 4*second, Data: answered(rst, 0)},
+		record{Time: begin + 5*second, Data: sent(syn, 0)}, // the same ports again
 	))
 	r.expect(t, row{"total_packets": "6", "duration_s": "5.0", "iat_max_s": "1.0", "src_ip": client})
 }
 
 func TestPacketsOutOfTimeOrder(t *testing.T) {
 	path := write(t, "c.pcap", pcap(
-		record{time: begin, data: sent(ack, 1)},
-		record{time: begin + 3*second, data: sent(ack, 1)},
-		record{time: begin + 1*second, data: sent(ack, 1)}, // taken as arriving at 3 s
-		record{time: begin + 2*second, data: sent(ack, 1)}, // likewise
-		record{time: begin + 7*second, data: sent(ack, 1)},
+		record{Time: begin, Data: sent(ack, 1)},
+		record{Time: begin + 3*second, Data: sent(ack, 1)},
+		record{Time: begin + 1*second, Data: sent(ack, 1)}, // taken as arriving at 3 s
+		record{Time: begin + 2*second, Data: sent(ack, 1)}, // likewise
+		record{Time: begin + 7*second, Data: sent(ack, 1)},
 	))
 	summary := filepath.Join(t.TempDir(), "s.json")
 	rows := parseRows(t, mustRun(t, "extract", path, "--summary", summary))
@@ -184,17 +184,17 @@ func TestPacketsOutOfTimeOrder(t *testing.T) {
 func TestSegmentationOffload(t *testing.T) {
 	big := sent(ack, 4000)
 	big[14+2], big[14+3] = 0, 0 // IPv4 total length: the network card would have filled it in
-	r := single(t, pcap(record{time: begin, data: big}))
+	r := single(t, pcap(record{Time: begin, Data: big}))
 	r.expect(t, row{"packet_length_max": "4054", "payload_size_min": "4000", "payload_size_max": "4000"})
-	r = single(t, pcap(record{time: begin, data: big[:96], wire: len(big)}))
+	r = single(t, pcap(record{Time: begin, Data: big[:96], Wire: len(big)}))
 	r.expect(t, row{"packet_length_max": "4054", "payload_size_max": "4000", "truncated_packets": "1"})
 }
 
 func TestIPv6(t *testing.T) {
 	a, b := "2001:db8::1", "2001:db8:0:0:1::2"
 	r := single(t, pcap(
-		record{time: begin, data: ip(a, b, protoUDP, udp(5353, 53, 40))},
-		record{time: begin + second/4, data: ip(b, a, protoUDP, udp(53, 5353, 200))},
+		record{Time: begin, Data: ip(a, b, protoUDP, udp(5353, 53, 40))},
+		record{Time: begin + second/4, Data: ip(b, a, protoUDP, udp(53, 5353, 200))},
 	))
 	r.expect(t, row{
 		"src_ip": "2001:db8::1", "dst_ip": "2001:db8::1:0:0:2", "src_port": "5353", "dst_port": "53", "protocol": "17",
@@ -206,7 +206,7 @@ func TestIPv6(t *testing.T) {
 func TestOneHeaderLineForManyCaptures(t *testing.T) {
 	dir := t.TempDir()
 	for i, name := range []string{"a.pcap", "b.pcap", "c.pcap"} {
-		capture := pcap(record{time: begin + int64(i)*second, data: ip(client, server, protoUDP, udp(uint16(i+1), 53, 0))})
+		capture := pcap(record{Time: begin + int64(i)*second, Data: ip(client, server, protoUDP, udp(uint16(i+1), 53, 0))})
 		if err := os.WriteFile(filepath.Join(dir, name), capture, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -210,9 +210,6 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 func (e *env) config(o job.Observer) job.Config {
 	c := job.New()
 	c.FS, c.Stdin, c.Observer = e.fs, e.in, o
-	if e.tune != nil {
-		e.tune(&c)
-	}
 	return c
 }
 

@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
-	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -37,10 +38,10 @@ func runWith(stdin []byte, args ...string) result {
 	return result{out.String(), err.String(), code}
 }
 
-// runOn is a run on a file system, with a change of its job if tune is not nil.
-func runOn(fs durable.FS, tune func(*job.Config), args ...string) result {
+// runOn is a run on a file system.
+func runOn(fs durable.FS, args ...string) result {
 	var out, err bytes.Buffer
-	code := runIn(&env{in: bytes.NewReader(nil), out: &out, err: &err, fs: fs, tune: tune}, args)
+	code := runIn(&env{in: bytes.NewReader(nil), out: &out, err: &err, fs: fs}, args)
 	return result{out.String(), err.String(), code}
 }
 
@@ -130,4 +131,56 @@ func files(t testing.TB) []string {
 		t.Fatalf("only %d captures in %s", len(names), testdata)
 	}
 	return names
+}
+
+// mustWrite writes a file, and makes its directory where there is none.
+func mustWrite(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// series cuts n packets of small sessions into k captures that follow each
+// other, and returns their directory.
+func series(t *testing.T, n, k int) (dir string, paths []string) {
+	t.Helper()
+	dir = t.TempDir()
+	records := capturetest.ManySessions(7, n)
+	for i := range k {
+		path := filepath.Join(dir, fmt.Sprintf("%02d.pcap", i))
+		mustWrite(t, path, string(pcap(records[i*n/k:(i+1)*n/k]...)))
+		paths = append(paths, path)
+	}
+	return dir, paths
+}
+
+// extracted is the plain run that all others are held against.
+func extracted(t *testing.T, args ...string) string {
+	t.Helper()
+	return mustRun(t, append([]string{"extract"}, args...)...)
+}
+
+// mapped makes run files of captures and returns their directory.
+func mapped(t *testing.T, args ...string) string {
+	t.Helper()
+	out := filepath.Join(t.TempDir(), "runs")
+	if text := mustRun(t, append([]string{"map", "--out", out}, args...)...); text != "" {
+		t.Errorf("map wrote %q", text)
+	}
+	return out
+}
+
+// differentLine is the number of the first line that differs.
+func differentLine(a, b string) int {
+	x, y := strings.Split(a, "\n"), strings.Split(b, "\n")
+	for i := range x {
+		if i >= len(y) || x[i] != y[i] {
+			return i + 1
+		}
+	}
+	return len(x)
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"pcapbatch/internal/capturetest"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,8 +33,11 @@ type killer struct {
 }
 
 func newKiller(t *testing.T) *killer {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed, err := strconv.ParseUint(os.Getenv("PCAPBATCH_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	t.Logf("repeat with PCAPBATCH_SEED=%d", seed)
 	k := &killer{t: t, rng: rand.New(rand.NewPCG(seed, 1)), took: 100 * time.Millisecond, tried: map[string]int{}, hits: map[string]int{}}
 	t.Cleanup(func() {
 		t.Logf("killed in the middle: %v of %v", k.hits, k.tried)
@@ -122,7 +126,7 @@ func TestKilledWithState(t *testing.T) {
 // A run that spills leaves nothing in its directory for temporary files, even
 // when it is killed, and what it leaves of its output the next one removes.
 func TestKilledWhileSpilling(t *testing.T) {
-	capture := write(t, "c.pcap", pcap(manySessions(3, 300_000)...))
+	capture := write(t, "c.pcap", pcap(capturetest.ManySessions(3, 300_000)...))
 	temp, outDir := t.TempDir(), t.TempDir()
 	out := filepath.Join(outDir, "o.csv")
 	args := []string{"extract", "-j1", "--memory=32M", "--temp-dir", temp, "-o", out, capture}

@@ -43,7 +43,7 @@ func TestLeftoversOfKilledRuns(t *testing.T) {
 	dir := t.TempDir()
 	var records []record
 	for i := range 20_000 {
-		records = append(records, record{time: begin + int64(i), data: ip(client, server, protoUDP, udp(uint16(i%100), 53, 0))})
+		records = append(records, record{Time: begin + int64(i), Data: ip(client, server, protoUDP, udp(uint16(i%100), 53, 0))})
 	}
 	data := pcap(records...)
 	capture := write(t, "c.pcap", data)

@@ -64,7 +64,7 @@ func (c *powerCase) run(t *testing.T, more ...string) (disk *powercut.Disk, befo
 	for _, a := range c.args[1:] {
 		args = append(args, strings.Replace(a, "DIR/", dir+"/", 1))
 	}
-	if r := runOn(disk, nil, args...); r.code != exitOK || r.stderr != "" {
+	if r := runOn(disk, args...); r.code != exitOK || r.stderr != "" {
 		t.Fatalf("code %d, %s", r.code, r.stderr)
 	}
 	return disk, before, content(t, dir)

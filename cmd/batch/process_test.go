@@ -110,7 +110,7 @@ func TestSignalInTheMiddleOfACapture(t *testing.T) {
 		// What a pipe cannot hold: when all is written, the process waits for the rest of a block.
 		data := pcap()
 		for range 10_000 {
-			data = append(data, pcap(record{time: begin, data: sent(ack, 0)})[24:]...)
+			data = append(data, pcap(record{Time: begin, Data: sent(ack, 0)})[24:]...)
 		}
 		written := make(chan struct{})
 		go func() {
@@ -218,7 +218,7 @@ func TestHelpToAFullDisk(t *testing.T) {
 func TestClosedPipeIsQuiet(t *testing.T) {
 	var records []record
 	for i := range 20_000 { // rows beyond what a pipe holds
-		records = append(records, record{time: begin + int64(i), data: ip(client, server, protoUDP, udp(uint16(i), uint16(i>>16), 0))})
+		records = append(records, record{Time: begin + int64(i), Data: ip(client, server, protoUDP, udp(uint16(i), uint16(i>>16), 0))})
 	}
 	path := write(t, "c.pcap", pcap(records...))
 	for _, args := range [][]string{{"extract", path}, {"extract", "-o", "-", path}} {
@@ -294,7 +294,7 @@ func TestOddNames(t *testing.T) {
 	names := []string{"line\nbreak.pcap", "inv\xffalid.pcap", "esc\x1b[31m.pcap", "tab\tand space .pcap", "-dash.pcap", "ünï.pcap"}
 	var list []byte
 	for i, name := range names {
-		capture := pcap(record{time: begin + int64(i), data: ip(client, server, protoUDP, udp(uint16(i), 53, 0))})
+		capture := pcap(record{Time: begin + int64(i), Data: ip(client, server, protoUDP, udp(uint16(i), 53, 0))})
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, capture[:len(capture)-1], 0o600); err != nil { // cut, so that each is told
 			t.Skipf("the file system refuses %q: %v", name, err)

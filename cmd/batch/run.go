@@ -11,7 +11,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/durable"
-	"pcapbatch/internal/job"
 )
 
 // env is what a command has besides its arguments: the three standard streams
@@ -21,8 +20,6 @@ type env struct {
 	out io.Writer
 	err io.Writer
 	fs  durable.FS
-	// tune changes the jobs of tests; nil otherwise.
-	tune func(*job.Config)
 }
 
 // run is the whole command: it returns the exit status. Tests call it.

@@ -37,8 +37,8 @@ func smallCaptures(t testing.TB, dir string, n int, pack func([]byte) []byte) (a
 		var records []record
 		for k := range 10 {
 			records = append(records, record{
-				time: begin + int64(10*i+k)*second/100,
-				data: ip(client, server, protoUDP, udp(uint16(i/10), 53, k)),
+				Time: begin + int64(10*i+k)*second/100,
+				Data: ip(client, server, protoUDP, udp(uint16(i/10), 53, k)),
 			})
 		}
 		data := pcap(records...)

@@ -7,6 +7,7 @@ import (
 
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 )
@@ -36,6 +37,9 @@ func (b *Block) Decode() {
 	records := b.Records
 	if cap(b.events) <= len(records) {
 		b.events = make([]flow.Event, len(records)+len(records)/4+1)
+	}
+	if race.Enabled {
+		race.Junk(b.events[:cap(b.events)], junkEvent)
 	}
 	d := b.decoder
 	d.Begin()
@@ -97,6 +101,12 @@ func (b *Block) reached(latest int64) {
 	if b.input != nil {
 		b.input.reached(latest)
 	}
+}
+
+// junkEvent is in no field what an event can be, and belongs to no worker.
+var junkEvent = flow.Event{
+	Time: -1 << 62, WireBytes: 0xdbdbdbdb, PayloadBytes: 0xdbdbdbdb, Hash: 0xdbdbdbdb, Shard: 0xff, Flags: 0xff,
+	Key: flow.Key{Version: 0xdb, Protocol: 0xdb, SrcPort: 0xdbdb, DstPort: 0xdbdb, VLANOuter: 0xdbdb, VLANInner: 0xdbdb},
 }
 
 // Ordered implements shard.Block.

@@ -123,12 +123,12 @@ func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 
 // peek looks at the head of the capture. It stays open if it is the only one
 // or cannot be opened twice; only then its decompressor may use the workers.
-func (in *Input) peek(ctx context.Context, stdin io.Reader, only bool, workers int, spare *reader.Spare) error {
-	o := reader.Options{Size: in.Size, Spare: spare}
+func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.Spare) error {
+	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes}
 	if only {
-		o.Workers = workers
+		reading.Workers = o.Workers
 	}
-	c, err := in.openCapture(ctx, stdin, o)
+	c, err := in.openCapture(ctx, o.Stdin, reading)
 	if err != nil {
 		return err
 	}
@@ -142,15 +142,16 @@ func (in *Input) peek(ctx context.Context, stdin io.Reader, only bool, workers i
 	return nil
 }
 
-// Open looks at the head of each capture and returns them in capture order.
+// Open looks at the head of each capture and returns them in capture order. o
+// are the options of the pipeline that they are for.
 // fail gets the captures that cannot be opened. The error is the cause of ctx.
 // The caller closes the inputs that it does not give to a run.
-func Open(ctx context.Context, paths []string, stdin io.Reader, workers int, fail func(report.Damage)) ([]*Input, error) {
+func Open(ctx context.Context, paths []string, o Options, fail func(report.Damage)) ([]*Input, error) {
 	var list []*Input
 	spare := reader.NewSpare(1)
 	for _, path := range paths {
-		in := newInput(path, stdin)
-		err := in.peek(ctx, stdin, len(paths) == 1, workers, spare)
+		in := newInput(path, o.Stdin)
+		err := in.peek(ctx, &o, len(paths) == 1, spare)
 		if cause := context.Cause(ctx); cause != nil {
 			Close(list)
 			return nil, cause

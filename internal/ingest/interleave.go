@@ -214,6 +214,9 @@ func (m *interleave) blockBytes(in *Input) int {
 	if !in.compressed && in.Size > 0 && in.Size < int64(share) {
 		share = int(in.Size) + 1 // one more, to see the end with the last record
 	}
+	if m.BlockBytes > 0 {
+		share = min(share, m.BlockBytes)
+	}
 	return min(share, reader.BlockBytes)
 }
 

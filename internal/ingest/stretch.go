@@ -19,6 +19,8 @@ type Options struct {
 	Stdin    io.Reader
 	Decoding decode.Options
 	Workers  int
+	// BlockBytes is the size of a block: see reader.Options.
+	BlockBytes int
 	// Strict ends the run at the first capture that is damaged or cannot be
 	// read, with a DamageError.
 	Strict   bool
@@ -177,7 +179,7 @@ func (s *stretch) open(ctx context.Context) error {
 	c := in.open
 	if c == nil {
 		var err error
-		if c, err = in.openCapture(ctx, s.Stdin, reader.Options{Workers: s.workers, Size: in.Size, Spare: s.spare}); err != nil {
+		if c, err = in.openCapture(ctx, s.Stdin, reader.Options{Workers: s.workers, Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes}); err != nil {
 			return s.unopened(ctx, in, err)
 		}
 	}

@@ -46,14 +46,20 @@ type Config struct {
 	// Observer is told of progress and damage.
 	Observer Observer
 
-	// The others are for tests of what large captures need: the sizes at which
+	// The others are for tests: of what large captures need, the sizes at which
 	// captures are cut into stretches and sessions are put on disk, in bytes.
 
 	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
 	StretchBytes int64
+	// BlockBytes is the size of a block of records: see reader.Options. 0:
+	// reader.BlockBytes.
+	BlockBytes int
 	// Share is the memory of a worker for sessions, in place of what follows
 	// from Memory.
 	Share int64
+	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
+	// can make captures whose sessions collide.
+	HashSeed uint64
 	// LeastSpill is the size of a table below which it stays in memory; see
 	// shard.Config.
 	LeastSpill int64
@@ -105,11 +111,14 @@ type run struct {
 
 // begin checks the Config.
 func (c Config) begin() (*run, error) {
-	r := &run{Config: c, seed: rand.Uint64(), files: &runfile.Files{FS: c.FS}, report: report.New()}
+	r := &run{Config: c, seed: c.HashSeed, files: &runfile.Files{FS: c.FS}, report: report.New()}
+	if r.seed == 0 {
+		r.seed = rand.Uint64()
+	}
 	if c.Workers < 1 || c.Workers > MaxWorkers {
 		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
 	}
-	if c.Memory > 0 && c.Memory < LeastMemory(c.Workers) {
+	if c.Memory != 0 && c.Memory < LeastMemory(c.Workers) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
 	}
 	r.share = c.share()
@@ -183,7 +192,7 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 	var inputs []*ingest.Input
 	var err error
 	if !r.Strict || len(lost) == 0 {
-		inputs, err = ingest.Open(ctx, found.Paths, r.Stdin, r.Workers, missing)
+		inputs, err = ingest.Open(ctx, found.Paths, r.reading(), missing)
 	}
 	r.report.Damage = append(r.report.Damage, lost...)
 	switch {
@@ -196,13 +205,18 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 	return inputs, nil
 }
 
+// reading says how captures are read.
+func (r *run) reading() ingest.Options {
+	return ingest.Options{
+		Stdin: r.Stdin, Decoding: r.decoding(), Workers: r.Workers,
+		BlockBytes: r.BlockBytes, Strict: r.Strict, Observer: r.Observer,
+	}
+}
+
 // pipeline returns what all stretches of the run have in common, and what
 // shard.Run needs besides them.
 func (r *run) pipeline() (*ingest.Pipeline, shard.Config[*ingest.Block]) {
-	p := ingest.NewPipeline(ingest.Options{
-		Stdin: r.Stdin, Decoding: r.decoding(),
-		Workers: r.Workers, Strict: r.Strict, Observer: r.Observer,
-	})
+	p := ingest.NewPipeline(r.reading())
 	return p, shard.Config[*ingest.Block]{
 		Workers: r.Workers, NewBlock: p.NewBlock, Sessions: r.tables(),
 		Share: r.share, LeastSpill: r.LeastSpill,

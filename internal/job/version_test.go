@@ -54,16 +54,6 @@ func version1Rows(t *testing.T) string {
 	return string(text)
 }
 
-// reads counts the captures that a job reads.
-type reads struct {
-	Silent
-	captures int
-	notes    []string
-}
-
-func (r *reads) Start(captures int, _ int64) { r.captures += captures }
-func (r *reads) Note(line string)            { r.notes = append(r.notes, line) }
-
 func TestVersion1State(t *testing.T) {
 	found, want := version1Captures(t), version1Rows(t)
 	state := t.TempDir()
@@ -88,7 +78,7 @@ func TestVersion1State(t *testing.T) {
 		}
 	}
 	c := version1Config()
-	seen := &reads{}
+	seen := &listener{}
 	c.Observer = seen
 	var out bytes.Buffer
 	r, err := Resume(t.Context(), c, state, found, &out)

@@ -3,12 +3,14 @@ package rows
 import (
 	"context"
 	"io"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/heap"
+	"pcapbatch/internal/race"
 )
 
 // A Formatter makes the text of rows. It belongs to one goroutine.
@@ -170,6 +172,11 @@ func mergeRows(q *queue, tables []*agg.Table) error {
 	}
 	heads := heap.New(before)
 	for i, rows := range lists {
+		if race.Enabled {
+			t := tables[i]
+			sorted := slices.IsSortedFunc(rows, func(a, b agg.Row) int { return agg.CompareRows(t, a, t, b) })
+			race.Assert(sorted, "the rows of table %d are not in order", i)
+		}
 		if len(rows) > 0 {
 			heads.Push(cursor{tables[i], rows})
 		}

@@ -28,7 +28,7 @@ type Collector struct {
 // NewCollector returns a collector that keeps some limit bytes of sessions in
 // memory; 0 is no limit. Those beyond go to temp, which Close closes.
 func NewCollector(o agg.Options, limit int64, temp *Temp) *Collector {
-	return &Collector{options: o, limit: limit, temp: temp}
+	return &Collector{options: o, limit: limit, temp: temp, memory: sessionList{size: bufferBytes(limit)}}
 }
 
 // Merge takes the sessions of the inputs, joined where they have the same key.
@@ -154,12 +154,22 @@ func memoryInput(o order, open func() entries) Input {
 	return Input{memory: open, order: o, only: -1}
 }
 
-// bufferBytes is the size of a buffer of a sessionList.
-const bufferBytes = 1 << 20
+// mostBuffer is the size of a buffer of a sessionList where memory is not scarce.
+const mostBuffer = 1 << 20
+
+// bufferBytes is the size of a buffer for a collector that keeps at most limit
+// bytes: a fraction, or the limit would be reached by the first session.
+func bufferBytes(limit int64) int {
+	if limit == 0 {
+		return mostBuffer
+	}
+	return int(min(mostBuffer, max(limit/8, 512)))
+}
 
 // A sessionList holds encoded sessions in memory.
 type sessionList struct {
-	buffers [][]byte // of bufferBytes, filled up to their lengths
+	size    int      // of a buffer, bytes; a larger session makes one grow
+	buffers [][]byte // filled up to their lengths
 	used    int      // buffers that have sessions
 	list    []listed
 	sorted  bool
@@ -173,13 +183,13 @@ type listed struct {
 
 // bytes is the memory in use. It counts that a list which grows has a quarter
 // more than it needs.
-func (l *sessionList) bytes() int64 { return int64(l.used)*bufferBytes + int64(len(l.list))*(24+6) }
+func (l *sessionList) bytes() int64 { return int64(l.used)*int64(l.size) + int64(len(l.list))*(24+6) }
 
 // add takes a copy of a session. Requires: at most maxEntry bytes.
 func (l *sessionList) add(first int64, session []byte) {
-	if l.used == 0 || len(l.buffers[l.used-1])+len(session) > bufferBytes {
+	if l.used == 0 || len(l.buffers[l.used-1])+len(session) > l.size {
 		if l.used == len(l.buffers) {
-			l.buffers = append(l.buffers, make([]byte, 0, bufferBytes))
+			l.buffers = append(l.buffers, make([]byte, 0, l.size))
 		}
 		l.used++
 	}

@@ -11,6 +11,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 )
 
 // MaxWorkers is the largest number of workers: flow.Event has a byte for them.
@@ -91,6 +92,34 @@ type blockTask[B Block] struct {
 	order   []uint16
 	first   []int
 	pending atomic.Int32 // workers that have not finished with it
+}
+
+// mustBeFree panics if a worker still has the block, which is about to be read
+// into.
+func (task *blockTask[B]) mustBeFree() {
+	n := task.pending.Load()
+	race.Assert(n == 0, "a block is read into while %d workers have it", n)
+}
+
+// giveBack takes the block from one of the workers that have it, and puts it
+// into the free list if that was the last.
+func (r *run[B]) giveBack(task *blockTask[B]) {
+	n := task.pending.Add(-1)
+	if race.Enabled {
+		race.Assert(n >= 0, "a block is given back more often than there are workers")
+	}
+	if n > 0 {
+		return
+	}
+	if task.end {
+		task.stretch.Decoded()
+	}
+	if race.Enabled && !task.end { // nobody may have kept them
+		events, _ := task.block.Events()
+		race.Junk(events, flow.Event{Shard: 0xff, Flags: 0xff, Time: -1 << 62})
+		race.Junk(task.order, 0xffff)
+	}
+	r.free <- task
 }
 
 // A stretchRun is a stretch that is being read or merged.
@@ -216,6 +245,9 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		case task = <-r.free:
 		case <-ctx.Done():
 			return context.Cause(ctx)
+		}
+		if race.Enabled {
+			task.mustBeFree()
 		}
 		if !task.made {
 			task.block, task.made = r.NewBlock(), true

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"os"
 	"runtime"
 	"slices"
 	"testing"
@@ -14,7 +16,25 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 )
+
+var seed = flag.Uint64("seed", 0, "seed of how long decoding takes and of how large blocks are; 0: any")
+
+// TestMain chooses a seed, and says which it was if a test fails.
+func TestMain(m *testing.M) {
+	flag.Parse()
+	for *seed == 0 {
+		*seed = rand.Uint64()
+	}
+	code := m.Run()
+	if code != 0 {
+		fmt.Printf("repeat with: go test ./internal/shard -args -seed=%d\n", *seed)
+	}
+	os.Exit(code)
+}
+
+func newRand(stream uint64) *rand.Rand { return rand.New(rand.NewPCG(*seed, stream)) }
 
 // A fakeBlock's events are made in advance; decoding takes a random time, so
 // that blocks overtake each other.
@@ -28,15 +48,16 @@ type fakeBlock struct {
 
 func (b *fakeBlock) Decode() {
 	b.events = b.events[:0]
+	rng := newRand(uint64(b.raw[0].Time))
 	for _, ev := range b.raw {
-		if rand.IntN(64) == 0 {
+		if rng.IntN(64) == 0 {
 			runtime.Gosched()
 		}
 		hash := ev.Key.Hash(7)
 		ev.Hash, ev.Shard = uint32(hash), ev.Key.Shard(b.workers)
 		b.events = append(b.events, ev)
 	}
-	if rand.IntN(8) == 0 {
+	if rng.IntN(8) == 0 {
 		time.Sleep(time.Millisecond)
 	}
 }
@@ -50,6 +71,7 @@ func (b *fakeBlock) Events() ([]flow.Event, []flow.Detail) { return b.events, ni
 type fakeStretch struct {
 	events []flow.Event
 	size   int // of blocks, in events; 0: random
+	rng    *rand.Rand
 	next   int
 	number int
 	fail   error
@@ -73,7 +95,10 @@ func (s *fakeStretch) Read(_ context.Context, b *fakeBlock) error {
 	if s.next == len(s.events) {
 		return io.EOF
 	}
-	n := min(1+rand.IntN(40), len(s.events)-s.next)
+	if s.rng == nil {
+		s.rng = newRand(uint64(len(s.events)))
+	}
+	n := min(1+s.rng.IntN(40), len(s.events)-s.next)
 	if s.size > 0 {
 		n = min(s.size, len(s.events)-s.next)
 	}
@@ -283,7 +308,7 @@ func TestTurnstile(t *testing.T) {
 	var turn turnstile
 	const n = 200
 	done := make(chan uint64, n)
-	for _, i := range rand.Perm(n) {
+	for _, i := range newRand(n).Perm(n) {
 		go func() {
 			if i%2 == 0 {
 				turn.wait(uint64(i))
@@ -297,4 +322,35 @@ func TestTurnstile(t *testing.T) {
 			t.Fatalf("block %d passed when it was the turn of %d", got, want)
 		}
 	}
+}
+
+// Builds with the race detector notice a block that is read into, or given
+// back, while it is not its turn, and overwrite the events of one that is free.
+func TestOwnershipIsAsserted(t *testing.T) {
+	if !race.Enabled {
+		t.Skip("only asserted in builds with the race detector")
+	}
+	fails := func(what string, f func()) {
+		t.Helper()
+		defer func() {
+			if recover() == nil {
+				t.Errorf("%s goes unnoticed", what)
+			}
+		}()
+		f()
+	}
+	r := newRun(config(2))
+	j := <-r.free
+	j.block, j.made, j.stretch = &fakeBlock{events: testEvents(10, 1)}, true, &stretchRun[*fakeBlock]{Stretch: &fakeStretch{}}
+	j.mustBeFree()
+	j.pending.Store(2)
+	fails("a block that two workers have", j.mustBeFree)
+	r.giveBack(j)
+	fails("a block that a worker has", j.mustBeFree)
+	events, _ := j.block.Events()
+	if r.giveBack(j); events[9].Shard != 0xff {
+		t.Errorf("event 9 is left as it was: %+v", events[9])
+	}
+	j.mustBeFree()
+	fails("a block that was given back", func() { r.giveBack(j) })
 }

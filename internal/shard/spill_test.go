@@ -118,25 +118,32 @@ func config(workers int, cut ...[]flow.Event) Config[*fakeBlock] {
 	return c
 }
 
-// wideEvents are packets of so many sessions that a table outgrows LeastSpill.
+// wideEvents are packets of so many sessions that each block makes a table
+// outgrow a scarce share.
 func wideEvents(n int) []flow.Event {
 	list := testEvents(n, 3)
 	for i := range list {
-		list[i].Key.VLANOuter = uint16(i % 20000)
+		list[i].Key.VLANOuter = uint16(i % 2000)
 	}
 	return list
+}
+
+// scarce gives a run memory for a table without sessions.
+func scarce(c Config[*fakeBlock]) Config[*fakeBlock] {
+	c.Share, c.LeastSpill = 8<<10, 4<<10
+	return c
 }
 
 // What is spilled, sorted as Keeper says, has the sessions that a run without a
 // limit has.
 func TestSpillKeepsOrder(t *testing.T) {
-	events := wideEvents(70_000)
-	cuts := [][][]flow.Event{{events}, {events[:50_000], events[50_000:51_000], events[51_000:]}}
+	events := wideEvents(7000)
+	cuts := [][][]flow.Event{{events}, {events[:5000], events[5000:5100], events[5100:]}}
 	for _, cut := range cuts {
 		want := unlimited(t, cut...)
 		k := newMemoryKeeper()
-		c := config(1, cut...)
-		c.Share, c.Keeper = LeastSpill+1<<20, k
+		c := scarce(config(1, cut...))
+		c.Keeper = k
 		tables, err := Run(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
@@ -181,12 +188,12 @@ func churn(n int) []flow.Event {
 // With an idle time-out, what has ended leaves and what goes on stays: every
 // session is written once, within the share, however many there are.
 func TestEvictedOnce(t *testing.T) {
-	events := churn(200_000)
+	events := churn(60_000)
 	third := len(events) / 3
 	cuts := [][][]flow.Event{{events}, {events[:third], events[third : 2*third], events[2*third:]}}
 	for _, cut := range cuts {
 		whole := config(1, cut...)
-		whole.Sessions.IdleTimeout = 5e9
+		whole.Sessions.IdleTimeout = 2e9
 		tables, err := Run(context.Background(), whole)
 		if err != nil {
 			t.Fatal(err)
@@ -196,7 +203,7 @@ func TestEvictedOnce(t *testing.T) {
 
 		k := newMemoryKeeper()
 		c := config(1, cut...)
-		c.Sessions.IdleTimeout, c.Share, c.Keeper = 5e9, 14<<20, k
+		c.Sessions.IdleTimeout, c.Share, c.LeastSpill, c.Keeper = 2e9, 6<<20, 2<<20, k
 		tables, err = Run(context.Background(), c)
 		if err != nil {
 			t.Fatal(err)
@@ -215,7 +222,7 @@ func TestEvictedOnce(t *testing.T) {
 		if len(lists) < 3 || len(cut) == 1 && k.sessions != sessions {
 			t.Errorf("%d stretches: %d sessions in %d spilled tables, there were %d", len(cut), k.sessions, len(lists), sessions)
 		}
-		if k.most > c.Share {
+		if k.most > 5<<20 {
 			t.Errorf("%d stretches: a table of %d bytes", len(cut), k.most)
 		}
 	}
@@ -251,8 +258,8 @@ func TestKeeperError(t *testing.T) {
 	for _, separate := range []bool{false, true} {
 		k := newMemoryKeeper()
 		k.fail = broken
-		c := config(1, wideEvents(70_000))
-		c.Share, c.Separate, c.Keeper = LeastSpill+1<<20, separate, k
+		c := scarce(config(1, wideEvents(7000)))
+		c.Separate, c.Keeper = separate, k
 		if _, err := Run(context.Background(), c); !errors.Is(err, broken) {
 			t.Errorf("separate %v: %v", separate, err)
 		}
@@ -271,9 +278,9 @@ func (s *silentStretch) Read(ctx context.Context, _ *fakeBlock) error {
 func TestKeeperErrorEndsWait(t *testing.T) {
 	k := newMemoryKeeper()
 	k.fail = errors.New("broken")
-	c := config(2, wideEvents(200_000))
+	c := scarce(config(2, wideEvents(7000)))
 	c.Stretches = append(c.Stretches, &silentStretch{})
-	c.Share, c.Keeper = LeastSpill+1<<20, k
+	c.Keeper = k
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if _, err := Run(ctx, c); !errors.Is(err, k.fail) {

@@ -37,12 +37,7 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 		default:
 			r.check(w.update(ctx, r, task))
 		}
-		if task.pending.Add(-1) == 0 {
-			if task.end {
-				task.stretch.Decoded()
-			}
-			r.free <- task
-		}
+		r.giveBack(task)
 	}
 	if w.spilled && ctx.Err() == nil {
 		r.check(w.spillMerged(ctx, r))

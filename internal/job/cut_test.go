@@ -1,16 +1,13 @@
-package main
+package job
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
-	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 )
 
 // A classic is a classic pcap taken apart: its file header and its records.
@@ -50,34 +47,18 @@ func parseClassic(data []byte) (*classic, bool) {
 // directory.
 func (c *classic) cut(t *testing.T, n int, compressed bool) string {
 	t.Helper()
-	dir := mustMkdir(t, "pieces")
+	dir := t.TempDir()
 	for i := range n {
-		var b bytes.Buffer
-		b.Write(c.header)
+		data := slices.Clone(c.header)
 		for _, r := range c.records[i*len(c.records)/n : (i+1)*len(c.records)/n] {
-			b.Write(r)
+			data = append(data, r...)
 		}
-		data := b.Bytes()
 		if compressed {
 			data = gzipped(t, data)
 		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%02d", i)), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		write(t, filepath.Join(dir, fmt.Sprintf("%02d", i)), data)
 	}
 	return dir
-}
-
-func gzipped(t testing.TB, data []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	z.Write(data)
-	z.Close()
-	return b.Bytes()
 }
 
 // pieces are the captures that can be cut: those whose records come in the
@@ -85,8 +66,8 @@ func gzipped(t testing.TB, data []byte) []byte {
 func pieces(t *testing.T) map[string]*classic {
 	t.Helper()
 	list := map[string]*classic{}
-	for _, path := range everyFile(t) {
-		if c, ok := parseClassic(read(t, path)); ok && c.ordered && len(c.records) >= 10 {
+	for _, path := range corpus(t) {
+		if c, ok := parseClassic(load(t, path)); ok && c.ordered && len(c.records) >= 10 {
 			list[path] = c
 		}
 	}
@@ -117,57 +98,66 @@ func sameSessions(t *testing.T, got, want string) {
 	}
 }
 
-// TestOneCaptureIsTenCaptures: a capture and the ten files that it is cut into
-// make the same sessions.
+// A capture and the ten files that it is cut into make the same sessions.
 func TestOneCaptureIsTenCaptures(t *testing.T) {
+	t.Parallel()
 	for path, c := range pieces(t) {
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			want := runWith(nil, "extract", "--features=all", path).stdout
-			got := runWith(nil, "extract", "--features=all", c.cut(t, 10, false)).stdout
-			sameSessions(t, got, want)
+			want := extract(t, testConfig(1), path)
+			got := extract(t, testConfig(1), c.cut(t, 10, false))
+			if got.err != nil || want.err != nil {
+				t.Fatal(got.err, want.err)
+			}
+			sameSessions(t, got.rows, want.rows)
 		})
 	}
 }
 
-// TestStretchesMerge reads the ten files side by side, each into tables of its
-// own, and merges them.
+// Ten files that are read side by side, each into tables of its own, merge into
+// the sessions of one.
 func TestStretchesMerge(t *testing.T) {
+	t.Parallel()
 	for path, c := range pieces(t) {
 		if len(c.records) < 50 {
 			continue // little to merge
 		}
 		t.Run(filepath.Base(path), func(t *testing.T) {
-			summary := filepath.Join(t.TempDir(), "s.json")
-			want := runWith(nil, "extract", "--features=all", "--summary", summary, path).stdout
-			if readSummary(t, summary).Fragments > 0 {
+			o := testConfig(1)
+			want := extract(t, o, path)
+			if want.report.Fragments > 0 {
 				t.Skip("a later fragment does not find its session where the first one lies in another stretch")
 			}
 			dir := c.cut(t, 10, true)
-			first := runStretched(1, "--features=all", "-j1", dir)
-			sameSessions(t, first.stdout, want)
-			if r := runStretched(1, "--features=all", "-j3", dir); r.stdout != first.stdout {
-				t.Errorf("-j3 makes another CSV than -j1, at line %d", differentLine(r.stdout, first.stdout))
+			o.StretchBytes = 1
+			first := extract(t, o, dir)
+			if first.err != nil || want.err != nil {
+				t.Fatal(first.err, want.err)
 			}
+			sameSessions(t, first.rows, want.rows)
+			o.Workers = 3
+			sameRows(t, "3 workers", extract(t, o, dir).rows, first.rows)
 		})
 	}
 }
 
-// TestManyStretchesSameBytes merges captures that have nothing to do with each
-// other, overlap in time and share sessions: whatever comes of it must not
-// depend on workers or on the order of the arguments.
+// Captures that have nothing to do with each other, overlap in time and share
+// sessions are merged: whatever comes of it must not depend on workers or on
+// the order of the arguments, nor on the memory.
 func TestManyStretchesSameBytes(t *testing.T) {
-	dir := mustMkdir(t, "compressed")
-	for i, path := range everyFile(t) {
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%03d.gz", i)), gzipped(t, read(t, path)), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	t.Parallel()
+	dir := t.TempDir()
+	for i, path := range corpus(t) {
+		write(t, filepath.Join(dir, fmt.Sprintf("%03d.gz", i)), gzipped(t, load(t, path)))
 	}
-	for limit, others := range map[int64][]string{1: {"-j1", "-j3"}, 100_000: {"-j2", "-j8"}} {
-		want := runStretched(limit, "--features=all", "-j1", dir)
-		for _, workers := range others {
-			if got := runStretched(limit, "--features=all", workers, dir); got.stdout != want.stdout {
-				t.Errorf("stretches of %d bytes: %s makes another CSV than -j1, at line %d", limit, workers, differentLine(got.stdout, want.stdout))
-			}
+	for limit, others := range map[int64][]int{1: {1, 3}, 100_000: {2, 8}} {
+		c := testConfig(1)
+		c.StretchBytes = limit
+		want := extract(t, c, dir)
+		if want.err != nil || want.report.Sessions < 50 {
+			t.Fatal(want.err, want.report.Sessions)
+		}
+		for _, c.Workers = range others {
+			sameRows(t, fmt.Sprintf("stretches of %d bytes, %d workers", limit, c.Workers), extract(t, c, dir).rows, want.rows)
 		}
 	}
 }

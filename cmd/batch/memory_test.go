@@ -1,0 +1,38 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+func TestMemoryFlag(t *testing.T) {
+	for text, want := range map[string]int64{"0": 0, "1000": 1000, "2K": 2048, "1.5MiB": 3 << 19, "16G": 16 << 30, "2TB": 2 << 40, "7 GB": 7 << 30} {
+		if n, err := parseSize(text); err != nil || n != want {
+			t.Errorf("%q: %d, %v", text, n, err)
+		}
+	}
+	for _, text := range []string{"", "M", "-1", "1X", "x", "1e30", "NaN", "16IB", "64MIBI", "64MBB", "inf"} {
+		if n, err := parseSize(text); err == nil {
+			t.Errorf("%q: %d", text, n)
+		}
+	}
+	if r := runWith(nil, "extract", "-j4", "--memory=40M", "x.pcap"); r.code != exitUsage || r.stderr != "batch: --memory 40M: 4 workers need at least 80.0 MiB\nbatch: see 'batch help'\n" {
+		t.Errorf("code %d, %q", r.code, r.stderr)
+	}
+}
+
+func TestGroupLimit(t *testing.T) {
+	root := t.TempDir()
+	if n := groupLimit(root, "/a/b", "memory.max"); n != 1<<63-1 {
+		t.Errorf("without files: %d", n)
+	}
+	for _, f := range [][2]string{{"a/b/memory.max", "max\n"}, {"a/memory.max", "5000\n"}, {"memory.max", "9000\n"}} {
+		mustWrite(t, filepath.Join(root, f[0]), f[1])
+	}
+	if n := groupLimit(root, "/a/b", "memory.max"); n != 5000 {
+		t.Errorf("%d", n)
+	}
+	if systemMemory() < 1<<20 {
+		t.Errorf("system memory %d", systemMemory())
+	}
+}

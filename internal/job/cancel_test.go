@@ -1,0 +1,180 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/durabletest"
+	"pcapbatch/internal/ingest"
+)
+
+// A canceller ends a context at one of the things that a job does: what it asks
+// of the file system, and what it tells its Observer.
+type canceller struct {
+	durable.FS
+	Silent
+	steps  chan struct{} // has one for each that is left until then
+	cancel func()
+}
+
+func newCanceller(at int, cancel func()) *canceller {
+	c := &canceller{FS: durabletest.None(), steps: make(chan struct{}, at), cancel: cancel}
+	for range at {
+		c.steps <- struct{}{}
+	}
+	return c
+}
+
+func (c *canceller) step() {
+	select {
+	case <-c.steps:
+	default:
+		c.cancel()
+	}
+}
+
+func (c *canceller) Open(path string) (durable.File, error) {
+	c.step()
+	return c.FS.Open(path)
+}
+
+func (c *canceller) Create(path string) (durable.File, error) {
+	c.step()
+	f, err := c.FS.Create(path)
+	return &cancellingFile{f, c}, err
+}
+
+func (c *canceller) Temp(dir string) (durable.File, error) {
+	c.step()
+	f, err := c.FS.Temp(dir)
+	return &cancellingFile{f, c}, err
+}
+
+func (c *canceller) Start(int, int64)    { c.step() }
+func (c *canceller) Begin(ingest.Source) { c.step() }
+func (c *canceller) Records(int)         { c.step() }
+func (c *canceller) End(ingest.Source)   { c.step() }
+
+type cancellingFile struct {
+	durable.File
+	c *canceller
+}
+
+func (f *cancellingFile) Write(p []byte) (int, error) {
+	f.c.step()
+	return f.File.Write(p)
+}
+
+// A job whose context ends, at whatever moment, ends with the cause of that,
+// leaves no goroutine and no temporary file, and nothing that is not whole. It
+// is not parallel to others: it counts goroutines.
+func TestCancelled(t *testing.T) {
+	dir, _ := series(t, 1500, 3)
+	c := scarce(testConfig(2))
+	runs := mapped(t, c, 2, dir)
+	parts := reduced(t, c, 2, runs)
+	runPaths, err := RunFiles([]string{runs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	partPaths, err := Parts([]string{parts})
+	if err != nil {
+		t.Fatal(err)
+	}
+	interleaved := func(c Config) Config {
+		c.Interleave = true
+		return c
+	}
+	found := func() *capture.Found { return capture.Find([]string{dir}, false) }
+	for name, do := range map[string]func(ctx context.Context, c Config, out string) error{
+		"extract": func(ctx context.Context, c Config, _ string) error {
+			_, err := Extract(ctx, c, found(), io.Discard)
+			return err
+		},
+		"interleave": func(ctx context.Context, c Config, _ string) error {
+			_, err := Extract(ctx, interleaved(c), found(), io.Discard)
+			return err
+		},
+		"resume": func(ctx context.Context, c Config, out string) error {
+			_, err := Resume(ctx, c, out, found(), io.Discard)
+			return err
+		},
+		"map": func(ctx context.Context, c Config, out string) error {
+			_, err := Map(ctx, c, out, 2, found())
+			return err
+		},
+		"reduce": func(ctx context.Context, c Config, out string) error {
+			_, err := Reduce(ctx, c, runPaths, 1, out)
+			return err
+		},
+		"merge": func(ctx context.Context, c Config, _ string) error {
+			_, err := Merge(ctx, c, runPaths, io.Discard)
+			return err
+		},
+		"parts": func(ctx context.Context, c Config, _ string) error {
+			_, err := JoinParts(ctx, c, partPaths, io.Discard)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before := runtime.NumGoroutine()
+			cancelled := 0
+			for at := 0; ; at += 1 + at/3 {
+				ended, met := cancelAt(t, at, c, do)
+				if !met { // the job does no more than that
+					break
+				}
+				if ended {
+					cancelled++
+				}
+				waitForGoroutines(t, before, fmt.Sprint("ended at step ", at))
+			}
+			if cancelled < 2 {
+				t.Errorf("cancelled %d times", cancelled)
+			}
+		})
+	}
+}
+
+// cancelAt does a job and ends its context at one of its steps. It reports
+// whether the job ended by that, and whether it came so far.
+func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Config, out string) error) (ended, met bool) {
+	t.Helper()
+	enough := fmt.Errorf("enough at step %d", at)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	step := newCanceller(at, func() { cancel(enough) })
+	out := t.TempDir()
+	c.FS, c.Observer, c.TempDir = step, step, t.TempDir()
+	err := do(ctx, c, out)
+	if err != nil && (!errors.Is(err, enough) || CategoryOf(err) != Unknown) {
+		t.Errorf("step %d: category %d, %v", at, CategoryOf(err), err)
+	}
+	if left := entriesOf(t, c.TempDir); len(left) > 0 {
+		t.Errorf("step %d: left %q", at, left)
+	}
+	if err := onlyWhole(out); err != nil {
+		t.Errorf("step %d: %v", at, err)
+	}
+	os.RemoveAll(out)
+	return err != nil, ctx.Err() != nil
+}
+
+func waitForGoroutines(t *testing.T, want int, what string) {
+	t.Helper()
+	for range 1000 { // ten seconds: the machine may be busy
+		if runtime.NumGoroutine() <= want {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("%s: %d goroutines are left, %d before", what, runtime.NumGoroutine(), want)
+}

@@ -1,0 +1,192 @@
+package job
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/durabletest"
+	"pcapbatch/internal/runfile"
+)
+
+// A faultCase is a job of which every write is made to fail. It may write only
+// below dir.
+type faultCase struct {
+	name string
+	run  func(c Config, dir string) result
+	// rows returns the rows that the job leads to, once it has ended well; nil:
+	// its own.
+	rows func(dir string) string
+	want string
+}
+
+// faultCases are all jobs, in each way in which they write.
+func faultCases(t *testing.T) []faultCase {
+	c := testConfig(1)
+	dir, paths := series(t, 1200, 2)
+	many, _ := series(t, 1300, runfile.MaxInputs+2)
+	const cut = runfile.MaxInputs + 2
+	runs, manyRuns, finely := mapped(t, c, 3, dir), mapped(t, c, 1, many), mapped(t, c, cut, dir)
+	parts, manyParts := reduced(t, c, 3, runs), reduced(t, c, cut, finely)
+	want, wantMany := extract(t, c, dir).clean(t), extract(t, c, many).clean(t)
+	// little is so little memory that a few tables are spilled.
+	little := func(c Config) Config {
+		c.BlockBytes, c.Share, c.LeastSpill = 24<<10, 12<<10, 8<<10
+		return c
+	}
+	at := filepath.Join
+	return []faultCase{
+		{name: "state", want: want, run: func(c Config, out string) result { return resume(t, c, at(out, "state"), dir) }},
+		{name: "map", want: want, run: func(c Config, out string) result { return mapTo(t, c, at(out, "runs"), 3, paths...) },
+			rows: func(out string) string { return merge(t, testConfig(1), at(out, "runs")).clean(t) }},
+		{name: "reduce", want: want, run: func(c Config, out string) result { return reduce(t, c, 1, at(out, "parts"), runs) },
+			rows: func(out string) string {
+				return joinParts(t, testConfig(1), at(parts, "0000-of-0003.part"), at(parts, "0002-of-0003.part"), at(out, "parts")).clean(t)
+			}},
+		{name: "merge of many runs", want: wantMany, run: func(c Config, out string) result { return merge(t, c, manyRuns) }},
+		{name: "merge with little memory", want: want, run: func(c Config, out string) result { return merge(t, little(c), runs) }},
+		{name: "reduce with little memory", want: want, run: func(c Config, out string) result { return reduce(t, little(c), 1, at(out, "parts"), runs) },
+			rows: func(out string) string {
+				return joinParts(t, testConfig(1), at(parts, "0000-of-0003.part"), at(parts, "0002-of-0003.part"), at(out, "parts")).clean(t)
+			}},
+		{name: "many parts", want: want, run: func(c Config, out string) result { return joinParts(t, c, manyParts) }},
+		{name: "spill", want: want, run: func(c Config, out string) result { return extract(t, little(c), dir) }},
+		{name: "spill with state", want: want, run: func(c Config, out string) result { return resume(t, little(c), at(out, "state"), dir) }},
+	}
+}
+
+// Whichever write of a job fails: it ends with an error of category Output that
+// names the file, leaves nothing that could be taken for a result, nor anything
+// else, and the next one ends as if nothing had happened.
+func TestEveryWriteFails(t *testing.T) {
+	t.Parallel()
+	for _, c := range faultCases(t) {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			count := durabletest.None()
+			if got := c.try(t, count, t.TempDir()); got != c.want {
+				sameRows(t, "without a fault", got, c.want)
+			}
+			if strings.HasPrefix(c.name, "spill") && count.Temps() < 2 {
+				t.Fatalf("%d temporary files: sessions were put on disk by key or by time, not both", count.Temps())
+			}
+			t.Logf("%d calls, %d faults", count.Calls(), c.everyFault(t, count.Calls()))
+		})
+	}
+}
+
+// try does the job on a file system and returns the rows that it leads to.
+func (c *faultCase) try(t *testing.T, disk durable.FS, dir string) string {
+	t.Helper()
+	r := c.run(c.config(disk, dir), dir)
+	r.clean(t)
+	if c.rows != nil {
+		return c.rows(dir)
+	}
+	return r.rows
+}
+
+func (c *faultCase) config(disk durable.FS, dir string) Config {
+	o := testConfig(1)
+	o.FS, o.TempDir = disk, dir
+	return o
+}
+
+// everyFault makes each of the calls fail in each way; of a job with many calls
+// each in some ways, unless PCAPBATCH_FAULTS=all. It returns how many of the
+// faults a run has met.
+func (c *faultCase) everyFault(t *testing.T, calls int) (tried int) {
+	step := 1
+	switch {
+	case testing.Short():
+		step = max(1, calls/4)
+	case calls > 40 && os.Getenv("PCAPBATCH_FAULTS") != "all":
+		step = 2
+	}
+	for i, fault := range []struct {
+		err   error
+		stays bool
+	}{{syscall.ENOSPC, true}, {syscall.ENOSPC, false}, {syscall.EIO, true}, {syscall.EIO, false}, {nil, false}} {
+		for n := i * step / 5; n < calls; n += step {
+			if c.tryFault(t, &durabletest.Faults{FS: durable.OS, At: n, Err: fault.err, Stays: fault.stays}) {
+				tried++
+			}
+		}
+	}
+	return tried
+}
+
+// tryFault does the job on a file system with a fault. It reports whether the
+// job has met it.
+func (c *faultCase) tryFault(t *testing.T, disk *durabletest.Faults) bool {
+	t.Helper()
+	dir := t.TempDir()
+	defer os.RemoveAll(dir) // there are thousands
+	r := c.run(c.config(disk, dir), dir)
+	if len(disk.Failed()) == 0 {
+		if r.err != nil || c.rows == nil && r.rows != c.want || c.rows != nil && c.rows(dir) != c.want {
+			t.Errorf("%v: %v", disk, r.err)
+		}
+		return disk.Met()
+	}
+	if CategoryOf(r.err) != Output || !disk.Named(r.err.Error()) {
+		t.Errorf("%v: category %d, %v", disk, CategoryOf(r.err), r.err)
+	}
+	if err := onlyWhole(dir); err != nil {
+		t.Errorf("%v: %v", disk, err)
+	}
+	if got := c.try(t, durabletest.None(), dir); got != c.want {
+		sameRows(t, fmt.Sprint("after ", disk), got, c.want)
+	}
+	return true
+}
+
+// onlyWhole returns an error if there is anything below dir but whole run files
+// and parts, and what a state directory consists of.
+func onlyWhole(dir string) error {
+	return filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		switch name := e.Name(); {
+		case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix):
+			run, err := (&runfile.Files{FS: durable.OS}).Open(path)
+			if err == nil {
+				err = run.Verify()
+			}
+			return err
+		case name == "lock" || name == optionsName:
+			return nil
+		}
+		return fmt.Errorf("left %s", path)
+	})
+}
+
+// A disk that does not give back what was written to it has failed: a run file
+// that somebody gave us is not to blame.
+func TestReadBackFails(t *testing.T) {
+	t.Parallel()
+	path := pcap(t, capturetest.ManySessions(2, 4000))
+	c := scarce(testConfig(1))
+	c.FS = badDisk{durabletest.None()}
+	r := extract(t, c, path)
+	r.refuses(t, Output, "read back: "+syscall.EIO.Error())
+}
+
+// badDisk makes temporary files that cannot be read back.
+type badDisk struct{ durable.FS }
+
+func (d badDisk) Temp(dir string) (durable.File, error) {
+	f, err := d.FS.Temp(dir)
+	return badFile{f}, err
+}
+
+type badFile struct{ durable.File }
+
+func (badFile) ReadAt([]byte, int64) (int, error) { return 0, syscall.EIO }
