@@ -23,8 +23,8 @@ func TestAnyCutSameBytes(t *testing.T) {
 		t.Run(fmt.Sprintf("captures=%d/partitions=%d", c.captures, c.partitions), func(t *testing.T) {
 			r := rand.New(rand.NewPCG(uint64(i), 17))
 			dir := randomCut(t, r, manySessions(uint64(20+i), 3000), c.captures)
-			session := []string{"--idle-timeout=" + []string{"0", "10s"}[r.IntN(2)]}
-			want := extracted(t, append(session, "--features=all", dir)...)
+			session := []string{"--idle-timeout=" + []string{"0", "10s"}[r.IntN(2)], "--features=all"}
+			want := extracted(t, append(session, dir)...)
 
 			groups := map[int][]string{}
 			for _, path := range captureFiles(t, dir) {

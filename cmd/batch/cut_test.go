@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
@@ -96,8 +96,6 @@ func pieces(t *testing.T) map[string]*classic {
 	return list
 }
 
-var medians = []string{"iat_median_s", "packet_length_median", "payload_size_median"}
-
 // sameSessions compares two CSVs. The medians of sessions too large for exact
 // ones are left out: they may differ within the digest's bound.
 func sameSessions(t *testing.T, got, want string) {
@@ -112,7 +110,7 @@ func sameSessions(t *testing.T, got, want string) {
 			t.Fatal(err)
 		}
 		for name, cell := range w[i] {
-			if (n <= 64 || !slices.Contains(medians, name)) && g[i][name] != cell {
+			if (n <= 64 || !strings.Contains(name, "_median")) && g[i][name] != cell {
 				t.Errorf("row %d: %s = %s, want %s\n%v", i+1, name, g[i][name], cell, w[i])
 			}
 		}

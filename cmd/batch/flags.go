@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -77,6 +78,8 @@ type sessionFlags struct {
 	direction, key *choice
 	decapsulate    bool
 	timeout        time.Duration
+	active         time.Duration
+	tcpEnd         bool
 	threshold      time.Duration
 }
 
@@ -85,6 +88,8 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
 	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
+	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
+	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a closed TCP session at the SYN of a new connection")
 }
 
 func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
@@ -98,29 +103,62 @@ func (f *sessionFlags) set(c *job.Config) {
 		Decapsulate:    f.decapsulate,
 		IdleThreshold:  f.threshold,
 		IdleTimeout:    f.timeout,
+		ActiveTimeout:  f.active,
+		TCPEnd:         f.tcpEnd,
 	}
 }
 
 // columnFlags say what is written of a session.
 type columnFlags struct {
 	features  []string
+	quantiles string
+	sequence  int
 	sampleStd bool
 	undefined *choice
+
+	flags *pflag.FlagSet
 }
 
 // columnFlagNames are the flags of columnFlags.
-var columnFlagNames = [...]string{"features", "sample-std", "undefined"}
+var columnFlagNames = [...]string{"features", "quantiles", "sequence", "sample-std", "undefined"}
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
-	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: basic, totals, mean, all")
+	f.registerKept(set)
 	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of by n")
 	f.undefined = one(set, "undefined", "write `VALUE` where a statistic is undefined: zero or empty", "zero", "empty")
 }
 
+// registerKept declares the flags that say what sessions have to keep.
+func (f *columnFlags) registerKept(set *pflag.FlagSet) {
+	f.flags = set
+	var names []string
+	for _, g := range writer.FeatureGroups() {
+		names = append(names, string(g))
+	}
+	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: "+strings.Join(names, ", ")+", or all")
+	set.StringVar(&f.quantiles, "quantiles", "", "add columns for the quantiles of a `LIST` of percentages, such as 5,25,75,95")
+	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, at most "+fmt.Sprint(writer.MaxSequence))
+}
+
+// given reports whether a flag was given.
+func (f *columnFlags) given(name string) bool { return f.flags.Lookup(name).Changed }
+
 func (f *columnFlags) set(c *job.Config) error {
-	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined.value == "empty"}
+	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty"}
 	for _, name := range f.features {
 		c.Columns.Features = append(c.Columns.Features, writer.Group(name))
+	}
+	if f.given("quantiles") {
+		var err error
+		if c.Columns.Quantiles, err = writer.ParseQuantiles(f.quantiles); err != nil {
+			return usageError("--quantiles: %w", err)
+		}
+	}
+	if f.given("sequence") {
+		if err := writer.CheckSequence(f.sequence); err != nil {
+			return usageError("--sequence: %w", err)
+		}
+		c.Columns.Sequence = f.sequence
 	}
 	if _, err := writer.NewLayout(c.Columns); err != nil {
 		return usageError("--features: %w", err)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"pcapbatch/internal/writer"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -44,11 +46,23 @@ func (g *flagGroups) complete(f *pflag.Flag) {
 	if c, ok := f.Value.(*choice); ok {
 		words = slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
 	} else if f.Name == "features" {
-		words = []cobra.Completion{"basic", "totals", "mean", "all"}
+		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, completeGroups)
 	}
 	if words != nil {
 		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
 	}
+}
+
+// completeGroups completes the last group of a list with commas.
+func completeGroups(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	before := typed[:strings.LastIndexByte(typed, ',')+1]
+	var words []cobra.Completion
+	for _, group := range append(writer.FeatureGroups(), writer.All) {
+		if !slices.Contains(strings.Split(before, ","), string(group)) {
+			words = append(words, before+string(group))
+		}
+	}
+	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 func (g *flagGroups) usage() string {

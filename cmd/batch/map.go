@@ -14,6 +14,7 @@ import (
 type mapCommand struct {
 	captures   captureFlags
 	sessions   sessionFlags
+	columns    columnFlags
 	outcome    outcomeFlags
 	resources  resourceFlags
 	strict     bool
@@ -49,6 +50,7 @@ missing or could not be read gets none, and the exit status is 4.
 	s := groups.add("Sessions")
 	m.sessions.register(s)
 	m.sessions.registerThreshold(s)
+	m.columns.registerKept(groups.add("Kept for columns"))
 	out := groups.add("Output")
 	registerDir(out, &m.dir, "run files")
 	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, one for each 'batch reduce'")
@@ -66,6 +68,9 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	c.Strict = m.strict
 	m.sessions.set(&c)
 	if err := m.resources.set(&c); err != nil {
+		return err
+	}
+	if err := m.columns.set(&c); err != nil {
 		return err
 	}
 	if m.dir == "" {

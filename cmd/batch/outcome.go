@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -91,7 +90,6 @@ func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *r
 	}
 	if r.Sessions == 0 {
 		fmt.Fprintf(e.err, "batch: %s\n", r.Nothing())
-		return cmp.Or(reportStatus(r), error(exitStatus(exitDamaged)))
 	}
 	return reportStatus(r)
 }

@@ -207,7 +207,7 @@ func TestStateRefusals(t *testing.T) {
 	}
 	refuse(exitInput, "another run uses this directory", dir)
 	lock.Close()
-	mustRun(t, "extract", "--state", state, "--features=all", "--sample-std", dir) // these shape no number that is kept
+	mustRun(t, "extract", "--state", state, "--features=totals,mean,time", "--sample-std", dir) // these shape no number that is kept
 }
 
 // Captures that outgrow the memory are kept as others are.
@@ -235,7 +235,7 @@ func TestStateWithMemoryLimit(t *testing.T) {
 func mapped(t *testing.T, args ...string) string {
 	t.Helper()
 	out := filepath.Join(t.TempDir(), "runs")
-	if text := mustRun(t, append([]string{"map", "--out", out}, args...)...); text != "" {
+	if text := mustRun(t, append([]string{"map", "--features=all", "--out", out}, args...)...); text != "" {
 		t.Errorf("map wrote %q", text)
 	}
 	return out

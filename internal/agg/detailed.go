@@ -26,8 +26,7 @@ func (t *Table) updateDetailed(events []flow.Event, details []flow.Detail, order
 		for i, o := range order[:n] {
 			hashes[i] = events[o].Hash
 		}
-		t.touch(hashes[:n])
-		t.touchDetails(hashes[:n])
+		t.touchBeside(hashes[:n])
 		var s *Session
 		var at uint32
 		for i, o := range order[:n] {
@@ -45,29 +44,45 @@ func (t *Table) updateDetailed(events []flow.Event, details []flow.Detail, order
 	}
 }
 
-// touchDetails is touch for the details that the packets write next. The
-// sessions are in the cache by now.
-func (t *Table) touchDetails(hashes []uint32) {
+// touchBeside is touch, and loads the details that the packets write next too.
+func (t *Table) touchBeside(hashes []uint32) {
 	if !t.detailed {
+		t.touch(hashes)
 		return
 	}
-	var sum flow.Detail
+	var sum uint64
 	for _, h := range hashes {
+		sum += t.slots[h&t.mask]
+	}
+	var found [groupSize]uint32
+	n := 0
+	last := ^hashes[0]
+	for _, h := range hashes {
+		if h == last {
+			continue // packets of one session often follow each other
+		}
+		last = h
 		for i := h & t.mask; t.slots[i] != 0; i = (i + 1) & t.mask {
-			slot := t.slots[i]
-			if uint32(slot>>32) != h {
-				continue
+			if slot := t.slots[i]; uint32(slot>>32) == h {
+				found[n] = uint32(slot) - 1
+				n++
+				break
 			}
-			n := uint32(slot) - 1
-			if s := t.session(n); s.fill < headRecords {
-				sum += t.heads.at(n, sessionShift)[0]
-			} else if s.fill < classRecords[s.state&classMask] {
-				sum += t.words.at(s.block+uint32(s.fill-headRecords)/unitRecords, unitShift)[0]
-			}
-			break
 		}
 	}
-	t.scratch.touched += uint64(sum)
+	for _, i := range found[:n] {
+		sum += uint64(t.session(i).fill) + uint64(t.heads.at(i, sessionShift)[0])
+	}
+	for _, i := range found[:n] {
+		s := t.session(i)
+		if f := s.fill; f < headRecords {
+			sum += s.head[f].gap
+		} else if c := classRecords[s.state&classMask]; f < c {
+			at := s.block + uint32(f-headRecords)/unitRecords
+			sum += t.records.at(at, unitShift)[f%unitRecords].gap + uint64(t.words.at(at, unitShift)[0])
+		}
+	}
+	t.scratch.touched += sum
 }
 
 // take gives ev to s, the newest session of its key, which is session i, or to

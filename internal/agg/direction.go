@@ -134,11 +134,15 @@ type DirectionSummary struct {
 	Payloads    Stats  // payload sizes, bytes
 }
 
-// summary makes out the row of s and of the values that its moments lack; d
-// are the digests behind those moments, nil if there are none. It sorts values.
-func (s *side) summary(out *DirectionSummary, scr *digestScratch, v *values, d *[metrics]digest) {
+// counts makes the row of s but for statistics.
+func (s *side) counts(out *DirectionSummary) {
 	out.First, out.Last, out.Packets = s.first, s.last, s.packets
 	out.DataPackets, out.HeaderBytes, out.HeaderMin = s.data, s.header, s.least
+}
+
+// stats makes the statistics of s and of the values that its moments lack; d
+// are the digests behind those moments, nil if there are none. It sorts values.
+func (s *side) stats(out *DirectionSummary, scr *digestScratch, v *values, d *[metrics]digest) {
 	for m, st := range [metrics]*Stats{&out.Gaps, &out.Lengths, &out.Payloads} {
 		if d == nil {
 			st.of(v.of(metric(m)))

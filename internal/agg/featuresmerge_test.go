@@ -185,6 +185,39 @@ func only(s Summary, n Needs) Summary {
 	return out
 }
 
+// A session of one direction says of it what it says of all its packets, and
+// is the twin of what the other direction would be.
+func TestOneDirection(t *testing.T) {
+	for _, n := range []int{1, 2, 5, 128, 129, 3000} {
+		r := newRand(uint64(9500 + n))
+		tr := traffic{keys: 1, gap: gapKinds["log"], size: sizeKinds["by log"], reorder: 5}
+		events := tr.events(r, n, 0)
+		details := detailed(r, events, 0)
+		var twins [2]Summary
+		for side := range twins {
+			for i := range events {
+				events[i].Flags = events[i].Flags&^flow.Reversed | flow.Reversed*flow.Flags(side)
+			}
+			tab := mergeTree(t, newRand(7), cutDetailed(newRand(8), everything(Options{IdleThreshold: 1e9}), events, details), transfers["codec"])
+			var z Summarizer
+			s := &twins[side]
+			z.Summarize(tab, 0, s)
+			d := &s.Directions[0]
+			if d.Gaps != s.Gaps || d.Lengths != s.Lengths || d.Payloads != s.Payloads || d.Packets != s.Packets || d.First != s.First || d.Last != s.Last {
+				t.Errorf("%d packets: %+v", n, s)
+			}
+			if s.Directions[1] != (DirectionSummary{}) || s.Flags[1] != [8]uint64{} || s.Bulk.Bulks[1] != (BulkCounts{}) || s.IP.TTL[1] != (TTLRange{}) {
+				t.Errorf("%d packets, the other direction: %+v", n, s)
+			}
+			tab.Release()
+		}
+		twins[1].Key.Reverse()
+		if twins[0] != twins[1] {
+			t.Errorf("%d packets: %+v\n%+v", n, twins[0], twins[1])
+		}
+	}
+}
+
 // Sessions that leave a table when they end merge into what they would have
 // been.
 func TestFeaturesEvict(t *testing.T) {

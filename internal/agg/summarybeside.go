@@ -103,7 +103,12 @@ func (z *Summarizer) groups(t *Table, s *Session, forward int, out *Summary) {
 			if s.large != 0 {
 				digests = &t.sides.at(s.large-1, largeShift)[d]
 			}
-			f.direction[d].summary(&out.Directions[i], &z.scr, &v[d], digests)
+			f.direction[d].counts(&out.Directions[i])
+			if f.direction[d].packets == f.packets { // all are of this direction
+				out.Directions[i].Gaps, out.Directions[i].Lengths, out.Directions[i].Payloads = out.Gaps, out.Lengths, out.Payloads
+			} else {
+				f.direction[d].stats(&out.Directions[i], &z.scr, &v[d], digests)
+			}
 		}
 		out.Flags[i] = f.flags[d]
 		out.IP.TTL[i] = f.ip.ttl[d]

@@ -242,8 +242,8 @@ func checkBody(t *testing.T, body []byte) {
 				t.Fatalf("got %d bytes and %v, want %d and a checksum error", len(got), err, len(want))
 			}
 		case errors.Is(wantErr, io.ErrUnexpectedEOF):
-			// compress/flate wants as many bits as the end of the block has before it
-			// looks at the last symbols.
+			// compress/flate wants as many bits as the end of the block has
+			// before it looks at the last symbols.
 			var e *Error
 			late := errors.As(err, &e) && e.Err == ErrCorrupt && e.Offset >= int64(len(in)-2)
 			if !bytes.HasPrefix(got, want) || !errors.Is(err, io.ErrUnexpectedEOF) && !late {

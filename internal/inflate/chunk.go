@@ -9,24 +9,24 @@ import (
 // has not given back: 4 MiB of output, and twice that of memory.
 const segmentsPerChunk = 8
 
-// phase says who may touch a chunk.
+// phase says which goroutine may use a chunk.
 type phase uint8
 
 const (
-	running phase = iota // its worker
-	parked               // waits for its truth; any worker that finds that
-	settled              // all its segments are ready; the consumer
+	running phase = iota // the worker that took it
+	parked               // it waits for its truth; a worker that sees the truth may take it
+	settled              // all its segments are ready, and only the consumer uses it
 )
 
 // chunk is a range of the compressed input: the blocks that start in it.
 //
 // It is decoded in up to two stages. Before it is known where the chunk before
 // ends and in which window (its truth), a worker decodes from the first place
-// that looks like a block, with unknown bytes (see segment): the
-// speculation. When the truth comes, the speculation is patched if it started where
-// the truth says, or where decoding from there arrives. If not, it is
-// dropped. Only what follows from the truth goes on to the consumer, and only
-// from there errors are reported, so the result never depends on guesses.
+// that looks like a block, with unknown bytes (see segment): the speculation.
+// When the truth comes, the speculation is patched if it started where the
+// truth says, or where decoding from there arrives. If not, it is dropped. Only
+// what follows from the truth goes on to the consumer, and only from there
+// errors are reported, so the result never depends on guesses.
 type chunk struct {
 	p     *ParallelReader
 	from  int64 // first byte
@@ -40,13 +40,13 @@ type chunk struct {
 
 	// Guarded by p.mu.
 	phase     phase
-	published bool       // the chunk behind has its truth from here
+	published bool       // the next chunk has got its truth
 	ready     []*segment // patched and summed, in order
 	held      int        // segments of this chunk not yet given back
-	err       error      // behind the last segment
+	err       error      // after the last segment
 }
 
-// work takes c as far as it goes, until it is settled or needs its truth.
+// work decodes c until it is settled or cannot go on without its truth.
 func (c *chunk) work() {
 	if c.truth.Load() == nil && c.spec == nil {
 		c.speculate()
@@ -139,7 +139,8 @@ func (c *chunk) run(s *strand, stop int64) bool {
 	return true
 }
 
-// settle decodes c from its truth, with what the speculation has if that is right.
+// settle decodes c from its truth, with what the speculation has if that is
+// right.
 func (c *chunk) settle(o *origin) {
 	if o.bit >= c.stop { // one block reaches over all of c
 		if c.spec != nil {
@@ -165,8 +166,8 @@ func (c *chunk) settle(o *origin) {
 	c.p.finish(c, s.err)
 }
 
-// adopt gives the strand to go on with: the speculation, patched, or the one that went
-// past it. It gives nil if one has to begin at the origin given back.
+// adopt gives the strand to go on with: the speculation, patched, or the one
+// that went past it. It gives nil if one has to begin at the origin given back.
 func (c *chunk) adopt(o *origin) (*strand, *origin) {
 	s := c.spec
 	if s == nil {

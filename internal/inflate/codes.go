@@ -45,8 +45,8 @@ func (d *decoder) decodeCodes() (bool, error) {
 // second is the index in the second table that the link e names.
 func second(e, bits uint64) uint64 { return e>>16 + bits&(1<<(e>>8&15)-1) }
 
-// decodeMatch decodes a match whose length has entry e behind used bits, its
-// extra bits behind code bits. It reports whether it needs more input; it has
+// decodeMatch decodes a match whose length has entry e after used bits, its
+// extra bits after code bits. It reports whether it needs more input; it has
 // consumed nothing then.
 func (d *decoder) decodeMatch(e uint64, used, code uint) (bool, error) {
 	end := used + uint(e&63)

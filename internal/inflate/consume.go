@@ -58,7 +58,7 @@ func (p *ParallelReader) data() []byte {
 	return nil
 }
 
-// take waits for the next segment, or the error behind the last one.
+// take waits for the next segment, or for the error that follows the last one.
 func (p *ParallelReader) take() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -57,8 +57,8 @@ func randomData(n int) []byte {
 	return b[:n]
 }
 
-// captureData gives n bytes of a pcap file: records of a few thousand TCP and UDP
-// flows with skewed activity, whose payload is text, zeros, counters or
+// captureData gives n bytes of a pcap file: records of a few thousand TCP and
+// UDP flows with skewed activity, whose payload is text, zeros, counters or
 // random bytes.
 func captureData(n int) []byte {
 	r := rand.New(rand.NewPCG(3, 4))

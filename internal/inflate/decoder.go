@@ -10,7 +10,7 @@ const (
 	windowSize = 32 << 10 // how far back a match may reach (RFC 1951, section 2)
 	inputSize  = 64 << 10 // compressed bytes read at a time; fits the L2 cache beside the output
 	// inputMargin is how many bytes before the input a refill keeps, for
-	// unread, which wants 8. The input begins behind them: where the kernel
+	// unread, which wants 8. The input begins after them: where the kernel
 	// copies to a place that lies 1 to 32 bytes further in its page than the
 	// source in its own, it takes three to five times as long on Zen 4 CPUs.
 	inputMargin = 64
@@ -45,7 +45,7 @@ const (
 // input and bytes of output. It does not compute checksums.
 //
 // Output goes to out[pos:end]. Matches may reach back into out[low:pos] and
-// behind that into hist, but never before the start of the member.
+// after that into hist, but never before the start of the member.
 type decoder struct {
 	src    io.Reader
 	srcErr error // sticky
@@ -74,7 +74,7 @@ type decoder struct {
 	members  int // complete ones
 
 	crc, size uint32 // trailer of the last member
-	memberAt  int64  // offset of the current member, or behind the last one
+	memberAt  int64  // offset of the current member, or after the last one
 
 	codes *tables // of the current block
 	own   *tables
@@ -132,7 +132,7 @@ func (d *decoder) bitPos() int64 { return (d.base+int64(d.ip))*8 - int64(d.nbits
 // fail makes an error at the byte that holds the next bit.
 func (d *decoder) fail(cause error) error { return &Error{d.bitPos() >> 3, cause} }
 
-// run decodes until something happens that the caller must know. After an
+// run decodes until an event happens that the caller has to act on. After an
 // error it must not be called again; the output up to pos is valid then too.
 func (d *decoder) run() (event, error) {
 	start := d.pos
@@ -180,7 +180,7 @@ func (d *decoder) run() (event, error) {
 	}
 }
 
-// runBlock decodes the rest of a block and returns blockStart behind it. It
+// runBlock decodes the rest of a block and returns blockStart after it. It
 // asks the source for more only when nothing was made since start.
 func (d *decoder) runBlock(start int) (event, error) {
 	for {

@@ -2,9 +2,9 @@
 // length at the speed of the machine, without cgo.
 //
 // Reader is the sequential decoder: one goroutine, the caller's. It decodes
-// straight into the slice given to Read when that is large enough. NewParallelReader
-// decodes one file on several cores and gives the same bytes and the same
-// errors. Nothing in it knows packets.
+// straight into the slice given to Read when that is large enough.
+// NewParallelReader decodes one file on several cores and gives the same bytes
+// and the same errors. Nothing in it knows packets.
 //
 // Memory: a Reader holds about 240 KiB whatever the stream says. A
 // ParallelReader holds a fixed number of segments, see NewParallelReader.

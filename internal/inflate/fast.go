@@ -173,7 +173,7 @@ func (d *decoder) seek(ip int, nb uint64, pos int) {
 }
 
 // copyPlane is the copy of a match in the second plane: it writes up to end,
-// and zeros over what it may have written behind.
+// and zeros over what it may have written after.
 func copyPlane(op, end cursor, back int) {
 	if back < 16 {
 		copyNear(op, end, back)
@@ -188,7 +188,7 @@ func copyPlane(op, end cursor, back int) {
 }
 
 // copyNear copies to op up to end what stands back bytes before, back < 16; it
-// may write up to 7 bytes behind end.
+// may write up to 7 bytes after end.
 func copyNear(op, end cursor, back int) {
 	src := op.add(-back)
 	switch {

@@ -74,7 +74,8 @@ func (f *finder) findMember(b []byte, limit int, offset int64) int {
 }
 
 // bgzfFollows reports whether b is the header of a BGZF block (SAM format
-// specification, section 4.1) with another one behind it, or the end of the file.
+// specification, section 4.1) with another one after it, or the end of the
+// file.
 func (f *finder) bgzfFollows(b []byte, offset int64) bool {
 	size := bgzfSize(b)
 	if size == 0 {
@@ -113,8 +114,8 @@ var kraft4 = func() (t [1 << 12]uint16) {
 	return t
 }()
 
-// findBlock gives the index of the first bit in b, from bit at on and before byte
-// limit, that looks like the header of a dynamic block; -1 without one.
+// findBlock gives the index of the first bit in b, from bit at on and before
+// byte limit, that looks like the header of a dynamic block; -1 without one.
 func (f *finder) findBlock(b []byte, at, limit int) int {
 	// Eight bits of candidates at a time: not the last block, type 2.
 	for i := 0; i < limit && i+16 <= len(b); i++ {

@@ -17,8 +17,8 @@ const (
 	maxDistSyms = 30
 	numPreSyms  = 19
 
-	// Upper bounds of all tables with complete codes of up to 15 bits
-	// (root table plus second tables), from zlib's enough.c, for 288 and 32 symbols.
+	// Upper bounds of all tables with complete codes of up to 15 bits (root
+	// table plus second tables), from zlib's enough.c, for 288 and 32 symbols.
 	litSize  = 2342
 	distSize = 594
 )

@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// randomCode gives the lengths of a complete code of n symbols out of m, up to limit bits.
+// randomCode gives the lengths of a complete code of n symbols out of m, up to
+// limit bits.
 func randomCode(r *rand.Rand, n, m, limit int) []uint8 {
 	// Split leaves of a tree at random until there are n.
 	leaves := []uint8{1, 1}

@@ -50,8 +50,8 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// Matches of every distance and length, in both planes, with and without room to
-// spare.
+// Matches of every distance and length, in both planes, with and without room
+// to spare.
 func TestCopies(t *testing.T) {
 	const plane = 400
 	for back := 1; back <= 40; back++ {

@@ -71,7 +71,8 @@ type ParallelReader struct {
 // NewParallelReader makes a reader of the gzip stream in the first size bytes
 // of r, which must allow reads from several goroutines at once (as files do).
 // Until Close, or an error or io.EOF from Read, it keeps opts.Workers
-// goroutines and at most ten segments of 1.1 MiB for each of opts.Workers+2 chunks.
+// goroutines and at most ten segments of 1.1 MiB for each of opts.Workers+2
+// chunks.
 //
 // One goroutine at a time uses it: Close must not be called while Read is
 // running.
@@ -103,7 +104,8 @@ func NewParallelReader(r io.ReaderAt, size int64, opts Options) *ParallelReader 
 	return p
 }
 
-// work is a worker: it takes chunks until there are none.
+// work is what each worker goroutine runs: it takes chunks until there are
+// none.
 func (p *ParallelReader) work() {
 	defer p.workers.Done()
 	for c := p.pick(); c != nil; c = p.pick() {
@@ -111,8 +113,8 @@ func (p *ParallelReader) work() {
 	}
 }
 
-// pick gives the next chunk to work on: the first one that waits for its truth and
-// has it, or else a new one. It gives nil when there is no more to do.
+// pick gives the next chunk to work on: the first one that waits for its truth
+// and has it, or else a new one. It gives nil when there is no more to do.
 func (p *ParallelReader) pick() *chunk {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -171,8 +173,8 @@ func (p *ParallelReader) truthOrPark(c *chunk) *origin {
 	return o
 }
 
-// publish tells the chunk behind c its truth, and goes on as long as the one
-// behind only waited for it to be complete.
+// publish gives the chunk after c its truth. Where that chunk needed nothing
+// else to be complete, it does the same for the next one, and so on.
 func (p *ParallelReader) publish(c *chunk, o *origin) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -235,9 +237,10 @@ func (p *ParallelReader) noteRatio(s *strand) {
 	}
 }
 
-// newSegment gives an empty segment for c. It gives nil if the reader was closed,
-// or if c holds as many as it may and wait is false. With wait, c may hold
-// two more, so that the gap before a speculation that holds all can be filled.
+// newSegment gives an empty segment for c. It gives nil if the reader was
+// closed, or if c holds as many as it may and wait is false. With wait, c may
+// hold two more, so that the gap before a speculation that holds all can be
+// filled.
 func (p *ParallelReader) newSegment(c *chunk, wait bool) *segment {
 	p.mu.Lock()
 	defer p.mu.Unlock()

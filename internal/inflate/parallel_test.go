@@ -143,8 +143,8 @@ func TestBGZFSize(t *testing.T) {
 	}
 }
 
-// Streams by hand have blocks that reach over chunks, chunks without a start and
-// every kind of damage.
+// Streams by hand have blocks that reach over chunks, chunks without a start
+// and every kind of damage.
 func TestParallelByHand(t *testing.T) {
 	for name, s := range handMade() {
 		in := member(s.deflated, s.data)

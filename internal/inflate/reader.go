@@ -13,9 +13,9 @@ const (
 	directSize = 64 << 10
 	bufferSize = 128 << 10
 
-	// stretch is how much is decoded before its checksum is taken, while it is
+	// sumBytes is how much is decoded before its checksum is taken, while it is
 	// still in the cache.
-	stretch = 64 << 10
+	sumBytes = 64 << 10
 )
 
 // ErrClosed is what Read returns after Close.
@@ -108,7 +108,7 @@ func (z *Reader) decode(out []byte, pos int) int {
 	d.out, d.pos = out, pos
 	for z.err == nil && d.pos < len(out) {
 		from := d.pos
-		d.end = min(len(out), from+stretch)
+		d.end = min(len(out), from+sumBytes)
 		ev, err := d.run()
 		z.digest = crc32.Update(z.digest, crc32.IEEETable, out[from:d.pos])
 		z.size += uint32(d.pos - from)

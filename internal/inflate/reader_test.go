@@ -350,8 +350,8 @@ type idle struct{}
 
 func (idle) Read([]byte) (int, error) { return 0, nil }
 
-// A member of more than 4 GiB: its length wraps in the trailer, and memory stays
-// where it was.
+// A member of more than 4 GiB: its length wraps in the trailer, and memory
+// stays where it was.
 func TestReaderHugeMember(t *testing.T) {
 	if testing.Short() {
 		t.Skip("decodes 4 GiB")

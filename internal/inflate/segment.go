@@ -12,24 +12,24 @@ const segmentSize = 512 << 10
 // planeSize is the length of each of the two planes of a segment.
 const planeSize = windowSize + segmentSize
 
-// segment is a stretch of output with the window before it.
+// segment is a piece of output with the window before it.
 //
-// While the window at the start of a chunk is not known, output is kept in
-// two planes. The first one is the output itself. The second one says of each
-// byte whether it is known (0) or a copy of a byte of that window; then its
-// place there, 0 to 32767, is the first plane's byte and 7 bits of the second
-// plane's above it, whose top bit is set. Literals need not touch the second plane, and
-// once no byte of the last 32 KiB is unknown, decoding goes on in the first
-// one alone, at full speed and in place.
+// While the window at the start of a chunk is not known, output is kept in two
+// planes. The first one is the output itself. The second one says of each byte
+// whether it is known (0) or a copy of a byte of that window; then its place
+// there, 0 to 32767, is the first plane's byte and 7 bits of the second plane's
+// above it, whose top bit is set. Literals need not touch the second plane, and
+// once no byte of the last 32 KiB is unknown, decoding goes on in the first one
+// alone, at full speed and in place.
 type segment struct {
-	buf    []byte // window and output; behind planeSize the same of the second plane
+	buf    []byte // window and output; after planeSize the same of the second plane
 	end    int    // the output is buf[windowSize:end]
 	marked int    // second plane is 0 from here on
 	parts  []part
 	owner  *chunk
 }
 
-// part is a stretch of a segment inside one member.
+// part is the bytes of a segment that belong to one member.
 type part struct {
 	end       int    // in buf
 	sum       uint32 // CRC-32

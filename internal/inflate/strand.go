@@ -5,8 +5,8 @@ import (
 	"math"
 )
 
-// origin is what one needs to go on decoding at some place: where, and what
-// was decoded before.
+// origin is what is needed to continue decoding at some place: the place, and
+// the window of output before it.
 type origin struct {
 	bit   int64
 	state state   // inHeader or inBlockHeader
@@ -14,13 +14,13 @@ type origin struct {
 	known *lookup // of the window; read-only; nil without one
 }
 
-// strand decodes a part of the stream into segments.
+// strand decodes a range of the stream into segments.
 type strand struct {
 	d     decoder
 	start origin
 	segs  []*segment // decoded and not handed on; the last one is being filled
 	out   int64      // bytes decoded
-	done  bool       // at the end: of the part, or err
+	done  bool       // nothing more to decode: the end of the range, or err
 	err   error      // what follows the last byte: damage or io.EOF
 }
 
@@ -57,12 +57,12 @@ func (s *strand) segment() *segment { return s.segs[len(s.segs)-1] }
 // full reports whether there is no room left.
 func (s *strand) full() bool { return s.d.pos == planeSize }
 
-// step decodes up to stretch bytes, and ends s at the first block or member
+// step decodes up to sumBytes bytes, and ends s at the first block or member
 // that starts at bit stop or later.
 func (s *strand) step(stop int64) {
 	d, seg := &s.d, s.segment()
 	from := d.pos
-	d.end = min(planeSize, from+stretch)
+	d.end = min(planeSize, from+sumBytes)
 	ev, err := d.run()
 	seg.end = d.pos
 	s.out += int64(d.pos - from)
@@ -115,7 +115,8 @@ func (s *strand) saveTail(tail *[2 * windowSize]byte) {
 	}
 }
 
-// endOrigin is where s stands; t tells what is behind its marks.
+// endOrigin is the origin for decoding from where s has come to. t resolves the
+// bytes that are still unknown.
 func (s *strand) endOrigin(t *lookup) *origin {
 	d, seg := &s.d, s.segment()
 	n := min(windowSize, d.pos-d.low)

@@ -107,8 +107,8 @@ func lengthsOf(n int, of map[int]uint8) []uint8 {
 	return l
 }
 
-// deepLengths is a complete code with one code of each length 1 to 14 and two of 15,
-// in the order of syms.
+// deepLengths is a complete code with one code of each length 1 to 14 and two
+// of 15, in the order of syms.
 func deepLengths(n int, syms ...int) []uint8 {
 	l := make([]uint8, n)
 	for i, s := range syms {

@@ -19,6 +19,7 @@ type Block struct {
 	shared  *shared // by the blocks of the stretch
 	input   *Input  // that the records are of; nil where they are of several
 	events  []flow.Event
+	details []flow.Detail // of the events, with decode.Options.Details
 }
 
 // mostEvents is the largest number of events of a block: as many as it has
@@ -36,13 +37,30 @@ func (b *Block) Decode() {
 	if cap(b.events) <= len(records) {
 		b.events = make([]flow.Event, len(records)+len(records)/4+1)
 	}
-	events := b.events[:cap(b.events)]
 	d := b.decoder
 	d.Begin()
+	before := d.Counts().NonIP
+	if b.shared.details {
+		b.decodeDetailed()
+	} else {
+		b.decodePlain()
+	}
+	if b.input != nil {
+		b.input.counted(uint64(len(b.events)), d.Counts().NonIP-before)
+	}
+	if c := b.shared.counts; c != nil {
+		c.take(d.Counts())
+	}
+}
+
+// decodePlain makes events alone.
+func (b *Block) decodePlain() {
+	events := b.events[:cap(b.events)]
+	d := b.decoder
 	n := 0
 	latest := int64(math.MinInt64)
-	for i := range records {
-		r := &records[i]
+	for i := range b.Records {
+		r := &b.Records[i]
 		latest = max(latest, r.Time)
 		data := b.Data[r.Off : r.Off+r.CapLen]
 		for ok := d.Decode(&events[n], r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&events[n]) {
@@ -53,11 +71,31 @@ func (b *Block) Decode() {
 		}
 	}
 	b.events = events[:n]
+	b.reached(latest)
+}
+
+// decodeDetailed makes events and their details.
+func (b *Block) decodeDetailed() {
+	d := b.decoder
+	events, details := b.events[:0], b.details[:0]
+	latest := int64(math.MinInt64)
+	var ev flow.Event
+	for i := range b.Records {
+		r := &b.Records[i]
+		latest = max(latest, r.Time)
+		data := b.Data[r.Off : r.Off+r.CapLen]
+		for ok := d.Decode(&ev, r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&ev) {
+			events, details = append(events, ev), append(details, d.Detail())
+		}
+	}
+	b.events, b.details = events, details
+	b.reached(latest)
+}
+
+// reached tells the capture how far it was decoded.
+func (b *Block) reached(latest int64) {
 	if b.input != nil {
 		b.input.reached(latest)
-	}
-	if c := b.shared.counts; c != nil {
-		c.take(d.Counts())
 	}
 }
 
@@ -68,7 +106,7 @@ func (b *Block) Ordered() bool { return b.decoder.HasFragments() }
 func (b *Block) Resolve() { b.shared.fragments.Resolve(b.decoder, b.events) }
 
 // Events implements shard.Block.
-func (b *Block) Events() []flow.Event { return b.events }
+func (b *Block) Events() ([]flow.Event, []flow.Detail) { return b.events, b.details }
 
 // counts are what the decoders counted in one stretch.
 type counts struct {

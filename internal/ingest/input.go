@@ -28,6 +28,9 @@ type Input struct {
 	// opened again (standard input, a FIFO) or is the only one.
 	latest atomic.Int64 // latest time of a record that was decoded, ns; valid if Timed
 
+	packets, nonIP atomic.Uint64 // in sessions, and not IP; see counted
+	merged         bool          // its records were merged with those of others: nobody knows
+
 	found  *report.Capture // nil until it was read
 	damage *report.Damage  // nil: none
 }
@@ -73,12 +76,23 @@ func (in *Input) reached(time int64) {
 	}
 }
 
+// counted records what became of the records of a block. Several goroutines call
+// it.
+func (in *Input) counted(packets, nonIP uint64) {
+	in.packets.Add(packets)
+	in.nonIP.Add(nonIP)
+}
+
 // Report returns what there is to say of the capture: nil for a part that there
 // is nothing to say of. Requires: the capture was read and its blocks decoded.
 func (in *Input) Report() (*report.Capture, *report.Damage) {
 	if in.found != nil && in.Timed {
 		first, last := in.First, max(in.First, in.latest.Load())
 		in.found.First, in.found.Last = &first, &last
+	}
+	if in.found != nil && !in.merged {
+		in.found.Packets = in.packets.Load()
+		in.found.LeftOut = in.found.Records > 0 && in.found.Packets+in.nonIP.Load() == 0
 	}
 	return in.found, in.damage
 }
@@ -195,9 +209,11 @@ func (in *Input) describe(c *reader.Capture, err error) {
 		Path: in.Path, Format: info.Format, Compression: info.Compression,
 		Records: info.Records, Bytes: c.BytesRead(),
 		NoTime: info.NoTime, ClampedTime: info.ClampedTime,
+		WireLengthRaised: info.WireLengthRaised, SubsecondOverflow: info.SubsecondOverflow,
 		Complete: err == nil, Warnings: info.Warnings,
 	}
 	for _, l := range info.Links {
 		in.found.LinkTypes.Count(l.Link, l.Records)
 	}
+	in.found.OtherLinks = info.OtherLinks
 }

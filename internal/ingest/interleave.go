@@ -34,7 +34,7 @@ type interleave struct {
 
 // Interleave returns the only stretch of a run that merges captures by time.
 func (p *Pipeline) Interleave(list []*Input) Stretch {
-	m := &interleave{Pipeline: p, shared: &shared{}, inputs: list, queue: heap.New(earlier)}
+	m := &interleave{Pipeline: p, shared: &shared{details: p.Decoding.Details}, inputs: list, queue: heap.New(earlier)}
 	p.stretches = append(p.stretches, m.shared)
 	return m
 }
@@ -177,6 +177,7 @@ const fewCaptures = 16
 // open opens a capture. A nil lane without an error: damage, which is reported.
 func (m *interleave) open(ctx context.Context, in *Input) (*lane, error) {
 	l := &lane{in: in, capture: in.open, clock: math.MinInt64}
+	in.merged = true
 	var err error
 	o := reader.Options{Workers: 1, Size: in.Size, Spare: m.Pipeline.spare, BlockBytes: m.blockBytes(in)}
 	switch {

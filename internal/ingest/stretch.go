@@ -81,7 +81,7 @@ const StretchBytes = 32 << 20
 func (p *Pipeline) Stretches(list []*Input, limit int64) (all []Stretch) {
 	cuts := cut(list, limit)
 	for _, part := range cuts {
-		s := &stretch{Pipeline: p, inputs: part, workers: max(1, p.Workers/len(cuts)), shared: &shared{}}
+		s := &stretch{Pipeline: p, inputs: part, workers: max(1, p.Workers/len(cuts)), shared: &shared{details: p.Decoding.Details}}
 		p.stretches = append(p.stretches, s.shared)
 		all = append(all, s)
 	}
@@ -111,7 +111,7 @@ func cut(list []*Input, limit int64) (all [][]*Input) {
 func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *report.Run)) {
 	var each []*shared
 	for _, in := range list {
-		s := &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/len(list)), shared: &shared{counts: &counts{}}}
+		s := &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/len(list)), shared: &shared{counts: &counts{}, details: p.Decoding.Details}}
 		each = append(each, s.shared)
 		all = append(all, s)
 	}
@@ -125,6 +125,7 @@ func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *
 type shared struct {
 	fragments decode.Fragments
 	counts    *counts // nil where only the sum of all blocks is asked for
+	details   bool    // blocks make details too
 }
 
 // A stretch reads captures one after the other: a Stretch. A capture that is

@@ -7,6 +7,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/decode"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
@@ -95,6 +96,7 @@ func New() Config {
 type run struct {
 	Config
 	layout *writer.Layout
+	kept   kept  // what sessions keep
 	share  int64 // bytes of sessions for each worker
 	seed   uint64
 	files  *runfile.Files
@@ -128,7 +130,27 @@ func (r *run) lay() (err error) {
 		return failure(Usage, "--features: %w", err)
 	}
 	r.report.Decapsulated = r.Sessions.Decapsulate
+	r.kept = keptFor(o)
 	return nil
+}
+
+// tables are the options for package agg.
+func (r *run) tables() agg.Options {
+	s := &r.Sessions
+	return agg.Options{
+		IdleThreshold: uint64(s.IdleThreshold), IdleTimeout: uint64(s.IdleTimeout),
+		ActiveTimeout: uint64(s.ActiveTimeout), TCPEnd: s.TCPEnd,
+		Seed: r.seed, Needs: r.kept.needs(), Sequence: r.kept.Sequence,
+	}
+}
+
+// decoding are the options for package decode.
+func (r *run) decoding() decode.Options {
+	s, tables := &r.Sessions, r.tables()
+	return decode.Options{
+		Unidirectional: s.Unidirectional, VLANKey: s.VLAN, Decapsulate: s.Decapsulate,
+		Details: tables.Details(), Seed: r.seed, Shards: r.Workers,
+	}
 }
 
 // encoding says how rows become bytes.
@@ -173,11 +195,11 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 // shard.Run needs besides them.
 func (r *run) pipeline() (*ingest.Pipeline, shard.Config[*ingest.Block]) {
 	p := ingest.NewPipeline(ingest.Options{
-		Stdin: r.Stdin, Decoding: r.Sessions.decoding(r.seed, r.Workers),
+		Stdin: r.Stdin, Decoding: r.decoding(),
 		Workers: r.Workers, Strict: r.Strict, Observer: r.Observer,
 	})
 	return p, shard.Config[*ingest.Block]{
-		Workers: r.Workers, NewBlock: p.NewBlock, Sessions: r.Sessions.tables(r.seed),
+		Workers: r.Workers, NewBlock: p.NewBlock, Sessions: r.tables(),
 		Share: r.share, LeastSpill: r.LeastSpill,
 	}
 }
@@ -188,6 +210,7 @@ func (r *run) take(inputs []*ingest.Input) {
 		found, damage := in.Report()
 		if found != nil {
 			r.report.AddCapture(found)
+			r.tellLeftOut(found)
 		}
 		if damage != nil {
 			r.report.Damage = append(r.report.Damage, *damage)
@@ -198,7 +221,7 @@ func (r *run) take(inputs []*ingest.Input) {
 // joiner makes rows of tables and of what Merge is given.
 func (r *run) joiner(partitions int, tables []*agg.Table) *rows.Joiner {
 	return rows.NewJoiner(rows.Options{
-		Workers: r.Workers, Sessions: r.Sessions.tables(r.seed), Share: r.share, Partitions: partitions, NewTemp: r.newTemp,
+		Workers: r.Workers, Sessions: r.tables(), Share: r.share, Partitions: partitions, NewTemp: r.newTemp,
 	}, tables)
 }
 

@@ -50,6 +50,15 @@ var ErrNothingRead = errors.New("no capture could be read")
 // ErrNoRunFile is what the error of Map wraps if captures have no run file.
 var ErrNoRunFile = errors.New("without a run file")
 
+// refuseWhole refuses rules that need whole sessions where those are put together
+// of parts.
+func (r *run) refuseWhole(who string) error {
+	if !r.Sessions.whole() {
+		return nil
+	}
+	return failure(Usage, "%s joins what captures have of a session, but --active-timeout and --tcp-end need all of its packets in order", who)
+}
+
 func failure(c Category, format string, args ...any) error {
 	return &Error{c, fmt.Errorf(format, args...)}
 }

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"io"
+	"math"
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
@@ -26,6 +27,15 @@ func Extract(ctx context.Context, c Config, found *capture.Found, w io.Writer) (
 	return r.report, categorised(ctx, r.extract(ctx, found, w))
 }
 
+// stretchBytes is the size of a stretch. A rule that needs whole sessions makes
+// one stretch of all captures: what is read side by side would have to be joined.
+func (r *run) stretchBytes() int64 {
+	if r.Sessions.whole() {
+		return math.MaxInt64
+	}
+	return r.StretchBytes
+}
+
 func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) error {
 	inputs, err := r.open(ctx, found)
 	if err != nil {
@@ -38,7 +48,7 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) er
 	if r.Interleave {
 		c.Stretches = []ingest.Stretch{p.Interleave(inputs)}
 	} else {
-		c.Stretches = p.Stretches(inputs, r.StretchBytes)
+		c.Stretches = p.Stretches(inputs, r.stretchBytes())
 	}
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
 	spilled := newSpillStore(r, 1)

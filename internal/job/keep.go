@@ -61,7 +61,7 @@ func closeRuns(list []*runfile.Run) {
 // Keep implements shard.Keeper.
 func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err error) {
 	inputs, reordered := k.taken(i, tables)
-	sessions := k.run.Sessions.tables(k.run.seed)
+	sessions := k.run.tables()
 	temp := k.run.newTemp()
 	defer temp.Close()
 	inputs, more, err := temp.Narrow(ctx, inputs, k.partitions, sessions)
@@ -116,6 +116,9 @@ func (r *run) meta(id *capture.Identity, found *report.Run) (*runfile.Meta, erro
 	m := &runfile.Meta{Kind: runfile.Sessions, Capture: id}
 	var err error
 	if m.Options, err = json.Marshal(r.Sessions); err != nil {
+		return nil, err
+	}
+	if m.Kept, err = json.Marshal(r.kept); err != nil {
 		return nil, err
 	}
 	m.Report, err = json.Marshal(found)

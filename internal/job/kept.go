@@ -19,6 +19,7 @@ import (
 type keptRun struct {
 	*runfile.Run
 	sessions Sessions
+	kept     kept
 	report   report.Run
 }
 
@@ -29,6 +30,10 @@ func read(run *runfile.Run) (*keptRun, error) {
 		if err := json.Unmarshal(run.Options, &k.sessions); err != nil {
 			return nil, failure(Kept, "%s: %w", run.Path, err)
 		}
+	}
+	var err error
+	if k.kept, err = readKept(run.Kept); err != nil {
+		return nil, failure(Kept, "%s: %w", run.Path, err)
 	}
 	if err := json.Unmarshal(run.Report, &k.report); err != nil {
 		return nil, failure(Kept, "%s: %w: report: %w", run.Path, runfile.ErrDamaged, err)
@@ -52,8 +57,18 @@ func (k *keptRun) named(path string) *report.Run {
 	return &k.report
 }
 
+// tellLeftOut reports a capture of which no record counts.
+func (r *run) tellLeftOut(c *report.Capture) {
+	if c.LeftOut {
+		r.Observer.Notice(c.LeftOutLine())
+	}
+}
+
 // tell reports damage that was found when the captures were read.
 func (r *run) tell(found *report.Run) {
+	for i := range found.Captures {
+		r.tellLeftOut(&found.Captures[i])
+	}
 	for i := range found.Damage {
 		r.Observer.Notice(found.Damage[i].String())
 	}
@@ -145,6 +160,18 @@ func (r *run) prepare(runs []*keptRun, quiet bool) error {
 		}
 	}
 	r.takeSessions(runs[0].sessions)
+	if err := r.lay(); err != nil {
+		return err
+	}
+	for _, k := range runs {
+		if lacks := k.kept.lacks(r.kept); lacks != "" {
+			return failure(Kept, "%s does not have what %s needs: it was made with %v", k.Path, lacks, k.kept)
+		}
+		if !k.kept.equal(runs[0].kept) {
+			return failure(Kept, "%s was made with %v and %s with %v", runs[0].Path, runs[0].kept, k.Path, k.kept)
+		}
+	}
+	r.kept = runs[0].kept
 	slices.SortStableFunc(runs, func(a, b *keptRun) int { return a.Capture.Compare(b.Capture) })
 	if err := sameCapture(runs); err != nil && !r.Duplicates {
 		return err

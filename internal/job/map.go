@@ -26,7 +26,12 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 	if partitions < 1 || partitions > runfile.MaxPartitions {
 		return r.report, failure(Usage, "--partitions %d: must be 1 to %d", partitions, runfile.MaxPartitions)
 	}
-	r.report.Decapsulated = r.Sessions.Decapsulate
+	if err := r.lay(); err != nil {
+		return r.report, err
+	}
+	if err := r.refuseWhole("map"); err != nil {
+		return r.report, err
+	}
 	err = categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
 	if r.Strict && CategoryOf(err) == Damaged {
 		err = &Error{Output, err} // there is a capture without a run file
@@ -112,7 +117,7 @@ func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost ui
 		}
 		m, err := r.meta(id, &report.Run{Damage: []report.Damage{d}})
 		if err == nil {
-			_, err = w.WriteSessions(ctx, nil, partitions, r.Sessions.tables(r.seed))
+			_, err = w.WriteSessions(ctx, nil, partitions, r.tables())
 		}
 		if err != nil {
 			w.Abort()

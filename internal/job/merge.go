@@ -24,9 +24,6 @@ func (r *run) merge(ctx context.Context, paths []string, w io.Writer) error {
 	if err == nil {
 		err = r.prepare(runs, false)
 	}
-	if err == nil {
-		err = r.lay()
-	}
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,6 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		err = r.prepare(runs, true)
 	}
 	if err == nil {
-		err = r.lay()
-	}
-	if err == nil {
 		err = samePartitions(runs, partition)
 	}
 	if err == nil {
@@ -107,9 +104,16 @@ func (r *run) columns() string {
 		}
 		features = strings.Join(names, ",")
 	}
+	var more string
+	for _, q := range r.Columns.Quantiles {
+		more += " --quantiles " + q.Text
+	}
+	if r.Columns.Sequence > 0 {
+		more += fmt.Sprintf(" --sequence %d", r.Columns.Sequence)
+	}
 	undefined := "zero"
 	if r.Columns.UndefinedEmpty {
 		undefined = "empty"
 	}
-	return fmt.Sprintf("--features %s --sample-std=%t --undefined %s", features, r.Columns.SampleStd, undefined)
+	return fmt.Sprintf("--features %s --sample-std=%t --undefined %s%s", features, r.Columns.SampleStd, undefined, more)
 }

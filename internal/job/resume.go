@@ -30,6 +30,9 @@ func Resume(ctx context.Context, c Config, dir string, found *capture.Found, w i
 	if err == nil {
 		err = r.lay()
 	}
+	if err == nil {
+		err = r.refuseWhole("--state")
+	}
 	if err != nil {
 		return report.New(), err
 	}
@@ -79,8 +82,9 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 	var runs []*runfile.Run
 	var missing []*ingest.Input
 	var missingIDs []*capture.Identity
+	reusable := s.reusable(ids)
 	for i, in := range inputs {
-		k := s.reuse(ids[i])
+		k := reusable[i]
 		if k == nil {
 			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
 			continue
@@ -163,6 +167,28 @@ func (s *state) checkOptions() error {
 		return failure(Kept, "--state %s was made with other options: %s (there and here)", s.dir, strings.Join(d, ", "))
 	}
 	return nil
+}
+
+// reusable returns the run files of the captures, nil where there is none that
+// can be used. All that it returns keep the same as the run will: what is asked
+// for, and what those that can be used keep besides.
+func (s *state) reusable(ids []*capture.Identity) []*keptRun {
+	list := make([]*keptRun, len(ids))
+	for i, id := range ids {
+		if list[i] = s.reuse(id); list[i] != nil && list[i].kept.lacks(s.kept) == "" {
+			s.kept = s.kept.and(list[i].kept)
+		}
+	}
+	for i, k := range list {
+		if k == nil {
+			continue
+		}
+		if lacks := k.kept.lacks(s.kept); lacks != "" {
+			s.Observer.Note(fmt.Sprintf("%s: what was kept of it is without what %s needs, reading it again", ids[i].Path, lacks))
+			list[i] = nil
+		}
+	}
+	return list
 }
 
 // reuse returns the run file of a capture, nil where there is none that can be

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"pcapbatch/internal/agg"
-	"pcapbatch/internal/decode"
 )
 
 // Sessions are the options that shape the numbers: what a session is, and what
@@ -31,6 +30,11 @@ type Sessions struct {
 	// IdleTimeout is the gap above which a session ends; 0: none does. Not
 	// negative.
 	IdleTimeout time.Duration
+	// ActiveTimeout is the time since its first packet above which a packet
+	// begins a new session; 0: none does. Not negative.
+	ActiveTimeout time.Duration
+	// TCPEnd makes a SYN behind a closed TCP connection begin a new session.
+	TCPEnd bool
 }
 
 // DefaultSessions are the options of a run that was not told otherwise.
@@ -51,6 +55,8 @@ func options() []option {
 		choice("decapsulate", "false", "true", func(s *Sessions) *bool { return &s.Decapsulate }),
 		duration("idle-threshold", func(s *Sessions) *time.Duration { return &s.IdleThreshold }),
 		duration("idle-timeout", func(s *Sessions) *time.Duration { return &s.IdleTimeout }),
+		duration("active-timeout", func(s *Sessions) *time.Duration { return &s.ActiveTimeout }),
+		choice("tcp-end", "false", "true", func(s *Sessions) *bool { return &s.TCPEnd }),
 	}
 }
 
@@ -131,18 +137,12 @@ func (s Sessions) Differences(o Sessions) (list []string) {
 
 // check refuses values that no run can have.
 func (s *Sessions) check() error {
-	if s.IdleThreshold < 0 || s.IdleTimeout < 0 {
-		return failure(Usage, "--idle-threshold and --idle-timeout cannot be negative")
+	if s.IdleThreshold < 0 || s.IdleTimeout < 0 || s.ActiveTimeout < 0 {
+		return failure(Usage, "--idle-threshold, --idle-timeout and --active-timeout cannot be negative")
 	}
 	return nil
 }
 
-// tables are the options for package agg.
-func (s *Sessions) tables(seed uint64) agg.Options {
-	return agg.Options{IdleThreshold: uint64(s.IdleThreshold), IdleTimeout: uint64(s.IdleTimeout), Seed: seed}
-}
-
-// decoding are the options for package decode.
-func (s *Sessions) decoding(seed uint64, workers int) decode.Options {
-	return decode.Options{Unidirectional: s.Unidirectional, VLANKey: s.VLAN, Decapsulate: s.Decapsulate, Seed: seed, Shards: workers}
-}
+// whole reports whether a rule that ends sessions needs all of a session's
+// packets so far, in capture order, so that parts of it cannot be joined.
+func (s *Sessions) whole() bool { return s.ActiveTimeout > 0 || s.TCPEnd }

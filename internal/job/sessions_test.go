@@ -57,7 +57,7 @@ func TestSessionsKeepsEveryField(t *testing.T) {
 // are none.
 func TestSessionsRefuses(t *testing.T) {
 	for text, want := range map[string]string{
-		`{"tcp-end":"true"}`:         `option "tcp-end" is not known`,
+		`{"quic-end":"true"}`:        `option "quic-end" is not known`,
 		`{"direction":"up"}`:         `option "direction" is "up"`,
 		`{"idle-timeout":"-1s"}`:     `option "idle-timeout" is "-1s"`,
 		`{"idle-threshold":"often"}`: `option "idle-threshold" is "often"`,

@@ -63,7 +63,8 @@ func kindOf(t testing.TB, err error) Kind {
 	return e.Kind
 }
 
-// raw joins fields of fixed size in a byte order; strings and byte slices as they are.
+// raw joins fields of fixed size in a byte order; strings and byte slices as
+// they are.
 func raw(order binary.AppendByteOrder, fields ...any) []byte {
 	var b []byte
 	for _, f := range fields {
@@ -132,7 +133,8 @@ func spb(order binary.AppendByteOrder, wireLen uint32, data string) []byte {
 	return block(order, blockSimple, wireLen, data, make([]byte, -len(data)&3))
 }
 
-// erfRec is one ERF record of type kind; packet has what stands behind the header.
+// erfRec is one ERF record of type kind; packet has what stands behind the
+// header.
 func erfRec(ts uint64, kind uint8, wireLen uint16, packet string) []byte {
 	return slices.Concat(raw(le, ts), raw(be, kind, uint8(4), uint16(16+len(packet)), uint16(0), wireLen, packet))
 }
@@ -143,8 +145,9 @@ func snoopRec(sec, usec uint32, data string) []byte {
 	return raw(be, len(data), len(data), 24+len(data)+pad, 0, sec, usec, data, make([]byte, pad))
 }
 
-// sample is a small capture of three records in one format, and what must come out of it. ends are the offsets at
-// which the header or a record ends, blocks further ones at which a capture may end.
+// sample is a small capture of three records in one format, and what must come
+// out of it. ends are the offsets at which the header or a record ends, blocks
+// further ones at which a capture may end.
 type sample struct {
 	name   string
 	data   []byte
@@ -153,7 +156,8 @@ type sample struct {
 	blocks []int
 }
 
-// newSample joins parts: the first is everything in front of the first record, each other one a record.
+// newSample joins parts: the first is everything in front of the first record,
+// each other one a record.
 func newSample(name string, want []got, parts ...[]byte) sample {
 	s := sample{name: name, want: want}
 	for _, p := range parts {
@@ -189,7 +193,8 @@ func samples() []sample {
 			nil, erfRec(1e9<<32, erfEthernet, 4, eth+"abcd  "), erfRec(1e9<<32+1<<31, erfIPv4, 2, "v4"), erfRec((1e9+1)<<32, erfEthernet, 9, eth+"long")))
 }
 
-// bzip2Sample is the first of samples, packed by the bzip2 command: the standard library only unpacks.
+// bzip2Sample is the first of samples, packed by the bzip2 command: the
+// standard library only unpacks.
 const bzip2Sample = "425a6839314159265359b177e404000020cd1efe80800090003e44a0001000080004000000a00050a00311a69a341a6a6d483132643d449d93ce6252870cc88e0b3902e7c200b1b1eaf8cace87bf44606888fc5dc914e14242c5df9010"
 
 // packed returns data in every compression.

@@ -37,7 +37,8 @@ type readerFunc func(p []byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-// ReadByte reads the file for the decoder, which asks for no more than it needs.
+// ReadByte reads the file for the decoder, which asks for no more than it
+// needs.
 func (z *bzip2Reader) ReadByte() (byte, error) {
 	b, err := z.src.ReadByte()
 	if err == nil {

@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// capturesDir holds real captures; it lies outside the project and may be missing.
+// capturesDir holds real captures; it lies outside the project and may be
+// missing.
 const capturesDir = "../../../shared/captures"
 
 // byDesign lists the captures that capinfos sees otherwise, and why.
@@ -30,8 +31,9 @@ var byDesign = map[string]string{
 	"tcpdump__vtp_asan-2.pcap":                                                 "the same",
 }
 
-// TestAgainstCapinfos reads every real capture and holds the number of records, the sum of their wire lengths and
-// whether it is damaged against Wireshark's view.
+// TestAgainstCapinfos reads every real capture and holds the number of records,
+// the sum of their wire lengths and whether it is damaged against Wireshark's
+// view.
 func TestAgainstCapinfos(t *testing.T) {
 	files, _ := filepath.Glob(filepath.Join(capturesDir, "*"))
 	tool, err := exec.LookPath("capinfos")

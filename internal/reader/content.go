@@ -16,8 +16,8 @@ const maxSwitches = 4096
 // content is a capture's bytes after decompression. A file may hold several
 // compressed streams and plain captures one after the other (joined with cat):
 // what they unpack to is one sequence of bytes. It ends with io.EOF where the
-// file ends, and with an error where what follows a compressed stream is neither
-// another one nor a capture.
+// file ends, and with an error where what follows a compressed stream is
+// neither another one nor a capture.
 type content struct {
 	o        Options
 	src      *source
@@ -40,7 +40,7 @@ type content struct {
 func (c *content) start() error {
 	how := compressionOf(c.file.peek(sniffBytes))
 	if how == nil {
-		c.plain = true
+		c.plain, c.src.begun = true, true
 		return nil
 	}
 	return c.open(how)
@@ -58,6 +58,7 @@ func (c *content) open(how *compression) error {
 	c.lastBGZF = how.name == "bgzf"
 	c.unpack.name = how.name // for the message if it fails
 	u, err := how.open(c.packed, c.src, c.o)
+	c.src.begun = true
 	u.name = how.name
 	c.unpack = u
 	return err
@@ -132,8 +133,8 @@ func (c *content) follow() error {
 
 var errSwitches = fmt.Errorf("a file whose compression changes more than %d times is %w", maxSwitches, errUnsupported)
 
-// switchTo goes on with a compressed stream that follows plain content: ahead is
-// what was read of it. Requires: no decompressor.
+// switchTo goes on with a compressed stream that follows plain content: ahead
+// is what was read of it. Requires: no decompressor.
 func (c *content) switchTo(how *compression, ahead []byte) error {
 	c.file.unread(ahead)
 	if c.changes++; c.changes > maxSwitches {

@@ -12,8 +12,9 @@ import (
 	"testing"
 )
 
-// TestCutEverywhere ends every sample at every offset: each whole record is returned, and an end that is not between
-// records is reported with the number and the offset of the record it hit.
+// TestCutEverywhere ends every sample at every offset: each whole record is
+// returned, and an end that is not between records is reported with the number
+// and the offset of the record it hit.
 func TestCutEverywhere(t *testing.T) {
 	for _, s := range samples() {
 		for at := range len(s.data) {
@@ -48,7 +49,8 @@ func TestCutEverywhere(t *testing.T) {
 	}
 }
 
-// TestCutSkippedBlock ends a capture inside a last block that is left out, in front of its trailer above all.
+// TestCutSkippedBlock ends a capture inside a last block that is left out, in
+// front of its trailer above all.
 func TestCutSkippedBlock(t *testing.T) {
 	for _, s := range samples() {
 		if !strings.HasPrefix(s.name, "pcapng") {
@@ -76,7 +78,8 @@ func TestCutSkippedBlock(t *testing.T) {
 	}
 }
 
-// TestCutCompressed ends compressed captures at every offset: no cut passes for a clean end.
+// TestCutCompressed ends compressed captures at every offset: no cut passes for
+// a clean end.
 func TestCutCompressed(t *testing.T) {
 	s := samples()[0]
 	for how, data := range packed(t, s.data) {
@@ -96,8 +99,9 @@ func TestCutCompressed(t *testing.T) {
 	}
 }
 
-// TestFlipEverywhere changes every bit of every sample: never a panic, and never a changed record in front of the
-// change. A compressed stream must notice.
+// TestFlipEverywhere changes every bit of every sample: never a panic, and
+// never a changed record in front of the change. A compressed stream must
+// notice.
 func TestFlipEverywhere(t *testing.T) {
 	for _, s := range samples() {
 		for bit := range len(s.data) * 8 {
@@ -133,7 +137,8 @@ func TestFlipCompressed(t *testing.T) {
 			for _, mask := range []byte{1, 0x80} {
 				damaged := bytes.Clone(data)
 				damaged[i] ^= mask
-				// Some bits are of no account: times in headers, unused flags. What comes out must be right.
+				// Some bits are of no account: times in headers, unused flags.
+				// What comes out must be right.
 				if recs, _, err := readBytes(damaged); err == nil && !slices.Equal(recs, s.want) {
 					t.Errorf("%s, byte %d ^ %#x: no error and %v", how, i, mask, recs)
 				}
@@ -142,7 +147,8 @@ func TestFlipCompressed(t *testing.T) {
 	}
 }
 
-// TestSwappedBlocks swaps any two records of each sample: all of them come out, in the new order.
+// TestSwappedBlocks swaps any two records of each sample: all of them come out,
+// in the new order.
 func TestSwappedBlocks(t *testing.T) {
 	for _, s := range samples() {
 		part := func(i int) []byte { return s.data[s.ends[i]:s.ends[i+1]] }
@@ -161,7 +167,8 @@ func TestSwappedBlocks(t *testing.T) {
 	}
 }
 
-// TestErrors lists what is refused and how: the kind, and a piece of the message.
+// TestErrors lists what is refused and how: the kind, and a piece of the
+// message.
 func TestErrors(t *testing.T) {
 	rec := pcapRec(le, 1, 0, "abcd")
 	head := pcapHead(le, magicMicro, 1)
@@ -225,7 +232,8 @@ func TestErrors(t *testing.T) {
 	}
 }
 
-// TestSmallIsCheap: a small file allocates little, whatever it claims. Most is 16 MiB, two blocks of lz4's old format.
+// TestSmallIsCheap: a small file allocates little, whatever it claims. Most is
+// 16 MiB, two blocks of lz4's old format.
 func TestSmallIsCheap(t *testing.T) {
 	ng := slices.Concat(section(le), ifaceBlock(le, 1, 0))
 	big := raw(le, uint32(magicMicro), uint16(2), uint16(4), 0, 0, ^uint32(0), 1)
@@ -258,7 +266,8 @@ func TestSmallIsCheap(t *testing.T) {
 	}
 }
 
-// TestManyInterfaces holds interfaces to a bounded table, and sections to none at all.
+// TestManyInterfaces holds interfaces to a bounded table, and sections to none
+// at all.
 func TestManyInterfaces(t *testing.T) {
 	idb := ifaceBlock(le, 1, 0)
 	last := epb(le, ngMaxIfaces-1, 1, "abcd")

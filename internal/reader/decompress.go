@@ -50,7 +50,8 @@ func magic(m string) func([]byte) bool {
 	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(m)) }
 }
 
-// compressionOf finds the compression of a stream by its first bytes; nil for none.
+// compressionOf finds the compression of a stream by its first bytes; nil for
+// none.
 func compressionOf(head []byte) *compression {
 	for i := range compressions {
 		if compressions[i].match(head) {
@@ -62,12 +63,14 @@ func compressionOf(head []byte) *compression {
 
 const gzipMagic = "\x1f\x8b"
 
-// isBGZF tells whether a gzip stream is of the blocked kind: its first extra field says so.
+// isBGZF tells whether a gzip stream is of the blocked kind: its first extra
+// field says so.
 func isBGZF(head []byte) bool {
 	return len(head) >= 18 && magic(gzipMagic)(head) && head[3]&4 != 0 && head[12] == 'B' && head[13] == 'C'
 }
 
-// splitBytes is the compressed size from which a stream is decoded by several goroutines: some chunks for each.
+// splitBytes is the compressed size from which a stream is decoded by several
+// goroutines: some chunks for each.
 const splitBytes = 4 << 20
 
 // gzipBytes is the memory of a sequential gzip decoder, with its own buffer.
@@ -124,9 +127,10 @@ const (
 	skippable = 0x184d2a50 // 16 magic numbers from here; zstd and lz4 share them
 )
 
-// behindSkippable returns the first magic number of a zstd or lz4 frame that is not to be skipped, as far as head
-// shows: 0 for none, skippable for more to skip than head has.
-func behindSkippable(head []byte) uint32 {
+// afterSkippable returns the first magic number of a zstd or lz4 frame that is
+// not to be skipped, as far as head shows: 0 for none, skippable for more to
+// skip than head has.
+func afterSkippable(head []byte) uint32 {
 	skipped := uint32(0)
 	for len(head) >= 8 {
 		m := binary.LittleEndian.Uint32(head)
@@ -143,18 +147,20 @@ func behindSkippable(head []byte) uint32 {
 	return skipped
 }
 
-// isZstd takes a stream that shows nothing but frames to be skipped for zstd: pzstd and seekable files have them.
+// isZstd takes a stream that shows nothing but frames to be skipped for zstd:
+// pzstd and seekable files have them.
 func isZstd(head []byte) bool {
-	m := behindSkippable(head)
+	m := afterSkippable(head)
 	return m == zstdMagic || m == skippable
 }
 
 func isLZ4(head []byte) bool {
-	m := behindSkippable(head)
+	m := afterSkippable(head)
 	return m == lz4Magic || m == lz4Legacy
 }
 
-// isBzip2 looks for a stream header and the magic number of its first block, or of its end.
+// isBzip2 looks for a stream header and the magic number of its first block, or
+// of its end.
 func isBzip2(head []byte) bool {
 	if len(head) < 10 || string(head[:3]) != "BZh" || head[3] < '1' || head[3] > '9' {
 		return false

@@ -16,8 +16,8 @@ import (
 	"github.com/ulikunitz/xz"
 )
 
-// TestFramesInARow cuts a capture anywhere, packs the two parts apart and joins them, with what each format allows in
-// between.
+// TestFramesInARow cuts a capture anywhere, packs the two parts apart and joins
+// them, with what each format allows in between.
 func TestFramesInARow(t *testing.T) {
 	s := samples()[0]
 	skip := raw(le, uint32(skippable+5), 3, "abc")
@@ -41,7 +41,8 @@ func TestFramesInARow(t *testing.T) {
 	}
 }
 
-// TestSkippableFirst begins with frames to be skipped, as pzstd does; zstd and lz4 share their magic numbers.
+// TestSkippableFirst begins with frames to be skipped, as pzstd does; zstd and
+// lz4 share their magic numbers.
 func TestSkippableFirst(t *testing.T) {
 	s := samples()[0]
 	skip := raw(le, uint32(skippable), 4, "abcd")
@@ -57,8 +58,8 @@ func TestSkippableFirst(t *testing.T) {
 	}
 }
 
-// TestBGZF reads blocked gzip. A stream without its end mark, cut between two blocks, cannot be told from a whole one
-// but by that mark.
+// TestBGZF reads blocked gzip. A stream without its end mark, cut between two
+// blocks, cannot be told from a whole one but by that mark.
 func TestBGZF(t *testing.T) {
 	s := samples()[0]
 	var blocks [][]byte
@@ -123,7 +124,8 @@ func zstdRawBlock(n int) []byte {
 	return raw(le, uint8(n<<3), uint8(n>>5), uint8(n>>13), make([]byte, n))
 }
 
-// TestZstdWindows reads frames of any window, small enough or with enough in them to have it.
+// TestZstdWindows reads frames of any window, small enough or with enough in
+// them to have it.
 func TestZstdWindows(t *testing.T) {
 	s := samples()[0]
 	last := slices.Concat(raw(le, uint8(len(s.data)<<3|1), uint8(len(s.data)>>5), uint8(0)), s.data)
@@ -147,7 +149,8 @@ func TestZstdWindows(t *testing.T) {
 	}
 }
 
-// xzBlock is an xz stream up to its first block header, which names one filter with one byte of properties.
+// xzBlock is an xz stream up to its first block header, which names one filter
+// with one byte of properties.
 func xzBlock(t testing.TB, filter, size, property byte) []byte {
 	t.Helper()
 	sum := func(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
@@ -184,15 +187,16 @@ func TestXZChecks(t *testing.T) {
 	}
 }
 
-// TestXZCut cuts a stream anywhere: what is left of it comes out but for a few bytes, though the library keeps up to
-// 2 MiB before the damage to itself.
+// TestXZCut cuts a stream anywhere: what is left of it comes out but for a few
+// bytes, though the library keeps up to 2 MiB before the damage to itself.
 func TestXZCut(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 1))
 	plain := make([]byte, 3<<20)
 	for i := range plain {
 		plain[i] = byte(r.IntN(4)) // a quarter of each byte is news, so xz makes little of it
 	}
-	// A sum at the end of the block, and three chunks, which do not begin where others end.
+	// A sum at the end of the block, and three chunks, which do not begin where
+	// others end.
 	z := packed(t, plain)["xz"]
 	rate := float64(len(plain)) / float64(len(z))
 	for _, cut := range []int{len(z) / 7, len(z) / 2, len(z) - 100_000, len(z) - 1000, len(z) - 100, len(z) - 1} {
@@ -229,7 +233,8 @@ func TestXZCut(t *testing.T) {
 	}
 }
 
-// TestWorkers reads a large zstd stream with a decoder of several goroutines, and leaves another one half read.
+// TestWorkers reads a large zstd stream with a decoder of several goroutines,
+// and leaves another one half read.
 func TestWorkers(t *testing.T) {
 	rec := pcapRec(le, 1, 2, strings.Repeat("some bytes ", 100))
 	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(rec, 20_000)...)

@@ -41,14 +41,16 @@ const (
 	erfMultiChannel = 4    // bytes of the multi-channel header
 )
 
-// erf is Endace's format: records of a 64-bit binary timestamp and a type each, without a file header. The wire
-// length of an Ethernet record counts the frame check sequence, as the cards and other readers do.
+// erf is Endace's format: records of a 64-bit binary timestamp and a type each,
+// without a file header. The wire length of an Ethernet record counts the frame
+// check sequence, as the cards and other readers do.
 type erf struct {
 	seen    *tally
 	skipped uint64
 }
 
-// isErf tells whether head begins like ERF: with two plausible records in a row, or with one that is all there is.
+// isErf tells whether head begins like ERF: with two plausible records in a
+// row, or with one that is all there is.
 func isErf(head []byte) bool {
 	first, ok := erfSeconds(head)
 	if !ok {
@@ -65,7 +67,8 @@ func isErf(head []byte) bool {
 	return ok && second >= first-erfBackwards && second <= first+erfForwards
 }
 
-// erfSeconds returns the seconds of the record that d begins with, and whether there is one to be believed.
+// erfSeconds returns the seconds of the record that d begins with, and whether
+// there is one to be believed.
 func erfSeconds(d []byte) (int64, bool) {
 	if len(d) < erfHeader {
 		return 0, false
@@ -138,12 +141,14 @@ func (e *erf) record(b *Block, h []byte, off int) error {
 	return nil
 }
 
-// erfTime turns a timestamp of seconds and 2^-32 seconds into ns, rounded to the nearest as Endace's own code does.
+// erfTime turns a timestamp of seconds and 2^-32 seconds into ns, rounded to
+// the nearest as Endace's own code does.
 func erfTime(t uint64) int64 {
 	return int64(t>>32)*1e9 + int64((t&0xffffffff*1e9+1<<31)>>32)
 }
 
-// erfLink returns the link type of a record type, and how many bytes stand between the headers and the packet.
+// erfLink returns the link type of a record type, and how many bytes stand
+// between the headers and the packet.
 func erfLink(kind uint8, packet []byte) (link uint16, skip int) {
 	switch kind {
 	case erfEthernet, erfColorEther, erfDSMEther, erfHashEther:
@@ -163,7 +168,8 @@ func erfLink(kind uint8, packet []byte) (link uint16, skip int) {
 	return linktype.ERF, 0
 }
 
-// hdlcLink tells the protocols over HDLC apart by the address and control bytes in front of the packet.
+// hdlcLink tells the protocols over HDLC apart by the address and control bytes
+// in front of the packet.
 func hdlcLink(packet []byte) uint16 {
 	if len(packet) >= 2 {
 		switch binary.BigEndian.Uint16(packet) {

@@ -29,8 +29,10 @@ func (k Kind) String() string {
 	return fmt.Sprintf("kind %d", uint8(k))
 }
 
-// Error is why a capture could not be read, or not to its end, or what is wrong with one that was (Kind Flawed). Err states the reason; it wraps io.ErrUnexpectedEOF
-// for a capture cut short and the operating system's error for Kind IO.
+// Error is why a capture could not be read, or not to its end, or what is wrong
+// with one that was (Kind Flawed). Err states the reason; it wraps
+// io.ErrUnexpectedEOF for a capture cut short and the operating system's error
+// for Kind IO.
 type Error struct {
 	Path   string
 	Record uint64 // 1-based number of the record that could not be read; 0: the capture could not be opened
@@ -48,7 +50,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// cause drops the operation and the path from an error of package os: Error has the path already.
+// cause drops the operation and the path from an error of package os: Error has
+// the path already.
 func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
@@ -56,7 +59,8 @@ func cause(err error) error {
 	return err
 }
 
-// faultKind tells a failure to read the file from damage that the decompressor found.
+// faultKind tells a failure to read the file from damage that the decompressor
+// found.
 func (c *Capture) faultKind(err error) Kind {
 	switch {
 	case c.raw.failed.Load(), err == io.ErrNoProgress:

@@ -68,7 +68,8 @@ func TestZeroLengthRecords(t *testing.T) {
 	}
 }
 
-// TestPcapngBlocks reads every block type, in sections of both byte orders, with interfaces of their own.
+// TestPcapngBlocks reads every block type, in sections of both byte orders,
+// with interfaces of their own.
 func TestPcapngBlocks(t *testing.T) {
 	ms, offset := option(le, optResolution, []byte{3}), option(be, optOffset, raw(be, uint64(100)))
 	data := slices.Concat(
@@ -97,7 +98,8 @@ func TestPcapngBlocks(t *testing.T) {
 // spb0 is an unknown block in big-endian order, the smallest there is.
 func spb0() []byte { return block(be, 0x7777) }
 
-// TestPcapngClamps: times beyond int64 are clamped, flagged and counted, and are what a record without time inherits.
+// TestPcapngClamps: times beyond int64 are clamped, flagged and counted, and
+// are what a record without time inherits.
 func TestPcapngClamps(t *testing.T) {
 	early := option(le, optOffset, raw(le, uint64(1)<<63))
 	data := slices.Concat(section(le), ifaceBlock(le, 1, 0), ifaceBlock(le, 1, 0, early),
@@ -109,7 +111,8 @@ func TestPcapngClamps(t *testing.T) {
 	}
 }
 
-// TestNanos holds the time arithmetic against big rationals, over all resolutions.
+// TestNanos holds the time arithmetic against big rationals, over all
+// resolutions.
 func TestNanos(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for resolution := range 256 {
@@ -150,7 +153,8 @@ func exactNanos(f iface, ts uint64) (int64, bool) {
 	return math.MaxInt64, true
 }
 
-// TestErfTypes maps record types to link types; what carries no packet is counted apart.
+// TestErfTypes maps record types to link types; what carries no packet is
+// counted apart.
 func TestErfTypes(t *testing.T) {
 	ext := strings.Repeat("\x80.......", 2) + "\x00......."
 	data := slices.Concat(
@@ -168,7 +172,8 @@ func TestErfTypes(t *testing.T) {
 	}
 }
 
-// TestSnoopPadding: records are padded; the last one may lack its padding only with an error.
+// TestSnoopPadding: records are padded; the last one may lack its padding only
+// with an error.
 func TestSnoopPadding(t *testing.T) {
 	data := slices.Concat(raw(be, snoopMagic, 2, 8), snoopRec(1, 0, "abc"), snoopRec(2, 0, "d"))
 	recs, _, err := readBytes(data)

@@ -22,9 +22,11 @@ func (c *countedReader) Read(p []byte) (int, error) {
 	return c.r.Read(p)
 }
 
-// exercise reads data as a capture and holds what must be true of any: records lie inside their blocks, every byte
-// of a record was in the capture, the end is final, an error has a place, and reading it costs no more than its
-// bytes pay for. It returns the number of records. Compressed input may unpack to no more than limit bytes.
+// exercise reads data as a capture and holds what must be true of any: records
+// lie inside their blocks, every byte of a record was in the capture, the end
+// is final, an error has a place, and reading it costs no more than its bytes
+// pay for. It returns the number of records. Compressed input may unpack to no
+// more than limit bytes.
 func exercise(t *testing.T, data []byte, limit int) (records int, info Info, err error) {
 	var before runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -75,10 +77,10 @@ func exercise(t *testing.T, data []byte, limit int) (records int, info Info, err
 
 // checkBudget fails an input that took more memory or work than its bytes pay
 // for. The memory is all that was allocated: what an opened decompressor takes
-// for each change of the compression, a buffer that grew for a large record, and
-// 20 MiB for tables and for two blocks of lz4's legacy frames. The work is the
-// calls of Read, each of which has brought something, and the walks: one for each
-// block, header of a joined capture, and look ahead.
+// for each change of the compression, a buffer that grew for a large record,
+// and 20 MiB for tables and for two blocks of lz4's legacy frames. The work is
+// the calls of Read, each of which has brought something, and the walks: one
+// for each block, header of a joined capture, and look ahead.
 func checkBudget(t *testing.T, c *Capture, src *countedReader, allocated uint64, in, out, blocks int) {
 	t.Helper()
 	var after runtime.MemStats
@@ -105,7 +107,8 @@ func countLinks(links []LinkCount) (n uint64) {
 	return n
 }
 
-// same reads data once more in single bytes: nothing may depend on how they arrive.
+// same reads data once more in single bytes: nothing may depend on how they
+// arrive.
 func same(t *testing.T, data []byte, records int, err error) {
 	recs, _, again := readAll(iotest.OneByteReader(bytes.NewReader(data)))
 	if err == io.EOF {
@@ -147,7 +150,8 @@ func FuzzPcapng(f *testing.F) {
 	})
 }
 
-// FuzzOpen takes anything, compressed captures too: go test -fuzz FuzzOpen -fuzztime 10m ./internal/reader
+// FuzzOpen takes anything, compressed captures too: go test -fuzz FuzzOpen
+// -fuzztime 10m ./internal/reader
 func FuzzOpen(f *testing.F) {
 	seed(f, "")
 	all := samples()

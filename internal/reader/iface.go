@@ -15,7 +15,8 @@ const (
 // resolutionDefault is if_tsresol where it is not given: microseconds.
 const resolutionDefault = 6
 
-// iface is one pcapng interface: 24 bytes without pointers, as a section may have very many.
+// iface is one pcapng interface: 24 bytes without pointers, as a section may
+// have very many.
 type iface struct {
 	offset     int64  // seconds to add to each timestamp
 	slot       int32  // of its link type in tally.links; -1 before the first record
@@ -83,15 +84,17 @@ func (f *iface) limit() uint32 {
 	return recordLimit(f.snaplen)
 }
 
-// nanos turns a timestamp into ns since the Unix epoch, exactly; what is finer than a nanosecond is cut off. Outside
-// int64 it returns the nearer end of the range, and true.
+// nanos turns a timestamp into ns since the Unix epoch, exactly; what is finer
+// than a nanosecond is cut off. Outside int64 it returns the nearer end of the
+// range, and true.
 func (f *iface) nanos(ts uint64) (ns int64, clamped bool) {
 	hi, lo := bits.Mul64(ts, uint64(f.scale))
 	if f.scale != 0 && f.offset == 0 && hi == 0 && lo <= math.MaxInt64 {
 		return int64(lo), false
 	}
 	hi, lo = f.unitsToNs(ts)
-	// The offset is a whole number of seconds, so cutting before adding it rounds like cutting after.
+	// The offset is a whole number of seconds, so cutting before adding it
+	// rounds like cutting after.
 	ohi, olo := secondsToNs(f.offset)
 	lo, carry := bits.Add64(lo, olo, 0)
 	hi, _ = bits.Add64(hi, ohi, carry)

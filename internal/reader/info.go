@@ -6,8 +6,9 @@ import (
 	"slices"
 )
 
-// Info describes a capture. What is counted covers the records that were returned so far, and the few that Open read
-// ahead; at the end of the capture the counts are complete.
+// Info describes a capture. What is counted covers the records that were
+// returned so far, and the few that Open read ahead; at the end of the capture
+// the counts are complete.
 type Info struct {
 	Format         string // "pcap", "pcapng", "snoop" or "erf"
 	Version        string // of the format, as "2.4"; empty for erf
@@ -39,7 +40,8 @@ type Info struct {
 	Warnings []string     // what was odd and cost no record
 }
 
-// LinkCount is how many records have a link type. Link types come in the order of their first record.
+// LinkCount is how many records have a link type. Link types come in the order
+// of their first record.
 type LinkCount struct {
 	Link    uint16 // LINKTYPE_ number
 	Records uint64
@@ -51,7 +53,8 @@ type BlockCount struct {
 	Blocks uint64
 }
 
-// Info describes the capture as far as it was read. Like Next it belongs to the capture's goroutine.
+// Info describes the capture as far as it was read. Like Next it belongs to the
+// capture's goroutine.
 func (c *Capture) Info() Info {
 	i := c.describe()
 	i.Compression = c.content.name
@@ -66,8 +69,8 @@ func (c *Capture) Info() Info {
 	return i
 }
 
-// describe is what the formats of the file tell, those of captures joined before
-// the current one included.
+// describe is what the formats of the file tell, those of captures joined
+// before the current one included.
 func (c *Capture) describe() Info {
 	i := Info{Sections: 1, Interfaces: 1}
 	c.format.describe(&i)
@@ -80,8 +83,10 @@ func (c *Capture) describe() Info {
 // and describes a file that i describes up to the last of its captures, and
 // next from there on.
 func (i *Info) and(next Info) Info {
+	if next.Version = both(i.Version, next.Version); i.Format != next.Format {
+		next.Version = "" // of what
+	}
 	next.Format = both(i.Format, next.Format)
-	next.Version = both(i.Version, next.Version)
 	next.ByteOrder = both(i.ByteOrder, next.ByteOrder)
 	next.TimeResolution = both(i.TimeResolution, next.TimeResolution)
 	next.Snaplen = max(i.Snaplen, next.Snaplen)
@@ -115,13 +120,13 @@ const bgzfEnd = "\x1f\x8b\x08\x04\x00\x00\x00\x00\x00\xff\x06\x00BC\x02\x00\x1b\
 // oddities are what was odd about a capture that cost no record.
 func (c *Capture) oddities(i *Info) (all []string) {
 	if n := i.WireLengthRaised; n > 0 {
-		all = append(all, fmt.Sprintf("%d records state a wire length below their capture length, which was taken instead", n))
+		all = append(all, fmt.Sprintf("records whose wire length was below their capture length, and was raised to it: %d", n))
 	}
 	if n := i.SubsecondOverflow; n > 0 {
-		all = append(all, fmt.Sprintf("%d records have a sub-second field of a second or more, which was added as it stands: the times may be nanoseconds in a file that says %s", n, i.TimeResolution))
+		all = append(all, fmt.Sprintf("records with a sub-second field of a second or more, added as it stands (it may be nanoseconds in a file that says %s): %d", i.TimeResolution, n))
 	}
 	if n := c.seen.unaligned; n > 0 {
-		all = append(all, fmt.Sprintf("%d blocks have a length that is no multiple of 4", n))
+		all = append(all, fmt.Sprintf("blocks with a length that is no multiple of 4: %d", n))
 	}
 	if c.flaw != nil && c.err != nil && c.err != error(c.flaw) {
 		all = append(all, fmt.Sprintf("also, at record %d, offset %d: %v", c.flaw.Record, c.flaw.Offset, c.flaw.Err))
@@ -185,7 +190,7 @@ type flaw struct {
 	off     int // in its bytes
 }
 
-// flawed notes a flaw in the block at off, behind so many records of the batch.
+// flawed notes a flaw in the block at off, after so many records of the batch.
 func (t *tally) flawed(err error, records, off int) {
 	t.flaws++
 	if t.flaw == nil {

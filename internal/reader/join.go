@@ -16,12 +16,18 @@ const (
 
 	// mostZeros is how many zero bytes in a row are looked through for what
 	// follows them. A capture whose records are all zeros for longer than that
-	// has none: it is a hole in a file system, or a tail that was never written.
+	// has none: it is a hole in a file system, or a tail that was never
+	// written.
 	mostZeros = 64 << 10
 
-	// mostTrials is how often a record that looks like the begin of a compressed
-	// stream is tried as one.
+	// mostTrials is how often a record that looks like the begin of a
+	// compressed stream is tried as one.
 	mostTrials = 64
+
+	// mostTrial is how many compressed bytes are tried, and trialMemory how
+	// much memory that may take.
+	mostTrial   = 64 << 10
+	trialMemory = 4 << 20
 )
 
 // walk walks d with one format after the other, through as many captures as
@@ -95,7 +101,7 @@ func errZeros(n int) error {
 }
 
 // join goes on with the capture, or compressed stream, that begins at the front
-// of rest, behind so many zeros. It returns false where there is none, or what
+// of rest, after so many zeros. It returns false where there is none, or what
 // follows it is for the caller of walk to do. No capture begins twice at one
 // offset: some formats have no header that would be used up.
 func (c *Capture) join(rest []byte, zeros int64, st *step, end bool) bool {
@@ -149,12 +155,10 @@ func (c *Capture) unpackRest(st *step, rest []byte) error {
 }
 
 // begins tells whether a capture of a format with a magic number begins at the
-// front of head: whether its whole header is plausible, or as much of it as
-// there is. It is asked where a record might begin as well, so the magic number
-// alone is not enough.
+// front of head, where no record does.
 func begins(head []byte) bool {
 	if order, _, ok := isPcap(head); ok {
-		return len(head) < pcapHeader || plausiblePcap(head, order)
+		return len(head) < pcapHeader || knownPcap(head, order)
 	}
 	if bytes.HasPrefix(head, []byte(snoopMagic)) {
 		return len(head) < snoopHeader || binary.BigEndian.Uint32(head[8:]) == 2
@@ -162,13 +166,31 @@ func begins(head []byte) bool {
 	return isPcapng(head)
 }
 
-// plausiblePcap tells whether the header is one that writers of pcap write:
-// a version that exists, a time zone on earth, and no digits of accuracy.
-func plausiblePcap(head []byte, order binary.ByteOrder) bool {
+// knownPcap tells whether the header of a pcap has a version that is read.
+func knownPcap(head []byte, order binary.ByteOrder) bool {
 	major, minor := order.Uint16(head[4:]), order.Uint16(head[6:])
-	zone, figures := int32(order.Uint32(head[8:])), order.Uint32(head[12:])
-	known := major == 2 && minor <= 5 || major == 543 && minor == 0
-	return known && zone >= -14*3600 && zone <= 14*3600 && figures <= 9
+	return major == 2 || major == 543 && minor == 0
+}
+
+// beginsForSure is begins where a record may begin as well: the magic number
+// and the version of pcap are its time, and time zone and accuracy are its
+// lengths. Those have to be what writers write; or no record may follow one
+// without bytes, because the seconds of the capture's first record would be its
+// capture length.
+func beginsForSure(head []byte) bool {
+	order, _, ok := isPcap(head)
+	if !ok || len(head) < pcapHeader {
+		return begins(head)
+	}
+	minor, zone, figures := order.Uint16(head[6:]), int32(order.Uint32(head[8:])), order.Uint32(head[12:])
+	if !knownPcap(head, order) || minor > 5 {
+		return false
+	}
+	if zone >= -14*3600 && zone <= 14*3600 && figures <= 9 {
+		return true
+	}
+	return zone == 0 && len(head) >= pcapHeader+4 &&
+		min(binary.LittleEndian.Uint32(head[pcapHeader:]), binary.BigEndian.Uint32(head[pcapHeader:])) > maxRecord
 }
 
 // looksLikeJoin tells whether another capture, or a compressed stream with one
@@ -176,12 +198,12 @@ func plausiblePcap(head []byte, order binary.ByteOrder) bool {
 // begin as well: record says that it looks like one. whole says that nothing
 // follows head. Requires: joinSniff bytes of head, or whole.
 func (t *tally) looksLikeJoin(head []byte, record, whole bool) bool {
-	if begins(head) {
-		return true
-	}
 	how := compressionOf(head)
-	if how == nil || !record {
-		return how != nil
+	switch {
+	case !record:
+		return how != nil || begins(head)
+	case how == nil:
+		return beginsForSure(head)
 	}
 	if t.trials++; t.trials > mostTrials {
 		return false
@@ -192,7 +214,8 @@ func (t *tally) looksLikeJoin(head []byte, record, whole bool) bool {
 // holdsCapture tells whether head, the front of a compressed stream, unpacks to
 // the front of a capture, as far as it goes.
 func holdsCapture(how *compression, head []byte, whole bool) bool {
-	u, err := how.open(bufio.NewReader(bytes.NewReader(head)), new(source), Options{Spare: new(Spare), Memory: usualWindow})
+	head = head[:min(len(head), mostTrial)]
+	u, err := how.open(bufio.NewReaderSize(bytes.NewReader(head), len(head)+1), new(source), Options{Spare: new(Spare), Memory: trialMemory})
 	if err != nil {
 		return false
 	}
@@ -202,7 +225,8 @@ func holdsCapture(how *compression, head []byte, whole bool) bool {
 	in := stream{r: u.r}
 	front := in.peek(sniffBytes)
 	if len(front) == 0 {
-		return !whole && errors.Is(in.err, io.ErrUnexpectedEOF) // a first block longer than head
+		tooLarge := errors.Is(in.err, errNoMemory) || !whole && errors.Is(in.err, io.ErrUnexpectedEOF)
+		return tooLarge // its window, or its first block
 	}
 	return begins(front) || isErf(front)
 }

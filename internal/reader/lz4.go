@@ -127,9 +127,10 @@ func (z *lz4Frames) block() {
 	}
 }
 
-// oldBlock passes on a block of a legacy frame. Such a frame has no end mark: it
-// ends where something else than the size of a block follows, or with the file,
-// in front of whose end the Linux kernel's build writes the size of the content.
+// oldBlock passes on a block of a legacy frame. Such a frame has no end mark:
+// it ends where something else than the size of a block follows, or with the
+// file, in front of whose end the Linux kernel's build writes the size of the
+// content.
 func (z *lz4Frames) oldBlock() {
 	h, _ := z.src.Peek(5)
 	if len(h) < 4 {

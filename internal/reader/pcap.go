@@ -29,7 +29,8 @@ const (
 	smallerFirst                    // either, by writer: 2.3; the capture length is never the larger one
 )
 
-// pcap is the classic format: one header, then records of a fixed header and the packet bytes.
+// pcap is the classic format: one header, then records of a fixed header and
+// the packet bytes.
 type pcap struct {
 	order   binary.ByteOrder
 	little  bool
@@ -52,7 +53,8 @@ type pcap struct {
 	window uint32
 }
 
-// isPcap tells whether head begins with a magic number of classic pcap, and in which byte order.
+// isPcap tells whether head begins with a magic number of classic pcap, and in
+// which byte order.
 func isPcap(head []byte) (binary.ByteOrder, uint32, bool) {
 	if len(head) < 4 {
 		return nil, 0, false
@@ -68,8 +70,8 @@ func isPcap(head []byte) (binary.ByteOrder, uint32, bool) {
 	return nil, 0, false
 }
 
-// newPcap reads the file header, and finds the form of the records that follow it in head; whole says that nothing
-// follows head.
+// newPcap reads the file header, and finds the form of the records that follow
+// it in head; whole says that nothing follows head.
 func newPcap(head []byte, whole bool, seen *tally) (*pcap, step) {
 	if len(head) < pcapHeader {
 		return nil, short("pcap header", len(head), pcapHeader)
@@ -91,7 +93,8 @@ func newPcap(head []byte, whole bool, seen *tally) (*pcap, step) {
 	}
 	p.snaplen = order.Uint32(head[16:])
 	p.limit = recordLimit(p.snaplen)
-	// The upper half of the field is the length of a frame check sequence and reserved bits.
+	// The upper half of the field is the length of a frame check sequence and
+	// reserved bits.
 	p.link = uint16(order.Uint32(head[20:]))
 	p.findVariant(magic, order.Uint32(head[20:]), head[pcapHeader:], whole)
 	p.plain = p.header == pcapRecord && p.front == 0 && p.lengths == captureFirst
@@ -99,7 +102,8 @@ func newPcap(head []byte, whole bool, seen *tally) (*pcap, step) {
 	return p, step{used: pcapHeader}
 }
 
-// recordLimit is the largest capture length to believe under a snaplen, in bytes.
+// recordLimit is the largest capture length to believe under a snaplen, in
+// bytes.
 func recordLimit(snaplen uint32) uint32 { return max(maxUsual, min(snaplen, maxRecord)) }
 
 func (p *pcap) walk(b *Block, d []byte, at int, end bool) step {
@@ -121,9 +125,11 @@ func (p *pcap) walk(b *Block, d []byte, at int, end bool) step {
 	}
 }
 
-// walkLittle is the hot loop: it takes records for as long as nothing is unusual about them, and returns where it
-// stopped. Everything that is the same for all records of a capture is settled before it, and the time resolution is
-// a factor. It does not allocate once b.Records has its size (TestNextAllocates).
+// walkLittle is the hot loop: it takes records for as long as nothing is
+// unusual about them, and returns where it stopped. Everything that is the same
+// for all records of a capture is settled before it, and the time resolution is
+// a factor. It does not allocate once b.Records has its size
+// (TestNextAllocates).
 func (p *pcap) walkLittle(b *Block, d []byte, at int) int {
 	unit, subsecs, limit, window, link, recs := p.unit, p.subsecs, p.limit, p.window, p.link, b.Records
 	for len(d)-at >= pcapRecord {
@@ -171,8 +177,8 @@ func (p *pcap) walkBig(b *Block, d []byte, at int) int {
 	return at
 }
 
-// record takes the record at d[at], of any variant, with whatever is unusual about it. Where the walk ends in front of
-// it, step.used is at.
+// record takes the record at d[at], of any variant, with whatever is unusual
+// about it. Where the walk ends in front of it, step.used is at.
 func (p *pcap) record(b *Block, d []byte, at int, end bool) step {
 	h := d[at:]
 	if len(h) < p.header {

@@ -31,7 +31,8 @@ const (
 	ngByOption   = "option list cut short: option %d of %d bytes where %d are left"
 )
 
-// pcapng is the block format: sections of blocks, each section with its own byte order and interfaces.
+// pcapng is the block format: sections of blocks, each section with its own
+// byte order and interfaces.
 type pcapng struct {
 	seen       *tally
 	big        bool
@@ -47,7 +48,7 @@ type pcapng struct {
 	resolution string
 }
 
-// The sorts of blocks that carry no packets, as Info names them.
+// The kinds of blocks that carry no packets, as Info names them.
 const (
 	skippedNamesBlocks = iota
 	skippedStatistics
@@ -126,8 +127,9 @@ func (p *pcapng) walk(b *Block, d []byte, at int, end bool) step {
 	}
 }
 
-// burst takes enhanced packet blocks in a row for as long as there is nothing unusual about them, and returns where
-// it stopped. It is the hot loop, three times as fast as going through block, which takes everything else.
+// burst takes enhanced packet blocks in a row for as long as there is nothing
+// unusual about them, and returns where it stopped. It is the hot loop, three
+// times as fast as going through block, which takes everything else.
 func (p *pcapng) burst(b *Block, d []byte, at int) int {
 	recs, links := b.Records, p.seen.links
 	for len(d)-at >= ngFrame+ngPacketHead {
@@ -166,7 +168,8 @@ func (p *pcapng) leftOut(d []byte) step {
 	return step{}
 }
 
-// block takes the block at d[at]. step.used is its length; 0 where the walk ends in front of it.
+// block takes the block at d[at]. step.used is its length; 0 where the walk
+// ends in front of it.
 func (p *pcapng) block(b *Block, d []byte, at int, end bool) step {
 	d = d[at:]
 	if len(d) < ngFrame {
@@ -214,12 +217,12 @@ func (p *pcapng) closer(d []byte, kind uint32, end bool) step {
 	if len(d) < joinSniff && !end {
 		return step{need: joinSniff}
 	}
-	usual := length >= ngFrame && length%4 == 0
+	usual := length >= ngFrame && length%4 == 0 && length <= ngMaxBlock
 	return step{border: suspect && p.seen.looksLikeJoin(d, usual, end) || beyond && isErf(d)}
 }
 
-// unaligned takes a block whose length is no multiple of 4. Its writer forgot to
-// count what pads the block, or to pad it.
+// unaligned takes a block whose length is no multiple of 4. Its writer forgot
+// to count what pads the block, or to pad it.
 func (p *pcapng) unaligned(b *Block, d []byte, at int, end bool) step {
 	kind, length := p.u32(d), p.u32(d[4:])
 	padded := (length + 3) &^ 3
@@ -258,8 +261,8 @@ func (p *pcapng) turn(d []byte) step {
 	return step{}
 }
 
-// partial ends a walk in front of a block that is not all there. One that carries no packets need not be: it is left
-// out up to its trailer.
+// partial ends a walk in front of a block that is not all there. One that
+// carries no packets need not be: it is left out up to its trailer.
 func (p *pcapng) partial(kind, length uint32) step {
 	switch kind {
 	case blockSection, blockInterface, blockObsolete, blockSimple, blockEnhanced:
@@ -296,7 +299,8 @@ func (p *pcapng) body(b *Block, kind uint32, body []byte, off int) step {
 	return step{}
 }
 
-// packet takes an enhanced or obsolete packet block: they differ in how they name the interface only.
+// packet takes an enhanced or obsolete packet block: they differ in how they
+// name the interface only.
 func (p *pcapng) packet(b *Block, id uint32, body []byte, off int) step {
 	if id >= uint32(len(p.ifaces)) {
 		return p.noInterface(id)
@@ -325,8 +329,8 @@ func (p *pcapng) packet(b *Block, id uint32, body []byte, off int) step {
 	return step{}
 }
 
-// simple takes a simple packet block: of the section's first interface, without a timestamp, and with a capture
-// length that follows from the snaplen.
+// simple takes a simple packet block: of the section's first interface, without
+// a timestamp, and with a capture length that follows from the snaplen.
 func (p *pcapng) simple(b *Block, body []byte, off int) step {
 	if len(body) < 4 {
 		return tooSmall("simple packet", body)
@@ -387,8 +391,8 @@ func (p *pcapng) newSection(b *Block, body []byte, off int) step {
 	return step{}
 }
 
-// options walks an option list and hands each option to take, which may be nil. A list ends at its end mark or with
-// its block.
+// options walks an option list and hands each option to take, which may be nil.
+// A list ends at its end mark or with its block.
 func (p *pcapng) options(o []byte, take func(code uint16, value []byte) error) error {
 	for len(o) >= 4 {
 		code, length := p.u16(o), int(p.u16(o[2:]))

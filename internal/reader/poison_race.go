@@ -2,8 +2,8 @@
 
 package reader
 
-// poison: builds with the race detector overwrite a block before it is filled again, so that a slice kept too long
-// breaks a test and not a result.
+// poison: builds with the race detector overwrite a block before it is filled
+// again, so that a slice kept too long breaks a test and not a result.
 const poison = true
 
 func spoil(p []byte) {

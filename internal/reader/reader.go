@@ -1,24 +1,37 @@
-// Package reader turns a capture into blocks of packet records: step 2 of the walk from file to CSV.
+// Package reader turns a capture into batches of packet records. It is the
+// second step on the way from file to CSV.
 //
-// It is called by cmd/batch, one Capture per input. What comes in is a path or a stream; what goes out are
-// Blocks, filled in capture order and owned by the caller, whose records point into the block's own bytes. A Capture
-// belongs to one goroutine at a time; only BytesRead may be called from another. Decompression
-// may run in goroutines beside it (Options.Workers), which end with Close.
+// The caller opens one Capture per input, from a path or a stream, and passes
+// Blocks of its own to Next, which fills them in capture order. Records point
+// into their block's bytes. A Capture belongs to one goroutine at a time; only
+// BytesRead may be called from another one. A decompressor may run goroutines
+// of its own (Options.Workers), which end with Close.
 //
-// Formats, compression and byte order are recognised by content, never by file name. The specifications followed:
-// classic pcap (draft-ietf-opsawg-pcap) with the historical variants that are still met, pcapng
-// (draft-ietf-opsawg-pcapng), snoop version 2 (RFC 1761) and ERF (Endace extensible record format). Deviations: the
-// reserved bits of the classic link type field are masked, not refused; minor versions beyond 2.4 are read as 2.4; a
-// time resolution finer than a nanosecond is cut to nanoseconds.
+// Formats, compression and byte order are recognised by content, never by file
+// name. The specifications followed are classic pcap (draft-ietf-opsawg-pcap)
+// with its historical variants (variant.go), pcapng
+// (draft-ietf-opsawg-pcapng), snoop version 2 (RFC 1761) and ERF (Endace
+// extensible record format). Deviations: the reserved bits of the classic link
+// type field are masked, not refused; minor versions beyond 2.4 are read as
+// 2.4; a time resolution finer than a nanosecond is cut to nanoseconds; a wire
+// length below the capture length is raised to it.
 //
-// Memory: one buffer of BlockBytes per Block in use, plus what the decompressor keeps (bounded, see decompress.go). A
-// record larger than BlockBytes gets a buffer of its own for as long as its block lives. Every length found in a
-// capture is held against a limit first, and buffers grow only as bytes arrive, so a small file is cheap whatever it
-// claims. Plain files are read with read(2) straight into the block: a memory map costs a page fault per header and
-// turns a file that shrinks into a crash.
+// A file is read to its end. Where another capture begins after the last record
+// of one, in whatever format and compression, it is read as part of the same
+// Capture (join.go, content.go). Anything else that follows is an error.
 //
-// The package refuses to look into packets, to guess at damaged framing (it stops, and says where), and to unpack
-// more than one layer of compression.
+// Memory: a buffer of BlockBytes for each Block in use, and what an open
+// capture holds, which Capture.Memory tells and Options.Memory limits. A record
+// larger than BlockBytes gets a buffer of its own for as long as its block is
+// in use. Every length found in a capture is compared with a limit first, and
+// buffers grow only as bytes arrive, so a small file is cheap whatever it
+// claims. Plain files are read with read(2) straight into the block: a memory
+// map costs a page fault for each header, and crashes the program when the file
+// shrinks.
+//
+// The package does not look into packets, does not search for the next record
+// after damage (it stops there and reports where), and does not unpack a
+// compressed stream inside another one.
 package reader
 
 import (
@@ -28,19 +41,23 @@ import (
 	"os"
 )
 
-// BlockBytes is the size class of a block's buffer: large enough that a system call is nothing against the bytes it
-// brings, small enough that a block stays in the second-level cache until it is decoded (BenchmarkNext).
+// BlockBytes is the size of a block's buffer in bytes. It is large enough that
+// the cost of a system call does not matter, and small enough that a block
+// stays in the second-level cache until it is decoded (BenchmarkNext).
 const BlockBytes = 256 << 10
 
-// firstBytes is the size of the first block, read by Open. It bounds what an open capture holds before it is its
-// turn, as thousands may be open for their first timestamp.
+// firstBytes is the size of the first block, read by Open. It bounds what an
+// open capture holds before it is its turn, as thousands may be open for their
+// first timestamp.
 const firstBytes = 16 << 10
 
-// maxRecord is the largest capture length that is believed, in bytes, where the snaplen asks for as much.
+// maxRecord is the largest capture length that is believed, in bytes, where the
+// snaplen asks for as much.
 const maxRecord = 16 << 20
 
-// maxUsual is the largest capture length that is believed whatever the snaplen says: some writers leave a wrong
-// snaplen in the header, and this is the limit of libpcap and Wireshark.
+// maxUsual is the largest capture length that is believed whatever the snaplen
+// says: some writers leave a wrong snaplen in the header, and this is the limit
+// of libpcap and Wireshark.
 const maxUsual = 256 << 10
 
 // Flags of a Record.
@@ -49,18 +66,20 @@ const (
 	ClampedTime                    // the timestamp lies outside int64 nanoseconds; Time is the nearer end of the range
 )
 
-// Record is one packet entry: 24 bytes without pointers. Its packet bytes are Block.Data[Off:Off+CapLen].
+// Record is one packet entry: 24 bytes without pointers. Its packet bytes are
+// Block.Data[Off:Off+CapLen].
 type Record struct {
 	Time    int64  // ns since the Unix epoch
 	Off     uint32 // of the packet bytes in Block.Data
 	CapLen  uint32 // capture length in bytes
-	WireLen uint32 // wire length in bytes, as the capture states it; may be smaller than CapLen in odd captures
+	WireLen uint32 // wire length in bytes, never below CapLen: Info.WireLengthRaised counts where the capture states less
 	Link    uint16 // link type: LINKTYPE_ number
 	Flags   uint16 // NoTime, ClampedTime
 }
 
-// Block is a stretch of records of one capture and the bytes they point into. Data and Records are valid until the
-// block is passed to Next again. The zero value is ready; a block may be used for one capture after another.
+// Block is a batch of records of one capture and the bytes they point into.
+// Data and Records are valid until the block is passed to Next again. The zero
+// value is ready; a block may be used for one capture after another.
 type Block struct {
 	Data    []byte
 	Records []Record // at most 16384: each takes 16 bytes of Data or more
@@ -68,7 +87,7 @@ type Block struct {
 	buf []byte // Data's home unless a single record outgrew it
 }
 
-// buffer returns the block's own buffer, size bytes of it.
+// buffer returns the first size bytes of the block's own buffer.
 func (b *Block) buffer(size int) []byte {
 	if cap(b.buf) < size {
 		b.buf = make([]byte, size)
@@ -79,9 +98,11 @@ func (b *Block) buffer(size int) []byte {
 	return b.buf[:size]
 }
 
-// regrow moves rest to the front of a buffer that has room for more: the first size bytes of the block's own, or a
-// larger one where the record of need bytes at the front of rest has filled it. The larger buffer at most doubles
-// each time, so that it is paid for by bytes that were really there. Requires: need > len(rest).
+// regrow moves rest to the front of a buffer that has room for more: the first
+// size bytes of the block's own, or a larger one where the record of need bytes
+// at the front of rest has filled it. The larger buffer at most doubles each
+// time, so that it is paid for by bytes that were really there. Requires: need
+// > len(rest).
 func (b *Block) regrow(rest []byte, need, size int) []byte {
 	buf := b.buf[:size]
 	if len(rest) >= size {
@@ -123,14 +144,17 @@ func (o *Options) window(most int64) int64 {
 // but make reading faster.
 func (o *Options) affords(bytes int64) bool { return o.Memory <= 0 || bytes <= o.Memory }
 
+// errNoMemory marks what Options.Memory has no room for.
+var errNoMemory = fmt.Errorf("%w", errUnsupported)
+
 // errMemory is the error for a capture that asks for more bytes than it may
 // hold.
 func errMemory(what string, asks, most int64) error {
-	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errUnsupported)
+	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errNoMemory)
 }
 
-// firstBytes is the size of the first block: one byte more than a small plain capture, to see its end with its last
-// record.
+// firstBytes is the size of the first block: one byte more than a small plain
+// capture, to see its end with its last record.
 func (o *Options) firstBytes(compressed bool) int {
 	if o.Size <= 0 || compressed {
 		return firstBytes
@@ -141,7 +165,8 @@ func (o *Options) firstBytes(compressed bool) int {
 // small tells whether a capture is known to be too small to be split.
 func (o *Options) small() bool { return o.Size > 0 && o.Size < splitBytes }
 
-// readAhead is how many bytes of a compressed file are read at a time: one more than a small file has, to see its end.
+// readAhead is how many bytes of a compressed file are read at a time: one more
+// than a small file has, to see its end.
 func (o *Options) readAhead() int {
 	if o.Size <= 0 {
 		return o.BlockBytes
@@ -165,7 +190,7 @@ type Capture struct {
 	flaw    *Error // the first damage that lost nothing
 
 	carry   []byte // bytes after the last whole record, for the front of the next block
-	skip    int64  // bytes still to be left out behind carry, which is empty then
+	skip    int64  // bytes still to be left out after carry, which is empty then
 	gap     int64  // bytes to be left out together with those that already are
 	base    int64  // offset in the uncompressed stream of the first byte not yet walked, or of the gap in front of it
 	records uint64
@@ -179,9 +204,10 @@ type Capture struct {
 
 // format walks the bytes of one capture format.
 type format interface {
-	// walk appends to b.Records the records that lie whole in d[at:], and says how far it came. What it did not use is
-	// handed to it again, with more after it, unless end says that d is the end of the file. Requires: d is b's
-	// buffer.
+	// walk appends to b.Records the records that lie whole in d[at:], and says
+	// how far it came. What it did not use is handed to it again, with more
+	// after it, unless end says that d is the end of the file. Requires: d is
+	// b's buffer.
 	walk(b *Block, d []byte, at int, end bool) step
 	// describe fills in what the format knows about the capture.
 	describe(i *Info)
@@ -190,20 +216,24 @@ type format interface {
 // step is how far a walk came.
 type step struct {
 	used int   // bytes of d that are done with, those before the walk too
-	skip int64 // bytes behind those, in d or yet to come, to be left out
+	skip int64 // bytes after those, in d or yet to come, to be left out
 	need int   // bytes that the record or block at d[used] takes, as far as is known: more than are there
 	kind Kind  // with err
 	err  error // the record or block at d[used] cannot be read
-	// inside says that the block goes on after what is left out: a capture that ends there is cut short.
+	// inside says that the block goes on after what is left out: a capture that
+	// ends there is cut short.
 	inside bool
-	// border says that d[used] begins no record of this format, but perhaps another capture.
+	// border says that d[used] begins no record of this format, but perhaps
+	// another capture.
 	border bool
-	// packed is how d[used:] is compressed, where the rest of the file is and the capture so far was not.
+	// packed is how d[used:] is compressed, where the rest of the file is and
+	// the capture so far was not.
 	packed *compression
 }
 
-// Open opens the capture at path, reads its header and first records, and recognises format and compression. The
-// path may be anything that can be read as a stream. Errors are of type *Error; the caller closes the capture.
+// Open opens the capture at path, reads its header and first records, and
+// recognises format and compression. The path may be anything that can be read
+// as a stream. Errors are of type *Error; the caller closes the capture.
 func Open(path string, o Options) (*Capture, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -218,8 +248,8 @@ func Open(path string, o Options) (*Capture, error) {
 	return c, nil
 }
 
-// New is Open for a stream, standard input for one; name stands for the path in messages. The stream stays the
-// caller's to close, after Close.
+// New is Open for a stream, standard input for one; name stands for the path in
+// messages. The stream stays the caller's to close, after Close.
 func New(name string, r io.Reader, o Options) (*Capture, error) {
 	o.Workers = max(o.Workers, 1)
 	if o.BlockBytes <= 0 || o.BlockBytes > BlockBytes {
@@ -287,8 +317,9 @@ func (c *Capture) nothing() error {
 	return c.fail(Empty, errors.New("empty file"))
 }
 
-// Next fills b, reusing its buffers, with the records that follow: at least one. io.EOF is the clean end of the
-// capture. An *Error ends it too, after every record before the damage was returned; it is returned again by every
+// Next fills b, reusing its buffers, with the records that follow: at least
+// one. io.EOF is the clean end of the capture. An *Error ends it too, after
+// every record before the damage was returned; it is returned again by every
 // later call, as io.EOF is.
 func (c *Capture) Next(b *Block) error {
 	first := c.first
@@ -340,7 +371,8 @@ func (c *Capture) fill(b *Block, size int) error {
 	}
 }
 
-// leave returns what is left of d behind a walk, once the bytes that the walk wants left out are gone from it.
+// leave returns what is left of d after a walk, without the bytes that the walk
+// wants left out are gone from it.
 func (c *Capture) leave(st *step, d []byte) []byte {
 	rest := d[st.used:]
 	here := min(st.skip, int64(len(rest)))
@@ -349,7 +381,7 @@ func (c *Capture) leave(st *step, d []byte) []byte {
 	return rest[here:]
 }
 
-// closeGap goes on to what is behind the bytes left out, once they all are.
+// closeGap advances the offset over the bytes left out, once all of them are.
 func (c *Capture) closeGap() {
 	if c.skip == 0 {
 		c.base += c.gap
@@ -401,7 +433,8 @@ func (c *Capture) takeFlaw() {
 	c.seen.flaw = nil
 }
 
-// read fills p, after leaving out what is to be skipped. The error comes with the bytes before it.
+// read fills p, after leaving out what is to be skipped. The error comes with
+// the bytes before it.
 func (c *Capture) read(p []byte) (int, error) {
 	for c.skip > 0 {
 		n, err := c.in.Read(p[:min(int64(len(p)), c.skip)])
@@ -417,7 +450,7 @@ func (c *Capture) read(p []byte) (int, error) {
 	return readFull(c.in, p)
 }
 
-// fail makes the error for the record behind those read so far.
+// fail makes the error for the record after those read so far.
 func (c *Capture) fail(k Kind, err error) *Error {
 	record := c.records + 1
 	if c.base == 0 {
@@ -435,11 +468,12 @@ func (c *Capture) fault(err error) *Error {
 	return c.fail(kind, err)
 }
 
-// FirstTime returns the time of the first record, in ns since the Unix epoch; false when there is none.
+// FirstTime returns the time of the first record, in ns since the Unix epoch;
+// false when there is none.
 func (c *Capture) FirstTime() (ns int64, ok bool) { return c.start, c.started }
 
-// BytesRead returns how many bytes of the capture were read so far, as they lie on disk. It may be called from any
-// goroutine.
+// BytesRead returns how many bytes of the capture were read so far, as they lie
+// on disk. It may be called from any goroutine.
 func (c *Capture) BytesRead() int64 { return c.raw.count() }
 
 // Close releases the decompressor and, after Open, the file.

@@ -90,8 +90,8 @@ func TestFirstTimeAndBytesRead(t *testing.T) {
 	}
 }
 
-// TestBlocks reads a capture of many blocks: no block is larger than it says, and records that cross the end of one
-// come out whole.
+// TestBlocks reads a capture of many blocks: no block is larger than it says,
+// and records that cross the end of one come out whole.
 func TestBlocks(t *testing.T) {
 	var data []byte
 	var want []string
@@ -130,7 +130,8 @@ func TestBlocks(t *testing.T) {
 	}
 }
 
-// TestLargeRecord reads records beyond the size of a block: they come whole, and their buffer does not stay.
+// TestLargeRecord reads records beyond the size of a block: they come whole,
+// and their buffer does not stay.
 func TestLargeRecord(t *testing.T) {
 	large := strings.Repeat("0123456789abcdef", 3<<20/16)
 	head := raw(le, uint32(magicMicro), uint16(2), uint16(4), 0, 0, uint32(maxRecord), 1)
@@ -158,7 +159,8 @@ func TestLargeRecord(t *testing.T) {
 	}
 }
 
-// TestReadErrors fails the source at every offset: what came before is returned, and the failure is reported as one.
+// TestReadErrors fails the source at every offset: what came before is
+// returned, and the failure is reported as one.
 func TestReadErrors(t *testing.T) {
 	boom := errors.New("boom")
 	for _, s := range samples() {
@@ -194,7 +196,8 @@ func (s sample) whole(n int) int {
 	return max(records, 0)
 }
 
-// TestStuckReader reads from a source that returns nothing, and no error, for ever.
+// TestStuckReader reads from a source that returns nothing, and no error, for
+// ever.
 func TestStuckReader(t *testing.T) {
 	data := samples()[0].data
 	for _, at := range []int{0, 10, len(data)} {
@@ -256,7 +259,8 @@ func TestOpenFIFO(t *testing.T) {
 	}
 }
 
-// TestNextAfterEnd holds that the end is final, and that a block goes from one capture to the next.
+// TestNextAfterEnd holds that the end is final, and that a block goes from one
+// capture to the next.
 func TestNextAfterEnd(t *testing.T) {
 	var b Block
 	for _, s := range samples() {
@@ -274,7 +278,8 @@ func TestNextAfterEnd(t *testing.T) {
 	}
 }
 
-// TestNextAllocates: in steady state a block of classic pcap is read without allocating, and is really read.
+// TestNextAllocates: in steady state a block of classic pcap is read without
+// allocating, and is really read.
 func TestNextAllocates(t *testing.T) {
 	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(pcapRec(le, 1, 2, strings.Repeat("p", 84)), 200_000)...)
 	c, err := New("x", bytes.NewReader(data), Options{})

@@ -6,10 +6,12 @@ import (
 	"io"
 )
 
-// sniffBytes is how far into a capture recognition looks: every magic number, and the header of every format but erf.
+// sniffBytes is how far into a capture recognition looks: every magic number,
+// and the header of every format but erf.
 const sniffBytes = 4 << 10
 
-// recognise finds out the format of an uncompressed capture and reads its header; step.used is its length.
+// recognise finds out the format of an uncompressed capture and reads its
+// header; step.used is its length.
 func recognise(in *stream, seen *tally) (format, step) {
 	head, want := in.peek(sniffBytes), sniffBytes
 	if _, _, ok := isPcap(head); ok {
@@ -21,7 +23,8 @@ func recognise(in *stream, seen *tally) (format, step) {
 	return recogniseIn(head, len(head) < want, seen)
 }
 
-// recogniseIn is recognise for a capture that begins at the front of head; whole says that nothing follows head.
+// recogniseIn is recognise for a capture that begins at the front of head;
+// whole says that nothing follows head.
 func recogniseIn(head []byte, whole bool, seen *tally) (format, step) {
 	if _, _, ok := isPcap(head); ok {
 		return opened(newPcap(head, whole, seen))
@@ -64,7 +67,8 @@ const (
 	extract = "unpack it first"
 )
 
-// known lists what is met where captures are expected, and how to make a capture of it.
+// known lists what is met where captures are expected, and how to make a
+// capture of it.
 var known = []struct{ magic, name, advice string }{
 	{"RTSS", "a NetMon 1 file", convert},
 	{"GMBU", "a NetMon 2 file", convert},

@@ -9,8 +9,8 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// The seekable format of zstd (contrib/seekable_format in its repository): frames, and behind them a table of their
-// sizes in a frame to be skipped.
+// The seekable format of zstd (contrib/seekable_format in its repository):
+// frames, and after them a table of their sizes in a frame to be skipped.
 const (
 	seekMagic      = 0x8f92eab1
 	seekTable      = skippable + 14
@@ -19,13 +19,15 @@ const (
 	seekReserved   = 0x7c
 	skippableBytes = 8 // magic, size
 
-	// leastSpan is how much is unpacked at a time, where the frames are no larger, and mostSpan the largest frame that
-	// is unpacked at once, in bytes.
+	// leastSpan is how much is unpacked at a time, where the frames are no
+	// larger, and mostSpan the largest frame that is unpacked at once, in
+	// bytes.
 	leastSpan = 1 << 20
 	mostSpan  = 8 << 20
 
-	// leastFrame is the size of the smallest frame there is, and mostSpans how many spans are kept: those of 256 GiB
-	// and more. A table that says otherwise is a lie, or too long to be worth its memory.
+	// leastFrame is the size of the smallest frame there is, and mostSpans how
+	// many spans are kept: those of 256 GiB and more. A table that says
+	// otherwise is a lie, or too long to be worth its memory.
 	leastFrame = 9
 	mostSpans  = 1 << 18
 )
@@ -33,8 +35,9 @@ const (
 // A span is a row of frames that are unpacked at once.
 type span struct{ from, packed, unpacked int64 }
 
-// spansOf reads the table of a seekable file. It returns nil where there is none, or none that is of use: frames of
-// more than mostSpan bytes keep a decoder busy by themselves. The table is only a hint: see seekReader.
+// spansOf reads the table of a seekable file. It returns nil where there is
+// none, or none that is of use: frames of more than mostSpan bytes keep a
+// decoder busy by themselves. The table is only a hint: see seekReader.
 func spansOf(file io.ReaderAt, size int64) (spans []span) {
 	var footer [seekFooter]byte
 	if _, err := file.ReadAt(footer[:], max(0, size-seekFooter)); err != nil || binary.LittleEndian.Uint32(footer[5:]) != seekMagic || footer[4]&seekReserved != 0 {
@@ -84,10 +87,12 @@ func spansOf(file io.ReaderAt, size int64) (spans []span) {
 	return spans
 }
 
-// seekReader unpacks the spans of a seekable file side by side, and gives them in order. Where one does not come out
-// as the table says, all from its beginning on is unpacked as if there were no table. So the bytes and the error are
-// those of a file without one, whatever it says. It holds one span more than there are workers, packed and unpacked: some
-// 2 MiB each, at most 16.
+// seekReader unpacks the spans of a seekable file side by side, and gives them
+// in order. Where one does not come out as the table says, all from its
+// beginning on is unpacked as if there were no table. So the bytes and the
+// error are those of a file without one, whatever it says. It holds one span
+// more than there are workers, packed and unpacked: some 2 MiB each, at most
+// 16.
 type seekReader struct {
 	file    *source
 	decoder *zstd.Decoder

@@ -149,7 +149,8 @@ func TestSeekableCapture(t *testing.T) {
 	}
 }
 
-// Whatever the table says, and wherever the frames are damaged: the bytes and the error are those of reading in order.
+// Whatever the table says, and wherever the frames are damaged: the bytes and
+// the error are those of reading in order.
 func TestSeekableLies(t *testing.T) {
 	data := compressible(300)
 	plain := seekable(t, data, 70, false)
@@ -268,7 +269,8 @@ func (f failingAt) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// TestSeekTableIsBounded reads tables of many frames that are not there, each said to make much of nothing.
+// TestSeekTableIsBounded reads tables of many frames that are not there, each
+// said to make much of nothing.
 func TestSeekTableIsBounded(t *testing.T) {
 	for _, packed := range []int{0, leastFrame} {
 		const frames = 4 * mostSpans

@@ -13,7 +13,8 @@ const (
 	snoopRecord = 24 // bytes of a record header
 )
 
-// snoop is the format of RFC 1761, version 2: big-endian, microseconds, records padded to a length they state.
+// snoop is the format of RFC 1761, version 2: big-endian, microseconds, records
+// padded to a length they state.
 type snoop struct {
 	link uint16
 	slot int32 // of link in the tally

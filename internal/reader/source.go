@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 )
 
-// source is the capture as it lies on disk. It counts bytes, and remembers its own failure, to tell one from damage
-// inside the compressed stream.
+// source is the capture as it lies on disk. It counts bytes, and remembers its
+// own failure, to tell one from damage inside the compressed stream.
 type source struct {
 	r      io.Reader
 	n      atomic.Int64
@@ -16,16 +16,14 @@ type source struct {
 	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
 	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
 	size   int64       // of file
-	begun  bool        // a decompressor reads it, or has
+	begun  bool        // some of it was read as content: a decompressor comes too late for the whole
 }
 
 // splits tells whether a decompressor may read the file in several places at
 // once: it is the first one, the file is large enough, and there is memory for
 // what that takes, in bytes.
 func (s *source) splits(o Options, memory int64) bool {
-	first := !s.begun
-	s.begun = true
-	return first && s.file != nil && o.Workers > 1 && s.size >= splitBytes && o.affords(memory)
+	return !s.begun && s.file != nil && o.Workers > 1 && s.size >= splitBytes && o.affords(memory)
 }
 
 // from gives the file from an offset on; -1 stands for its end.
@@ -36,7 +34,8 @@ func (s *source) from(at int64) *stream {
 	return &stream{r: io.NewSectionReader(s, at, s.size-at), at: at}
 }
 
-// regular notes that f may be read at any place: that it is a regular file, and so far was read from its beginning.
+// regular notes that f may be read at any place: that it is a regular file, and
+// so far was read from its beginning.
 func (s *source) regular(f *os.File) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
@@ -71,7 +70,8 @@ func (s *source) finish(err error) {
 	}
 }
 
-// ReadAt reads file. Several goroutines may call it; bytes that are read twice are counted twice.
+// ReadAt reads file. Several goroutines may call it; bytes that are read twice
+// are counted twice.
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	s.n.Add(int64(n))
@@ -108,7 +108,8 @@ type stream struct {
 	at    int64 // offset of the next byte, counted from where r began plus what at was then
 }
 
-// peek returns the next n bytes without using them up, fewer when the stream ends or fails before.
+// peek returns the next n bytes without using them up, fewer when the stream
+// ends or fails before.
 func (s *stream) peek(n int) []byte {
 	for empty := 0; len(s.ahead) < n && s.err == nil; {
 		at := len(s.ahead)
@@ -178,7 +179,8 @@ func idle(before, n int) int {
 	return before + 1
 }
 
-// readFull reads until p is full or r fails, so that a block holds the same records however the bytes arrive.
+// readFull reads until p is full or r fails, so that a block holds the same
+// records however the bytes arrive.
 func readFull(r io.Reader, p []byte) (n int, err error) {
 	for empty := 0; n < len(p) && err == nil; {
 		var m int

@@ -8,15 +8,17 @@ import (
 	"pcapbatch/internal/inflate"
 )
 
-// Spare keeps what captures that were closed have used, for those that are opened next: to make a decompressor takes
-// several times the work of unpacking a small capture with it. Any number of goroutines may use it.
+// Spare keeps what captures that were closed have used, for those that are
+// opened next: to make a decompressor takes several times the work of unpacking
+// a small capture with it. Any number of goroutines may use it.
 type Spare struct {
 	gzip   chan *inflate.Reader
 	zstd   chan *zstd.Decoder
 	blocks chan *Block // of firstBytes
 }
 
-// NewSpare returns a Spare for n captures open at a time. It keeps no more, at most 2 MiB each, however many there were.
+// NewSpare returns a Spare for n captures open at a time. It keeps no more, at
+// most 2 MiB each, however many there were.
 func NewSpare(n int) *Spare {
 	return &Spare{gzip: make(chan *inflate.Reader, n), zstd: make(chan *zstd.Decoder, n), blocks: make(chan *Block, n)}
 }
@@ -62,7 +64,8 @@ func (s *Spare) takeZstd(r io.Reader) (*zstd.Decoder, error) {
 	return newZstd(r, 1)
 }
 
-// keepZstd takes a decoder of takeZstd, whose frames have asked for no window above usualWindow: it keeps as much.
+// keepZstd takes a decoder of takeZstd, whose frames have asked for no window
+// above usualWindow: it keeps as much.
 func (s *Spare) keepZstd(d *zstd.Decoder) {
 	if d.Reset(nil) != nil || !keep(s.zstd, d) {
 		d.Close()

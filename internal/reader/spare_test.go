@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// Captures read one after the other with what those before left, whole, damaged and half read, give what
-// each gives by itself.
+// Captures read one after the other with what those before left, whole, damaged
+// and half read, give what each gives by itself.
 func TestSpare(t *testing.T) {
 	var all [][]byte
 	long := append(pcapHead(le, magicMicro, 1), bytes.Repeat(pcapRec(le, 1, 2, strings.Repeat("much more ", 50)), 3000)...)

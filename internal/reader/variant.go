@@ -32,8 +32,8 @@ const (
 
 	// variantRecords is how many records a form has to make sense of, if there
 	// are as many, and variantLeast how many there must be for one that is not
-	// the usual one. variantGap is how far, in seconds, the times of neighbouring
-	// ones may lie apart for that.
+	// the usual one. variantGap is how far, in seconds, the times of
+	// neighbouring ones may lie apart for that.
 	variantRecords = 4
 	variantLeast   = 2
 	variantGap     = 30 * 86400
@@ -115,6 +115,9 @@ func (p *pcap) findAIX(network uint32) {
 func (p *pcap) makesSense(header int, records []byte, whole bool) (sense bool, n int) {
 	last := uint32(0)
 	for ; n < variantRecords; n++ {
+		if n > 0 && (begins(records) || compressionOf(records) != nil) {
+			return true, n // another capture is joined to this one
+		}
 		if len(records) < header {
 			return !whole || p.endsWell(records, last, n == 0), n
 		}

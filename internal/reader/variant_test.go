@@ -153,6 +153,7 @@ func TestUsualStaysUsual(t *testing.T) {
 		"nanoseconds":         slices.Concat(head, rec(1.7e9, 5e8, 60, 60), rec(1.7e9, 6e8, 60, 60), rec(1.7e9, 7e8, 60, 60)),
 		"far apart":           slices.Concat(head, rec(5, 1, 60, 60), rec(1.7e9, 2, 60, 60), rec(1e9, 3, 60, 60)),
 		"above the snaplen":   slices.Concat(raw(le, uint32(magicMicro), uint16(2), uint16(4), 0, 0, 10, 1), rec(5, 1, 60, 60), rec(5, 2, 60, 60), rec(6, 3, 60, 60)),
+		"joined":              slices.Concat(head, rec(5, 1, 60, 60), head, rec(0, 2, 60, 60), rec(0, 3, 60, 60)),
 		"nothing in a record": slices.Concat(head, rec(5, 1, 0, 0), rec(5, 2, 0, 0), rec(5, 3, 0, 0)),
 	} {
 		recs, info, err := readBytes(data)

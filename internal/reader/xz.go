@@ -22,14 +22,16 @@ const (
 	xzFooter = "YZ"
 	xzLZMA2  = 0x21
 
-	// maxDictionary is the largest LZMA2 dictionary accepted, in bytes: that of xz -9.
+	// maxDictionary is the largest LZMA2 dictionary accepted, in bytes: that of
+	// xz -9.
 	maxDictionary = 64 << 20
 )
 
 var errXZ = errors.New("contradicts itself")
 
-// xzReader takes apart the container of the xz file format, version 1.1.0: streams of blocks, each of LZMA2 data. The
-// library has a reader for it too, but one that allocates whatever dictionary a block asks for, 4 GiB at most.
+// xzReader takes apart the container of the xz file format, version 1.1.0:
+// streams of blocks, each of LZMA2 data. The library has a reader for it too,
+// but one that allocates whatever dictionary a block asks for, 4 GiB at most.
 type xzReader struct {
 	src   *bufio.Reader
 	most  int64 // bytes that a dictionary may take
@@ -37,7 +39,7 @@ type xzReader struct {
 	at    int64 // compressed bytes of the stream read so far
 	flags [2]byte
 	sum   hash.Hash // of the block; nil where the stream has none, or one not known here
-	size  int       // bytes of the checksum behind each block
+	size  int       // bytes of the checksum after each block
 
 	block    *lzma.Reader2 // the block's data; nil between blocks
 	left     []byte        // what the block gave before it failed
@@ -90,9 +92,10 @@ func (x *xzReader) Read(p []byte) (int, error) {
 	}
 }
 
-// unread returns what a decoder holds in its dictionary and did not give out. The library keeps that to itself when it
-// comes upon an error: up to 2 MiB that came before the damage. So this looks into it; where it has changed, there
-// is nothing to see, and a test fails.
+// unread returns what a decoder holds in its dictionary and did not give out.
+// The library keeps that to itself when it comes upon an error: up to 2 MiB
+// that came before the damage. So this looks into it; where it has changed,
+// there is nothing to see, and a test fails.
 func unread(r *lzma.Reader2) []byte {
 	dict := reflect.ValueOf(r).Elem().FieldByName("dict")
 	if dict.Kind() != reflect.Pointer || dict.IsNil() {
@@ -156,7 +159,8 @@ func (x *xzReader) streamHeader() error {
 	return nil
 }
 
-// next goes on to the next block, across the end of a stream and the begin of another.
+// next goes on to the next block, across the end of a stream and the begin of
+// another.
 func (x *xzReader) next() error {
 	x.start = x.at
 	size, err := x.take(1)
@@ -181,7 +185,8 @@ func (x *xzReader) next() error {
 	return io.EOF
 }
 
-// blockHeader reads the rest of a block header whose size field is size, and makes the decoder.
+// blockHeader reads the rest of a block header whose size field is size, and
+// makes the decoder.
 func (x *xzReader) blockHeader(size byte) error {
 	rest, err := x.take(int(size)*4 + 3)
 	if err != nil {
@@ -216,7 +221,8 @@ func (x *xzReader) blockHeader(size byte) error {
 	return err
 }
 
-// blockFlags reads the fields of a block header behind its flags f, and returns the size of the dictionary.
+// blockFlags reads the fields of a block header after its flags f, and returns
+// the size of the dictionary.
 func (x *xzReader) blockFlags(f byte, b []byte) (dict int64, err error) {
 	x.declared = [2]int64{-1, -1}
 	for i := range x.declared {
@@ -242,7 +248,8 @@ func (x *xzReader) blockFlags(f byte, b []byte) (dict int64, err error) {
 	return int64(2|b[1]&1) << (b[1]/2 + 11), nil
 }
 
-// lzma2Size adds up what the LZMA2 chunks make that begin in p; false when p does not hold the last one.
+// lzma2Size adds up what the LZMA2 chunks make that begin in p; false when p
+// does not hold the last one.
 func lzma2Size(p []byte) (size int64, all bool) {
 	for len(p) >= 6 && p[0] != 0 {
 		n := int(binary.BigEndian.Uint16(p[1:])) + 1
@@ -265,7 +272,8 @@ func lzma2Size(p []byte) (size int64, all bool) {
 	return size, len(p) > 0 && p[0] == 0
 }
 
-// endBlock checks the sizes and the checksum of a block that was read to its end.
+// endBlock checks the sizes and the checksum of a block that was read to its
+// end.
 func (x *xzReader) endBlock() error {
 	x.block = nil
 	packed := x.at - x.start - x.head
@@ -295,7 +303,8 @@ func (x *xzReader) endBlock() error {
 	return nil
 }
 
-// index reads the index, whose first byte is gone, and the footer, and holds them against what was read.
+// index reads the index, whose first byte is gone, and the footer, and holds
+// them against what was read.
 func (x *xzReader) index() error {
 	crc := crc32.NewIEEE()
 	crc.Write([]byte{0})

@@ -13,11 +13,13 @@ import (
 )
 
 const (
-	// maxWindow is the largest zstd window accepted, in bytes: what the zstd command accepts unless told otherwise.
+	// maxWindow is the largest zstd window accepted, in bytes: what the zstd
+	// command accepts unless told otherwise.
 	maxWindow = 128 << 20
 
-	// usualWindow is a window that a frame gets for the asking, in bytes. For a larger one its compressed bytes must
-	// fill a read of the file, or its blocks be enough.
+	// usualWindow is a window that a frame gets for the asking, in bytes. For a
+	// larger one its compressed bytes must fill a read of the file, or its
+	// blocks be enough.
 	usualWindow = 1 << 20
 
 	zstdBlock = 128 << 10 // the most that a block unpacks to, in bytes
@@ -83,7 +85,8 @@ type zstdReader struct {
 func (z zstdReader) Read(p []byte) (int, error) {
 	n, err := z.Decoder.Read(p)
 	if err != nil && err != io.EOF && n < len(p) {
-		// Without goroutines, the decoder gives the error that it found at the end of a block before that block.
+		// Without goroutines, the decoder gives the error that it found at the
+		// end of a block before that block.
 		var more int
 		more, err = z.Decoder.Read(p[n:])
 		n += more
@@ -99,10 +102,11 @@ func (z zstdReader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// zstdFrames passes a zstd stream (RFC 8878) on to the decoder, and lowers the window of frames that cannot make use
-// of it: the decoder allocates the whole of it at once, and a frame of ten bytes may ask for as much as any. It
-// follows the stream from header to header, and ends where no frame follows; what it does not understand is left to
-// the decoder to refuse.
+// zstdFrames passes a zstd stream (RFC 8878) on to the decoder, and lowers the
+// window of frames that cannot make use of it: the decoder allocates the whole
+// of it at once, and a frame of ten bytes may ask for as much as any. It
+// follows the stream from header to header, and ends where no frame follows;
+// what it does not understand is left to the decoder to refuse.
 type zstdFrames struct {
 	src    *bufio.Reader
 	most   uint64 // bytes that a window may take
@@ -113,8 +117,8 @@ type zstdFrames struct {
 	window uint64 // the largest that a frame got, bytes
 	ended  bool   // no frame follows
 
-	// refused is why a frame was kept from the decoder. It is written before the
-	// decoder sees an error, and read after.
+	// refused is why a frame was kept from the decoder. It is written before
+	// the decoder sees an error, and read after.
 	refused error
 }
 
@@ -176,7 +180,7 @@ func (z *zstdFrames) next() {
 	z.src.Discard(len(f.bytes))
 }
 
-// nextBlock passes on a block, and the checksum behind the last one.
+// nextBlock passes on a block, and the checksum after the last one.
 func (z *zstdFrames) nextBlock() {
 	h, _ := z.src.Peek(3)
 	if len(h) < 3 {
@@ -190,7 +194,8 @@ func (z *zstdFrames) nextBlock() {
 	}
 }
 
-// zstdBlockSize returns the size of a block with its header h, in bytes, and whether it is the last of its frame.
+// zstdBlockSize returns the size of a block with its header h, in bytes, and
+// whether it is the last of its frame.
 func zstdBlockSize(h []byte) (size int, last bool) {
 	v := int(h[0]) | int(h[1])<<8 | int(h[2])<<16
 	if v>>1&3 == 1 { // one byte, repeated
@@ -199,7 +204,8 @@ func zstdBlockSize(h []byte) (size int, last bool) {
 	return 3 + v>>3, v&1 != 0
 }
 
-// zstdUnpacked returns the most that the blocks in p can unpack to, in bytes, and whether p has all of the frame.
+// zstdUnpacked returns the most that the blocks in p can unpack to, in bytes,
+// and whether p has all of the frame.
 func zstdUnpacked(p []byte) (size uint64, all bool) {
 	for len(p) >= 3 && !all {
 		var n int
@@ -210,14 +216,16 @@ func zstdUnpacked(p []byte) (size uint64, all bool) {
 	return size, all
 }
 
-// zstdHead is a frame header, and where in it the fields that set the window are.
+// zstdHead is a frame header, and where in it the fields that set the window
+// are.
 type zstdHead struct {
 	bytes   []byte
 	window  int // offset of the window descriptor; 0: the content size is the window
 	content int // offset of the content size
 }
 
-// zstdFrameHead finds the frame header that h begins with; false where there is none, or not all of one.
+// zstdFrameHead finds the frame header that h begins with; false where there is
+// none, or not all of one.
 func zstdFrameHead(h []byte) (f zstdHead, ok bool) {
 	if len(h) < 5 || binary.LittleEndian.Uint32(h) != zstdMagic {
 		return f, false
@@ -250,8 +258,10 @@ func (f *zstdHead) size() uint64 {
 	return binary.LittleEndian.Uint64(field[:])
 }
 
-// lower makes the frame ask for no more than the next power of two from size on, or for size where the window is the
-// content size: a frame that states more content than its blocks can hold is damaged, and found to be all the same.
+// lower makes the frame ask for no more than the next power of two from size
+// on, or for size where the window is the content size: a frame that states
+// more content than its blocks can hold is damaged, and found to be all the
+// same.
 func (f *zstdHead) lower(size uint64) {
 	if f.size() <= size {
 		return

@@ -26,15 +26,17 @@ type Run struct {
 	Undecodable map[string]uint64 `json:"undecodable"`
 	Unsupported map[uint16]uint64 `json:"unsupported_link_type"`
 
-	Reordered   uint64 `json:"reordered_packets"`
-	Joined      uint64 `json:"reordered_when_merged,omitempty"` // those of Reordered that merging run files found
-	NoTime      uint64 `json:"records_without_timestamp"`
-	ClampedTime uint64 `json:"records_with_clamped_timestamp"`
-	Fragments   uint64 `json:"fragments"`
-	Unmatched   uint64 `json:"fragments_without_first"`
-	Tunnelled   uint64 `json:"tunnelled_packets"`
-	InexactGaps uint64 `json:"sessions_with_inexact_gaps"` // see agg.Table.InexactGaps
-	NamedTwice  int    `json:"captures_named_twice"`
+	Reordered         uint64 `json:"reordered_packets"`
+	Joined            uint64 `json:"reordered_when_merged,omitempty"` // those of Reordered that merging run files found
+	NoTime            uint64 `json:"records_without_timestamp"`
+	ClampedTime       uint64 `json:"records_with_clamped_timestamp"`
+	WireLengthRaised  uint64 `json:"wire_length_raised"`
+	SubsecondOverflow uint64 `json:"records_with_subsecond_overflow"`
+	Fragments         uint64 `json:"fragments"`
+	Unmatched         uint64 `json:"fragments_without_first"`
+	Tunnelled         uint64 `json:"tunnelled_packets"`
+	InexactGaps       uint64 `json:"sessions_with_inexact_gaps"` // see agg.Table.InexactGaps
+	NamedTwice        int    `json:"captures_named_twice"`
 
 	Captures []Capture `json:"captures"` // in capture order
 	Damage   []Damage  `json:"damage"`   // by path
@@ -66,6 +68,8 @@ func (r *Run) Add(o *Run) {
 	r.Bytes += o.Bytes
 	r.NoTime += o.NoTime
 	r.ClampedTime += o.ClampedTime
+	r.WireLengthRaised += o.WireLengthRaised
+	r.SubsecondOverflow += o.SubsecondOverflow
 	r.Packets += o.Packets
 	r.Further += o.Further
 	r.NonIP += o.NonIP
@@ -85,6 +89,8 @@ func (r *Run) AddCapture(c *Capture) {
 	r.Bytes += c.Bytes
 	r.NoTime += c.NoTime
 	r.ClampedTime += c.ClampedTime
+	r.WireLengthRaised += c.WireLengthRaised
+	r.SubsecondOverflow += c.SubsecondOverflow
 }
 
 func sum[K comparable](total, m map[K]uint64) map[K]uint64 {
@@ -127,7 +133,9 @@ func (r *Run) Finish(interleaved bool) {
 }
 
 // Damaged reports whether a capture was damaged or left out.
-func (r *Run) Damaged() bool { return len(r.Damage) > 0 }
+func (r *Run) Damaged() bool {
+	return len(r.Damage) > 0 || slices.ContainsFunc(r.Captures, func(c Capture) bool { return c.LeftOut })
+}
 
 // Failed reports whether a capture is missing or the system failed to read it,
 // so that a second try may succeed.

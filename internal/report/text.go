@@ -78,6 +78,12 @@ func (r *Run) Notes() (list []string) {
 	if r.ClampedTime > 0 {
 		note("%s with a time outside the years 1677 to 2262: the nearest time within was used", Plural(r.ClampedTime, "record"))
 	}
+	if r.WireLengthRaised > 0 {
+		note("%s with a wire length below the capture length, which was raised to it", Plural(r.WireLengthRaised, "record"))
+	}
+	if r.SubsecondOverflow > 0 {
+		note("%s whose sub-second field is a second or more, added as it stands: these may be nanoseconds in a file that says microseconds", Plural(r.SubsecondOverflow, "record"))
+	}
 	if r.Reordered > 0 {
 		note("%s earlier than the packet before in their session: counted as arriving with it", Plural(r.Reordered, "packet"))
 	}

@@ -34,7 +34,10 @@ type Meta struct {
 	Codec   int  `json:"codec"` // agg.CodecVersion
 	// Options are the options that shape the numbers, as JSON that only the
 	// caller understands.
-	Options json.RawMessage   `json:"options"`
+	Options json.RawMessage `json:"options"`
+	// Kept is what sessions keep besides the basic statistics, as JSON that
+	// only the caller understands; absent for nothing.
+	Kept    json.RawMessage   `json:"kept,omitempty"`
 	Capture *capture.Identity `json:"capture,omitempty"` // with Sessions
 	Part    *Part             `json:"part,omitempty"`    // with Rows
 	Index   []Section         `json:"index"`

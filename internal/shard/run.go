@@ -27,9 +27,9 @@ type Block interface {
 	// Resolve completes events that depend on earlier blocks of the stretch.
 	// It is called after those are decoded and resolved.
 	Resolve()
-	// Events returns the events in capture order, valid until the block is
-	// read into again.
-	Events() []flow.Event
+	// Events returns the events in capture order, and their details if
+	// Config.Sessions asks for them, valid until the block is read into again.
+	Events() ([]flow.Event, []flow.Detail)
 }
 
 // A Stretch is a list of captures that are read one after the other.
@@ -258,7 +258,7 @@ func (r *run[B]) decodeBlocks() {
 // partition fills order and first: it sorts the numbers of the events by
 // worker, with a counting sort.
 func (task *blockTask[B]) partition() {
-	events := task.block.Events()
+	events, _ := task.block.Events()
 	if cap(task.order) < len(events) {
 		task.order = make([]uint16, len(events))
 	}

@@ -41,9 +41,9 @@ func (b *fakeBlock) Decode() {
 	}
 }
 
-func (b *fakeBlock) Ordered() bool        { return b.ordered }
-func (b *fakeBlock) Resolve()             { b.resolve(b.events) }
-func (b *fakeBlock) Events() []flow.Event { return b.events }
+func (b *fakeBlock) Ordered() bool                         { return b.ordered }
+func (b *fakeBlock) Resolve()                              { b.resolve(b.events) }
+func (b *fakeBlock) Events() ([]flow.Event, []flow.Detail) { return b.events, nil }
 
 // A fakeStretch deals out events in blocks of random size. Every third block
 // is ordered, and its turn is checked.

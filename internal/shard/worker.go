@@ -61,7 +61,8 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) e
 		t = w.table()
 		w.open[i] = t
 	}
-	t.Update(task.block.Events(), order)
+	events, details := task.block.Events()
+	t.UpdateDetailed(events, details, order)
 	spilled, err := w.makeRoom(ctx, r, i, t)
 	if spilled {
 		w.open[i] = agg.NewTable(w.options)

@@ -55,12 +55,26 @@ type Column struct {
 
 	// value gives the value of a defined cell, of all kinds but Bytes.
 	value func(*Row) Value
+	// field, if there is one, is where Value.Lo stands, and value is nil: a
+	// Formatter reads it without a call.
+	field func(*agg.Summary) *uint64
 	// text appends the text of a defined cell, of kind Bytes.
 	text func([]byte, *Row) []byte
 	// needs is what a session must have for the value to be defined; so many
 	// packets, too, must be before the one that it is of.
 	needs    needs
 	position int
+	// void are facts without which the cell is always that of no session, be
+	// it undefined or not; by default needs.
+	void needs
+	// same are facts without which the cell is that of the column echo, which
+	// stands further left if the layout has it. If that has a void, the
+	// session has it wherever it has this one's.
+	same needs
+	echo string
+	// free: the text may be of any length and any bytes; else it is at most
+	// maxCell bytes that never need quoting.
+	free bool
 }
 
 // Defined reports whether the row has a value in c.
@@ -70,7 +84,12 @@ func (c *Column) Defined(r *Row) bool {
 
 // Value returns the value of r in c. Requires: it is defined, and c is not of
 // kind Bytes.
-func (c *Column) Value(r *Row) Value { return c.value(r) }
+func (c *Column) Value(r *Row) Value {
+	if c.field != nil {
+		return Value{Lo: *c.field(&r.Summary)}
+	}
+	return c.value(r)
+}
 
 // AppendText appends the value of r in c to dst, unquoted and as it is.
 // Requires: it is defined, and c is of kind Bytes.
@@ -144,6 +163,11 @@ const (
 	deviatingIdle   // enough for a deviation
 	deviatingActive // enough active ones
 	icmpKnown       // the first packet has type and code
+	tcpProtocol
+	flagsForward // a TCP flag
+	flagsBackward
+	bulkForward // a bulk
+	bulkBackward
 )
 
 // factsOf returns what the session has, of what the basic columns ask.
@@ -196,6 +220,9 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	if s.IP.ICMP.Defined {
 		n |= icmpKnown
 	}
+	if s.Key.Protocol == 6 {
+		n |= tcpProtocol
+	}
 	return n
 }
 
@@ -219,6 +246,12 @@ func (d *side) facts(s *agg.Summary, least uint64) (n needs) {
 	}
 	if s.IP.TTL[d.index].Defined {
 		n |= d.ttl
+	}
+	if s.Flags[d.index] != ([8]uint64{}) {
+		n |= d.flags
+	}
+	if s.Bulk.Bulks[d.index].Bulks > 0 {
+		n |= d.bulk
 	}
 	return n
 }

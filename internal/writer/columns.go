@@ -2,6 +2,7 @@ package writer
 
 import (
 	"encoding/binary"
+	"strings"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
@@ -84,6 +85,7 @@ func identityColumns() []Column {
 		{Name: "first_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "time of the first packet", Exactness: exact,
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.First)} }},
 		{Name: "last_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "latest packet time", Exactness: exact,
+			same: someDuration, echo: "first_seen_ns",
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.Last)} }},
 	}
 }
@@ -108,6 +110,13 @@ func vlanNumber(name, definition string, value func(*flow.Key) uint64) Column {
 	return c
 }
 
+// secondsIn is seconds for what stands in the summary.
+func secondsIn(name, definition string, field func(*agg.Summary) *uint64) Column {
+	c := seconds(name, definition, exact, nil)
+	c.value, c.field = nil, field
+	return c
+}
+
 func seconds(name, definition, exactness string, ns func(*Row) uint64) Column {
 	return Column{Name: name, Group: Basic, Type: Decimal, Kind: Nanos, Unit: "s", Definition: definition, Exactness: exactness,
 		value: func(r *Row) Value { return Value{Lo: ns(r)} }}
@@ -124,12 +133,12 @@ func gap(name, definition, exactness string, ns func(*Row) uint64) Column {
 func gapColumns() []Column {
 	std := gap("iat_std_s", "standard deviation of the interarrival times, of the population (with --sample-std of a sample)", rounded,
 		func(r *Row) uint64 { return r.Summary.Gaps.Std(1, r.sample) })
-	std.needs = deviatingGap
+	std.needs, std.void = deviatingGap, someGap
+	least := secondsIn("iat_min_s", "smallest interarrival time: time between two neighbouring packets of the session", func(s *agg.Summary) *uint64 { return &s.Gaps.Min })
+	most := secondsIn("iat_max_s", "largest interarrival time", func(s *agg.Summary) *uint64 { return &s.Gaps.Max })
+	least.needs, most.needs = someGap, someGap
 	return []Column{
-		gap("iat_min_s", "smallest interarrival time: time between two neighbouring packets of the session", exact,
-			func(r *Row) uint64 { return r.Summary.Gaps.Min }),
-		gap("iat_max_s", "largest interarrival time", exact,
-			func(r *Row) uint64 { return r.Summary.Gaps.Max }),
+		least, most,
 		gap("iat_median_s", "median of the interarrival times", digest,
 			func(r *Row) uint64 { return r.Summary.Gaps.Nearest() }),
 		std,
@@ -144,13 +153,12 @@ func sizeColumns() []Column {
 
 // sizes are the four columns of one size per packet.
 func sizes(name, what string, of func(*agg.Summary) *agg.Stats) []Column {
-	integer := func(suffix, adjective string, value func(*agg.Stats) uint64) Column {
-		return Column{Name: name + suffix, Group: Basic, Type: Integer, Kind: Unsigned, Unit: "bytes", Definition: adjective + " " + what, Exactness: exact,
-			value: func(r *Row) Value { return Value{Lo: value(of(&r.Summary))} }}
+	integer := func(suffix, adjective string, field func(*agg.Stats) *uint64) Column {
+		return count(name+suffix, adjective+" "+what, Basic, "bytes", func(s *agg.Summary) *uint64 { return field(of(s)) })
 	}
 	return []Column{
-		integer("_min", "smallest", func(st *agg.Stats) uint64 { return st.Min }),
-		integer("_max", "largest", func(st *agg.Stats) uint64 { return st.Max }),
+		integer("_min", "smallest", func(st *agg.Stats) *uint64 { return &st.Min }),
+		integer("_max", "largest", func(st *agg.Stats) *uint64 { return &st.Max }),
 		{Name: name + "_median", Group: Basic, Type: Decimal, Kind: Halves, Unit: "bytes", Definition: "median " + what, Exactness: digest,
 			value: func(r *Row) Value { return halves(of(&r.Summary).Median) }},
 		{Name: name + "_std", Group: Basic, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "standard deviation of the " + what + ", of the population (with --sample-std of a sample)", Exactness: rounded,
@@ -163,9 +171,8 @@ func sizes(name, what string, of func(*agg.Summary) *agg.Stats) []Column {
 // packets, below 2^32.
 func halves(m agg.Median) Value { return Value{Lo: m.Lo + m.Hi} }
 
-func count(name, definition string, group Group, unit string, value func(*agg.Summary) uint64) Column {
-	return Column{Name: name, Group: group, Type: Integer, Kind: Unsigned, Unit: unit, Definition: definition, Exactness: exact,
-		value: func(r *Row) Value { return Value{Lo: value(&r.Summary)} }}
+func count(name, definition string, group Group, unit string, field func(*agg.Summary) *uint64) Column {
+	return Column{Name: name, Group: group, Type: Integer, Kind: Unsigned, Unit: unit, Definition: definition, Exactness: exact, field: field}
 }
 
 func timeColumns() []Column {
@@ -174,12 +181,11 @@ func timeColumns() []Column {
 			func(r *Row) uint64 { return r.Summary.Duration() }),
 		seconds("active_time_s", "sum of the interarrival times up to the idle threshold", exact,
 			func(r *Row) uint64 { return r.Summary.Duration() - r.Summary.Idle }),
-		seconds("idle_time_s", "sum of the interarrival times above the idle threshold", exact,
-			func(r *Row) uint64 { return r.Summary.Idle }),
+		secondsIn("idle_time_s", "sum of the interarrival times above the idle threshold", func(s *agg.Summary) *uint64 { return &s.Idle }),
 		count("truncated_packets", "packets of which the capture kept fewer bytes than were on the wire", Basic, "packets",
-			func(s *agg.Summary) uint64 { return s.Truncated }),
+			func(s *agg.Summary) *uint64 { return &s.Truncated }),
 		count("total_packets", "packets of the session", Basic, "packets",
-			func(s *agg.Summary) uint64 { return s.Packets }),
+			func(s *agg.Summary) *uint64 { return &s.Packets }),
 		rate("bytes_per_s", "bytes/s", "sum of the wire lengths, divided by the duration", func(s *agg.Summary) uint64 { return s.Lengths.Sum }),
 		rate("packets_per_s", "1/s", "number of packets, divided by the duration", func(s *agg.Summary) uint64 { return s.Packets }),
 	}
@@ -196,15 +202,16 @@ func rate(name, unit, definition string, value func(*agg.Summary) uint64) Column
 
 func totalColumns() []Column {
 	return []Column{
-		count("total_bytes", "sum of the wire lengths", Totals, "bytes", func(s *agg.Summary) uint64 { return s.Lengths.Sum }),
-		count("payload_bytes", "sum of the payload sizes", Totals, "bytes", func(s *agg.Summary) uint64 { return s.Payloads.Sum }),
+		count("total_bytes", "sum of the wire lengths", Totals, "bytes", func(s *agg.Summary) *uint64 { return &s.Lengths.Sum }),
+		count("payload_bytes", "sum of the payload sizes", Totals, "bytes", func(s *agg.Summary) *uint64 { return &s.Payloads.Sum }),
 	}
 }
 
 func meanColumns() []Column {
 	mean := func(name, what string, of func(*agg.Summary) *agg.Stats) Column {
 		return Column{Name: name, Group: Mean, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "mean of the " + what, Exactness: rounded,
-			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} }}
+			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} },
+			same:  someGap, echo: strings.TrimSuffix(name, "mean") + "median"} // of one value
 	}
 	iat := gap("iat_mean_s", "mean of the interarrival times", rounded, func(r *Row) uint64 { return r.Summary.Gaps.Mean(1) })
 	iat.Group = Mean

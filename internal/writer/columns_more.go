@@ -16,19 +16,23 @@ func tcpColumns() []Column {
 			func(r *Row) uint64 { return uint64(r.Summary.TCP.Window[d.index].Bytes) }))
 	}
 	elapsed := func(name, definition string, needs needs, of func(*agg.TCPSummary) *agg.Elapsed) Column {
-		c := seconds(name, definition, exact, func(r *Row) uint64 { return of(&r.Summary.TCP).Ns })
+		c := secondsIn(name, definition, func(s *agg.Summary) *uint64 { return &of(&s.TCP).Ns })
 		c.Group, c.needs = TCP, needs
 		return c
 	}
-	return append(list,
+	list = append(list,
 		elapsed("syn_synack_s", "time from the first SYN without ACK to the other side's first SYN with ACK", answered, func(s *agg.TCPSummary) *agg.Elapsed { return &s.SYNToSYNACK }),
 		elapsed("synack_ack_s", "time from there to the first packet of the SYN's sender with ACK and neither SYN nor RST", completed, func(s *agg.TCPSummary) *agg.Elapsed { return &s.SYNACKToACK }))
+	for k := range list {
+		list[k].void = tcpProtocol
+	}
+	return list
 }
 
 func activityColumns() []Column {
 	return append([]Column{
-		count("active_periods", "longest stretches without a gap above the idle threshold", Activity, "", func(s *agg.Summary) uint64 { return s.Activity.Active.N }),
-		count("idle_periods", "gaps above the idle threshold", Activity, "", func(s *agg.Summary) uint64 { return s.Activity.Idle.N }),
+		count("active_periods", "longest stretches without a gap above the idle threshold", Activity, "", func(s *agg.Summary) *uint64 { return &s.Activity.Active.N }),
+		count("idle_periods", "gaps above the idle threshold", Activity, "", func(s *agg.Summary) *uint64 { return &s.Activity.Idle.N }),
 	}, append(
 		periods("active", 0, deviatingActive, func(s *agg.Summary) *agg.Moments { return &s.Activity.Active }),
 		periods("idle", someIdle, deviatingIdle, func(s *agg.Summary) *agg.Moments { return &s.Activity.Idle })...)...)
@@ -38,12 +42,20 @@ func activityColumns() []Column {
 func periods(name string, some, deviating needs, of func(*agg.Summary) *agg.Moments) []Column {
 	column := func(suffix, what, exactness string, needs needs, value func(*Row, *agg.Moments) uint64) Column {
 		c := seconds(name+suffix, what+" of the lengths of the "+name+" periods", exactness, func(r *Row) uint64 { return value(r, of(&r.Summary)) })
-		c.Group, c.needs = Activity, needs
+		c.Group, c.needs, c.void = Activity, needs, some
+		if name == "active" && what != deviation {
+			c.same, c.echo = someIdle, "duration_s" // there is one period
+		}
+		return c
+	}
+	extreme := func(suffix, what string, field func(*agg.Moments) *uint64) Column {
+		c := column(suffix, what, exact, some, nil)
+		c.value, c.field = nil, func(s *agg.Summary) *uint64 { return field(of(s)) }
 		return c
 	}
 	return []Column{
-		column("_min_s", "smallest", exact, some, func(_ *Row, m *agg.Moments) uint64 { return m.Min }),
-		column("_max_s", "largest", exact, some, func(_ *Row, m *agg.Moments) uint64 { return m.Max }),
+		extreme("_min_s", "smallest", func(m *agg.Moments) *uint64 { return &m.Min }),
+		extreme("_max_s", "largest", func(m *agg.Moments) *uint64 { return &m.Max }),
 		column("_mean_s", "mean", rounded, some, func(_ *Row, m *agg.Moments) uint64 { return m.Mean(1) }),
 		column("_std_s", deviation, rounded, deviating, func(r *Row, m *agg.Moments) uint64 { return m.Std(1, r.sample) }),
 	}
@@ -53,15 +65,20 @@ func bulkColumns() (list []Column) {
 	for i := range sides {
 		d := &sides[i]
 		of := func(s *agg.Summary) *agg.BulkCounts { return &s.Bulk.Bulks[d.index] }
-		list = append(list,
+		own := []Column{
 			d.number(Bulk, "bulks", "", "bulks "+d.what+": runs of at least four data packets, without a data packet of the other direction between them and with at most 1 s between neighbours",
-				func(s *agg.Summary) uint64 { return of(s).Bulks }),
-			d.number(Bulk, "bulk_packets", "packets", "data packets in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Packets }),
-			d.number(Bulk, "bulk_bytes", "bytes", "payload bytes in bulks "+d.what, func(s *agg.Summary) uint64 { return of(s).Bytes }),
-			d.column(Bulk, "bulk_duration_s", Decimal, Nanos, "s", "time from first to last packet of a bulk "+d.what+", summed", 0,
-				func(r *Row) uint64 { return of(&r.Summary).Duration }))
+				func(s *agg.Summary) *uint64 { return &of(s).Bulks }),
+			d.number(Bulk, "bulk_packets", "packets", "data packets in bulks "+d.what, func(s *agg.Summary) *uint64 { return &of(s).Packets }),
+			d.number(Bulk, "bulk_bytes", "bytes", "payload bytes in bulks "+d.what, func(s *agg.Summary) *uint64 { return &of(s).Bytes }),
+			d.fixed(Bulk, "bulk_duration_s", Decimal, Nanos, "s", "time from first to last packet of a bulk "+d.what+", summed", 0,
+				func(s *agg.Summary) *uint64 { return &of(s).Duration }),
+		}
+		for k := range own {
+			own[k].void = d.bulk
+		}
+		list = append(list, own...)
 	}
-	return append(list, count("subflows", "1 + the number of gaps above 1 s", Bulk, "", func(s *agg.Summary) uint64 { return s.Bulk.Subflows }))
+	return append(list, count("subflows", "1 + the number of gaps above 1 s", Bulk, "", func(s *agg.Summary) *uint64 { return &s.Bulk.Subflows }))
 }
 
 func ipColumns() (list []Column) {
@@ -72,12 +89,11 @@ func ipColumns() (list []Column) {
 			d.column(IP, "ttl_max", Integer, Unsigned, "", "largest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Max) }))
 	}
 	icmp := func(name, what string, value func(*agg.ICMP) uint8) Column {
-		c := count(name, what+" of the session's first packet, an ICMP or ICMPv6 message", IP, "", func(s *agg.Summary) uint64 { return uint64(value(&s.IP.ICMP)) })
-		c.needs = icmpKnown
-		return c
+		return Column{Name: name, Group: IP, Type: Integer, Kind: Unsigned, Definition: what + " of the session's first packet, an ICMP or ICMPv6 message", Exactness: exact, needs: icmpKnown,
+			value: func(r *Row) Value { return Value{Lo: uint64(value(&r.Summary.IP.ICMP))} }}
 	}
 	return append(list,
-		count("fragments", "packets that are IP fragments, first ones too", IP, "packets", func(s *agg.Summary) uint64 { return s.IP.Fragments }),
+		count("fragments", "packets that are IP fragments, first ones too", IP, "packets", func(s *agg.Summary) *uint64 { return &s.IP.Fragments }),
 		icmp("icmp_type", "type", func(m *agg.ICMP) uint8 { return m.Type }),
 		icmp("icmp_code", "code", func(m *agg.ICMP) uint8 { return m.Code }))
 }
@@ -87,7 +103,7 @@ func textColumns() []Column {
 	text := func(name string, group Group, definition string, text func([]byte, *Row) []byte) Column {
 		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text}
 	}
-	return []Column{
+	list := []Column{
 		text("community_id", CommunityID, "Community ID flow hash of the session's first packet, version 1, seed 0",
 			func(dst []byte, r *Row) []byte { return agg.AppendCommunityID(dst, &r.Summary) }),
 		text("end_reason", End, "rule by which a packet began the next session of the key: idle, active or tcp; input for the last session of a key",
@@ -95,6 +111,9 @@ func textColumns() []Column {
 		text("first_seen", Time, "time of the first packet, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.First) }),
 		text("last_seen", Time, "latest packet time, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.Last) }),
 	}
+	last := &list[len(list)-1]
+	last.same, last.echo = someDuration, "first_seen"
+	return list
 }
 
 // quantileColumns are the columns of the quantile that is number k of a run,

@@ -106,7 +106,7 @@ func TestDictionary(t *testing.T) {
 			t.Errorf("column %q is badly named, or there twice", c.Name)
 		}
 		seen[c.Name] = true
-		if c.Definition == "" || c.Exactness == "" || (c.value == nil) == (c.Kind != Bytes) || (c.text == nil) == (c.Kind == Bytes) {
+		if c.Definition == "" || c.Exactness == "" || (c.value == nil && c.field == nil) == (c.Kind != Bytes) || (c.text == nil) == (c.Kind == Bytes) {
 			t.Errorf("%s: %+v", c.Name, c)
 		}
 		if !slices.Contains([]Type{Text, Integer, Decimal}, c.Type) || !slices.Contains(groups, c.Group) {

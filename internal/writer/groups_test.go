@@ -131,23 +131,78 @@ func TestUndefinedGroups(t *testing.T) {
 	}
 }
 
-// A column is the same whatever else is asked for.
+// A column is the same whatever else is asked for, in sessions of one packet
+// and of many, of one direction and of both, of TCP and of others, at one time
+// and over long ones. So is what stands in runs and in echoes.
 func TestColumnsAlone(t *testing.T) {
-	all := everything()
-	events, details := connection()
-	tab := detailedTable(all, events, details)
-	defer tab.Release()
-	_, want := rowsOf(t, all, tab)
-	for _, o := range append([]Options{{}, {Quantiles: all.Quantiles[:1]}, {Sequence: 3}}, alone()...) {
-		events, details := connection()
-		tab := detailedTable(o, events, details)
-		_, rows := rowsOf(t, o, tab)
-		tab.Release()
-		if len(rows[0]) < 8 {
-			t.Errorf("%+v: only %d columns", o, len(rows[0]))
+	for name, change := range map[string]func(i int, ev *flow.Event, d *flow.Detail){
+		"as it is":     func(int, *flow.Event, *flow.Detail) {},
+		"one way":      func(_ int, ev *flow.Event, d *flow.Detail) { ev.Flags = 0 },
+		"at one time":  func(_ int, ev *flow.Event, d *flow.Detail) { ev.Time = -5 },
+		"no flags":     func(_ int, ev *flow.Event, d *flow.Detail) { *d = flow.NewDetail(3) },
+		"UDP":          func(_ int, ev *flow.Event, d *flow.Detail) { *d = flow.NewDetail(3); ev.Key.Protocol = 17 },
+		"only answers": func(i int, ev *flow.Event, d *flow.Detail) { ev.Flags = flow.Reversed * flow.Flags(min(i, 1)) },
+	} {
+		for _, n := range []int{1, 2, 3, 10} {
+			for _, empty := range []bool{false, true} {
+				make := func(o Options) map[string]string {
+					events, details := connection()
+					for i := range events[:n] {
+						change(i, &events[i], &details[i])
+					}
+					tab := detailedTable(o, events[:n], details[:n])
+					defer tab.Release()
+					o.UndefinedEmpty = empty
+					_, rows := rowsOf(t, o, tab)
+					return rows[0]
+				}
+				want := make(everything())
+				for _, o := range append([]Options{{}, {Quantiles: everything().Quantiles[:1]}, {Sequence: 3}}, alone()...) {
+					row := make(o)
+					if len(row) < 8 {
+						t.Errorf("%+v: only %d columns", o, len(row))
+					}
+					for column, cell := range row {
+						if want[column] != cell {
+							t.Errorf("%s, %d packets: %s is %q alone, and %q with all others", name, n, column, cell, want[column])
+						}
+					}
+				}
+				for column, cell := range valueCells(t, everything(), n, empty, change) {
+					if cell != want[column] {
+						t.Errorf("%s, %d packets: %s is %q by its value, and %q in the row", name, n, column, cell, want[column])
+					}
+				}
+			}
 		}
-		expect(t, want[0], rows[0])
 	}
+}
+
+// valueCells returns each cell of a row as its column's value has it; texts
+// apart.
+func valueCells(t *testing.T, o Options, n int, empty bool, change func(int, *flow.Event, *flow.Detail)) map[string]string {
+	t.Helper()
+	events, details := connection()
+	for i := range events[:n] {
+		change(i, &events[i], &details[i])
+	}
+	tab := detailedTable(o, events[:n], details[:n])
+	defer tab.Release()
+	o.UndefinedEmpty = empty
+	l, err := NewLayout(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := l.NewFormatter()
+	f.row.Load(tab, 0)
+	row := map[string]string{}
+	for k := range l.columns {
+		if c := &l.columns[k]; c.Kind != Bytes {
+			text := f.appendCells(nil, []cell{f.cellOf(c)})
+			row[c.Name] = strings.TrimSuffix(string(text), ",")
+		}
+	}
+	return row
 }
 
 func alone() (list []Options) {

@@ -21,10 +21,12 @@ func put2(b []byte, n int, v uint64) {
 	b[n], b[n+1] = digits[2*v], digits[2*v+1]
 }
 
+const smallNumbers = 10_000
+
 // small holds the digits of each number below 10000, the first one lowest and
 // zeros behind the last. Most numbers of a row are below: ports and lengths of
 // any number of digits come out without a branch that a CPU could mispredict.
-var small = func() (t [10000]uint32) {
+var small = func() (t [smallNumbers]uint32) {
 	for v := range t {
 		for left := v; ; left /= 10 {
 			t[v] = t[v]<<8 | uint32('0'+left%10)
@@ -52,7 +54,7 @@ func put4(b []byte, n int, v uint64) {
 
 // putUint writes v in decimal.
 func putUint(b []byte, n int, v uint64) int {
-	if v < 1e4 {
+	if v < smallNumbers {
 		return putSmall(b, n, v)
 	}
 	if v < 1e8 {

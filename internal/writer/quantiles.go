@@ -33,6 +33,9 @@ func ParseQuantiles(list string) ([]Quantile, error) {
 	return all, nil
 }
 
+// MaxSequence is the largest number of packets of a sequence.
+const MaxSequence = agg.MaxSequence
+
 // CheckSequence returns an error that names n if it is no length of a sequence.
 func CheckSequence(n int) error {
 	if n < 1 || n > agg.MaxSequence {

@@ -43,10 +43,11 @@ func TestTextColumns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		column := Column{Name: "text", Type: Text, Kind: Bytes, text: func(dst []byte, _ *Row) []byte { return append(dst, text...) }}
+		column := Column{Name: "text", Type: Text, Kind: Bytes, free: true, text: func(dst []byte, _ *Row) []byte { return append(dst, text...) }}
 		undefined := column
 		undefined.needs = someGap
 		l.columns = append([]Column{column, undefined}, append(l.columns, column)...)
+		l.runs = runsOf(l)
 		row := string(l.NewFormatter().AppendRow([]byte("before"), tab, 0))
 		records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(row, "before"))).ReadAll()
 		if err != nil || len(records) != 1 || len(records[0]) != len(l.columns) {
