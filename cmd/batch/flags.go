@@ -135,7 +135,7 @@ func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	for _, g := range writer.FeatureGroups() {
 		names = append(names, string(g))
 	}
-	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: "+strings.Join(names, ", ")+", or all")
+	set.StringSliceVar(&f.features, "features", []string{"basic"}, "choose `GROUPS` of columns, separated by commas: "+strings.Join(names, ", ")+", or all")
 	set.StringVar(&f.quantiles, "quantiles", "", "add columns for the quantiles of a `LIST` of percentages, such as 5,25,75,95")
 	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, at most "+fmt.Sprint(writer.MaxSequence))
 }
