@@ -89,16 +89,16 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	if err != nil {
 		return err
 	}
-	found, err := x.captures.find(ctx, args, e)
+	files := x.outcome.files()
+	maps.Copy(files, x.profiles.files())
+	found, err := x.captures.find(ctx, args, e, files.targets()...)
 	if err != nil {
 		return err
 	}
-	written := x.outcome.files()
-	maps.Copy(written, x.profiles.files())
-	if err := protect(append(found.Paths, x.captures.filesFrom), written, e); err != nil {
+	if err := cmp.Or(files.protectFound(found, x.captures.filesFrom, e), files.protectDir(x.state), rowsEnding(x.outcome.output)); err != nil {
 		return err
 	}
-	stop, err := x.profiles.start()
+	stop, err := x.profiles.start(ctx, e, c.FS)
 	if err != nil {
 		return err
 	}
@@ -108,7 +108,7 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 			err = cmp.Or(failed, err)
 		}
 	}()
-	r, err := x.outcome.write(ctx, e, func(w io.Writer) (*report.Run, error) {
+	r, err := x.outcome.write(ctx, e, &c, func(w io.Writer) (*report.Run, error) {
 		defer t.close()
 		if x.state != "" {
 			return job.Resume(ctx, c, x.state, found, w)

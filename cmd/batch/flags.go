@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/writer"
@@ -55,8 +56,9 @@ func (f *captureFlags) register(set *pflag.FlagSet) {
 	set.StringVar(&f.filesFrom, "files-from", "", "read the names of captures from `FILE`, one a line or separated by NUL bytes; - is standard input")
 }
 
-// find looks for the captures that the arguments and --files-from name.
-func (f *captureFlags) find(ctx context.Context, args []string, e *env) (*capture.Found, error) {
+// find looks for the captures that the arguments and --files-from name; written
+// are for capture.Find.
+func (f *captureFlags) find(ctx context.Context, args []string, e *env, written ...string) (*capture.Found, error) {
 	if f.filesFrom != "" {
 		names, err := ingest.Await(ctx, func() ([]string, error) { return capture.ReadList(f.filesFrom, e.in) })
 		if err != nil {
@@ -70,7 +72,7 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env) (*captur
 	if f.filesFrom == capture.StdinName && slices.Contains(args, capture.StdinName) {
 		return nil, usageError("standard input cannot be both a capture and the list of captures")
 	}
-	return capture.Find(args, f.recursive), nil
+	return capture.Find(args, f.recursive, written...), nil
 }
 
 // sessionFlags say what a session is and what is counted of it.
@@ -171,6 +173,7 @@ type resourceFlags struct {
 	workers int
 	memory  string
 	tempDir string
+	noSync  bool
 }
 
 func (f *resourceFlags) register(set *pflag.FlagSet) {
@@ -181,6 +184,7 @@ func (f *resourceFlags) register(set *pflag.FlagSet) {
 func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
 	set.StringVar(&f.memory, "memory", "", "use at most `SIZE` of memory, such as 800M or 16G; sessions that do not fit go to disk (default three quarters of the machine's memory)")
 	set.StringVar(&f.tempDir, "temp-dir", "", "make temporary files in `DIR` (default the system's directory for them)")
+	set.BoolVar(&f.noSync, "no-sync", false, "do not wait until what is written is on disk; a power cut may then leave empty files")
 }
 
 // set puts the flags into a Config. It also sets the memory limit of Go's
@@ -191,6 +195,9 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 		return usageError("--workers %d: must be 1 to %d", f.workers, job.MaxWorkers)
 	}
 	c.TempDir = f.tempDir
+	if f.noSync {
+		c.FS = durable.NoSync(c.FS)
+	}
 	c.Memory, err = memoryLimit(f.memory, f.workers)
 	if err == nil && c.Memory > 0 {
 		debug.SetMemoryLimit(c.Memory)

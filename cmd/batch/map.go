@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -76,11 +77,12 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	if m.dir == "" {
 		return errNoDir
 	}
-	found, err := m.captures.find(ctx, args, e)
+	files := written{"summary": m.outcome.summary}
+	found, err := m.captures.find(ctx, args, e, files.targets()...)
 	if err != nil {
 		return err
 	}
-	if err := protect(append(found.Paths, m.captures.filesFrom), map[string]string{"summary": m.outcome.summary}, e); err != nil {
+	if err := cmp.Or(files.protectFound(found, m.captures.filesFrom, e), files.protectDir(m.dir)); err != nil {
 		return err
 	}
 	r, err := job.Map(ctx, c, m.dir, m.partitions, found)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"io"
 
@@ -77,9 +78,9 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := protect(paths, m.outcome.files(), e); err != nil {
+	if err := cmp.Or(m.outcome.files().protect(paths, e), rowsEnding(m.outcome.output)); err != nil {
 		return err
 	}
-	r, err := m.outcome.write(ctx, e, func(w io.Writer) (*report.Run, error) { return work(ctx, c, paths, w) })
+	r, err := m.outcome.write(ctx, e, &c, func(w io.Writer) (*report.Run, error) { return work(ctx, c, paths, w) })
 	return m.outcome.conclude(ctx, e, &c, r, err)
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 )
@@ -59,14 +60,14 @@ func (f *outcomeFlags) terminal(e *env) *terminal {
 }
 
 // files are the files that the run writes, by flag.
-func (f *outcomeFlags) files() map[string]string {
-	return map[string]string{"output": f.output, "summary": f.summary}
+func (f *outcomeFlags) files() written {
+	return written{"output": f.output, "summary": f.summary}
 }
 
-// write runs a job whose rows go to the output, which gets its name if the job
-// succeeds and is removed otherwise.
-func (f *outcomeFlags) write(ctx context.Context, e *env, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
-	out, err := createOutput(ctx, e.fs, f.output, e.out)
+// write runs a job whose rows go to the output. The output gets its name if the
+// job succeeds.
+func (f *outcomeFlags) write(ctx context.Context, e *env, c *job.Config, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
+	out, err := createOutput(ctx, c.FS, f.output, e.out)
 	if err != nil {
 		return report.New(), err
 	}
@@ -99,7 +100,7 @@ func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *
 	r.Invocation = report.Invocation{Version: version(), Flags: f.given, Workers: c.Workers, Output: f.output}
 	r.Seconds = time.Since(f.begun).Seconds()
 	if f.summary != "" {
-		if err := writeSummary(ctx, e, f.summary, r); err != nil {
+		if err := writeSummary(ctx, e, c.FS, f.summary, r); err != nil {
 			return err
 		}
 	}
@@ -113,8 +114,8 @@ func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *
 }
 
 // writeSummary writes the report to a file, or to standard output for "-".
-func writeSummary(ctx context.Context, e *env, path string, r *report.Run) error {
-	out, err := createOutput(ctx, e.fs, path, e.out)
+func writeSummary(ctx context.Context, e *env, fs durable.FS, path string, r *report.Run) error {
+	out, err := createOutput(ctx, fs, path, e.out)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,36 +26,101 @@ import (
 // stdoutName stands for standard output.
 const stdoutName = "-"
 
-// An output is where the rows go. A file appears under its name only when it is
-// complete.
-type output struct {
+// A destination is what is written to. A file gets the name asked for when it is
+// complete, and is on disk then: under that name there is never half of it.
+type destination struct {
 	io.Writer
-	compressor io.WriteCloser   // nil without
-	packed     *bufio.Writer    // gets what the compressor writes, which is a few bytes at a time
-	pending    *durable.Pending // a regular file; nil for other outputs
-	file       *os.File         // a device, FIFO and the like; nil for other outputs
-	path       string           // empty for standard output
+	pending *durable.Pending // nil for what is there and not a regular file
+	file    *os.File         // that; nil for standard output
+	path    string           // empty for standard output
 }
 
-// createOutput opens the output: standard output for "" and "-", else a file.
-// If its name ends in .gz or .zst it is compressed.
-func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*output, error) {
-	o := &output{Writer: pipeWriter{ctx, stdout}}
-	if path != "" && path != stdoutName {
-		o.path = path
-		if err := o.create(ctx, fsys); err != nil {
-			return nil, outputError(o.named(err))
-		}
+// createFile opens a destination: standard output for "" and "-", else a file.
+func createFile(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*destination, error) {
+	d := &destination{Writer: pipeWriter{ctx, stdout}}
+	if path == "" || path == stdoutName {
+		return d, nil
 	}
-	o.packed = bufio.NewWriterSize(o.Writer, 1<<16)
-	switch strings.ToLower(filepath.Ext(path)) {
+	d.path = path
+	if err := d.create(ctx, fsys); err != nil {
+		return nil, d.named(err)
+	}
+	return d, nil
+}
+
+// create opens the file. What exists and is not a regular file, such as a
+// device or a FIFO, is written to as it is.
+func (d *destination) create(ctx context.Context, fsys durable.FS) (err error) {
+	info, err := os.Stat(d.path)
+	switch {
+	case err == nil && info.IsDir():
+		return syscall.EISDIR
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	case err == nil && !info.Mode().IsRegular():
+		d.file, err = ingest.Await(ctx, func() (*os.File, error) { return os.OpenFile(d.path, os.O_WRONLY, 0) })
+		d.Writer = pipeWriter{ctx, namedWriter{d, d.file}}
+		return err
+	}
+	path := target(d.path)
+	durable.SweepBeside(path) // what a run that was killed has left
+	d.pending, err = durable.CreatePending(fsys, path)
+	d.Writer = namedWriter{d, d.pending}
+	return err
+}
+
+// commit completes the file and gives it its name.
+func (d *destination) commit() error {
+	switch {
+	case d.pending != nil:
+		return d.named(d.pending.Commit())
+	case d.file != nil:
+		return d.named(d.file.Close())
+	}
+	return nil
+}
+
+// abort gives the destination up and leaves nothing behind.
+func (d *destination) abort() {
+	switch {
+	case d.pending != nil:
+		d.pending.Abort()
+	case d.file != nil:
+		d.file.Close()
+	}
+}
+
+// named puts the name that was asked for into an error in place of others.
+func (d *destination) named(err error) error {
+	if d.path == "" || err == nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w", d.path, durable.Cause(err))
+}
+
+// An output is a destination for text, compressed as its name ends.
+type output struct {
+	io.Writer
+	to         *destination
+	compressor io.WriteCloser // nil without
+	packed     *bufio.Writer  // behind the compressor, which writes a few bytes at a time
+}
+
+// createOutput opens an output.
+func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*output, error) {
+	to, err := createFile(ctx, fsys, path, stdout)
+	if err != nil {
+		return nil, outputError(err)
+	}
+	o := &output{Writer: to, to: to, packed: bufio.NewWriterSize(to, 1<<16)}
+	switch ending(path) {
 	case ".gz":
 		o.compressor = gzip.NewWriter(o.packed)
 	case ".zst":
 		z, err := zstd.NewWriter(o.packed)
 		if err != nil {
 			o.abort()
-			return nil, outputError(o.named(err))
+			return nil, outputError(to.named(err))
 		}
 		o.compressor = z
 	}
@@ -66,30 +130,52 @@ func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.W
 	return o, nil
 }
 
-// create opens the file. A device, a FIFO or the like is written to directly,
-// not replaced.
-func (o *output) create(ctx context.Context, fsys durable.FS) (err error) {
-	info, err := os.Stat(o.path)
-	switch {
-	case err == nil && info.IsDir():
-		return syscall.EISDIR
-	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return err
-	case err == nil && !info.Mode().IsRegular():
-		o.file, err = ingest.Await(ctx, func() (*os.File, error) { return os.OpenFile(o.path, os.O_WRONLY, 0) })
-		o.Writer = pipeWriter{ctx, namedWriter{o, o.file}}
-		return err
+// commit completes the output and gives it its name.
+func (o *output) commit() error {
+	if o.compressor != nil {
+		err := o.compressor.Close()
+		if err == nil {
+			err = o.packed.Flush()
+		}
+		if err != nil {
+			o.abort()
+			return outputError(err)
+		}
 	}
-	path := target(o.path)
-	durable.SweepBeside(path) // removes what a run that was killed has left
-	o.pending, err = durable.CreatePending(fsys, path)
-	o.Writer = namedWriter{o, o.pending}
-	return err
+	if err := o.to.commit(); err != nil {
+		return outputError(err)
+	}
+	return nil
 }
 
-// target returns the absolute path, without links, of the file that writing to
-// path creates or replaces. path may be a link to a file that does not exist
-// yet.
+// abort gives the output up and leaves nothing behind.
+func (o *output) abort() { o.to.abort() }
+
+// otherFormats are endings of names that stand for something else than the rows
+// that are written: whoever uses one expects it to work.
+var otherFormats = strings.Fields(`
+	.7z .br .bz2 .bz3 .lrz .lz .lz4 .lzma .lzo .rar .sz .tar .tbz2 .tgz .txz .tzst .xz .z .zip .zz
+	.arrow .avro .db .duckdb .feather .h5 .hdf5 .ipc .npy .npz .orc .parquet .pickle .pkl .pq .rds .sqlite .sqlite3
+	.html .json .jsonl .ndjson .md .ods .psv .tsv .xls .xlsx .xml .yaml .yml
+	.cap .erf .pcap .pcapng .snoop .part .run`)
+
+// rowsEnding refuses a name for the rows that ends in another format.
+func rowsEnding(path string) error {
+	name := filepath.Base(path)
+	end := ending(name)
+	if end == ".gz" || end == ".zst" {
+		end = ending(name[:len(name)-len(end)])
+	}
+	if slices.Contains(otherFormats, end) {
+		return usageError("--output %s: rows are not written as %s; there is .csv (or any other ending): plain, .gz and .zst: compressed", report.Printable(path), end)
+	}
+	return nil
+}
+
+func ending(path string) string { return strings.ToLower(filepath.Ext(path)) }
+
+// target is the absolute path, without links, of the file that writing to path
+// makes or replaces: also of a link to what is not there yet.
 func target(path string) string {
 	for range 40 { // as many links as Linux follows
 		link, err := os.Readlink(path)
@@ -106,24 +192,15 @@ func target(path string) string {
 	return filepath.Join(capture.RealPath(cmp.Or(dir, ".")), name)
 }
 
-// named returns err with the name that the user gave to the output, in place of
-// other names.
-func (o *output) named(err error) error {
-	if o.path == "" || err == nil {
-		return err
-	}
-	return fmt.Errorf("%s: %w", o.path, durable.Cause(err))
-}
-
-// A namedWriter names the output in its errors.
+// A namedWriter names the destination in its errors.
 type namedWriter struct {
-	o *output
+	d *destination
 	w io.Writer
 }
 
 func (n namedWriter) Write(b []byte) (int, error) {
 	done, err := n.w.Write(b)
-	return done, n.o.named(err)
+	return done, n.d.named(err)
 }
 
 // A pipeWriter writes to a pipe or terminal that may never be read. A signal
@@ -135,89 +212,4 @@ type pipeWriter struct {
 
 func (p pipeWriter) Write(b []byte) (int, error) {
 	return ingest.Await(p.ctx, func() (int, error) { return p.w.Write(b) })
-}
-
-// commit completes the output and gives it its name. Like cp and zstd it does
-// not wait until the file is on disk: the rows can be made again.
-func (o *output) commit() error {
-	if o.compressor != nil {
-		err := o.compressor.Close()
-		if err == nil {
-			err = o.packed.Flush()
-		}
-		if err != nil {
-			o.abort()
-			return outputError(err)
-		}
-	}
-	var err error
-	switch {
-	case o.pending != nil:
-		err = o.pending.Publish()
-	case o.file != nil:
-		err = o.file.Close()
-	}
-	if err != nil {
-		return outputError(o.named(err))
-	}
-	return nil
-}
-
-// abort removes the unfinished output.
-func (o *output) abort() {
-	switch {
-	case o.pending != nil:
-		o.pending.Abort()
-	case o.file != nil:
-		o.file.Close()
-	}
-}
-
-// protect returns an error if a file that the run writes is one that it reads,
-// or if two files that it writes are the same. files has their names by flag.
-func protect(read []string, files map[string]string, e *env) error {
-	written := map[string]fs.FileInfo{}
-	names := map[string]string{}
-	for _, flag := range slices.Sorted(maps.Keys(files)) {
-		path := files[flag]
-		if path == "" && flag != "output" {
-			continue
-		}
-		name := stdoutName
-		if path != "" && path != stdoutName {
-			name = target(path)
-		}
-		if other, ok := names[name]; ok {
-			return usageError("--%s and --%s name the same file", other, flag)
-		}
-		names[name] = flag
-		// Only what exists can be a capture, and what is not a regular file is
-		// not replaced.
-		if info, err := statOutput(name, e.out); err == nil && info.Mode().IsRegular() {
-			written[flag] = info
-		}
-	}
-	for _, path := range read {
-		info, err := capture.Stat(path, e.in)
-		if err != nil {
-			continue
-		}
-		for flag, w := range written {
-			if os.SameFile(w, info) {
-				return usageError("--%s would replace %s, which is read", flag, report.Printable(path))
-			}
-		}
-	}
-	return nil
-}
-
-// statOutput is os.Stat, and for stdoutName describes standard output.
-func statOutput(path string, stdout io.Writer) (fs.FileInfo, error) {
-	if path != stdoutName {
-		return os.Stat(path)
-	}
-	if f, ok := stdout.(*os.File); ok {
-		return f.Stat()
-	}
-	return nil, errors.ErrUnsupported
 }

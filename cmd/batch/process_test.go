@@ -94,7 +94,7 @@ func TestSignalEndsTheWaitForStandardInput(t *testing.T) {
 		if _, err := w.Write(read(t, testdata+"/example.pcap")); err != nil {
 			t.Fatal(err)
 		}
-		cmd := start(t, dir, "cpu", r, "extract", "-q", "-o", "s.csv", "--cpuprofile", "cpu", "-")
+		cmd := start(t, dir, ".cpu.*.tmp", r, "extract", "-q", "-o", "s.csv", "--cpuprofile", "cpu", "-")
 		cmd.Process.Signal(s.signal)
 		if code := end(t, cmd); code != s.code {
 			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
@@ -140,7 +140,7 @@ func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
 		}
 		for _, args := range [][]string{{"fifo"}, {"-o", "fifo", example}} {
 			os.Remove(filepath.Join(dir, "cpu"))
-			cmd := start(t, dir, "cpu", nil, append([]string{"extract", "--cpuprofile", "cpu"}, args...)...)
+			cmd := start(t, dir, ".cpu.*.tmp", nil, append([]string{"extract", "--cpuprofile", "cpu"}, args...)...)
 			cmd.Process.Signal(s.signal)
 			if code := end(t, cmd); code != s.code {
 				t.Errorf("%v, %q: exit code %d, want %d", s.signal, args, code, s.code)

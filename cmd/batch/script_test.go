@@ -36,7 +36,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "holds": holds, "mkfifo": mkfifo, "mksocket": mksocket, "unpack": unpack, "lines": lines,
+			"exits": exits, "holds": holds, "mkfifo": mkfifo, "mksocket": mksocket, "unpack": unpack, "lines": lines, "sparse": sparse, "like": like,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
@@ -141,4 +141,36 @@ func unpack(ts *testscript.TestScript, neg bool, args []string) {
 	data, err := io.ReadAll(r)
 	ts.Check(err)
 	ts.Check(os.WriteFile(ts.MkAbs(args[1]), data, 0o600))
+}
+
+// sparse SIZE NAME: make a file of so many bytes that has none on disk.
+func sparse(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: sparse SIZE NAME")
+	}
+	size, err := strconv.ParseInt(args[0], 10, 64)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), nil, 0o600))
+	ts.Check(os.Truncate(ts.MkAbs(args[1]), size))
+}
+
+// like PATTERN DIR mkfifo | sparse SIZE | symlink TARGET: make something in DIR
+// under the name of the only file that the pattern matches.
+func like(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: like PATTERN DIR mkfifo | sparse SIZE | symlink TARGET")
+	}
+	matches, err := filepath.Glob(ts.MkAbs(args[0]))
+	if err != nil || len(matches) != 1 {
+		ts.Fatalf("%q, %v", matches, err)
+	}
+	name := filepath.Join(args[1], filepath.Base(matches[0]))
+	switch args[2] {
+	case "mkfifo":
+		mkfifo(ts, false, []string{name})
+	case "sparse":
+		sparse(ts, false, []string{args[3], name})
+	case "symlink":
+		ts.Check(os.Symlink(args[3], ts.MkAbs(name)))
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"pcapbatch/internal/durable"
@@ -24,6 +25,8 @@ type Found struct {
 	Failures []Failure
 	// Twice is the number of names that led to a capture found before.
 	Twice int
+	// LeftOut are files of directories and patterns that the run is to write.
+	LeftOut []string
 }
 
 // A Failure is a name under which no capture could be found.
@@ -34,9 +37,13 @@ type Failure struct {
 
 // Find looks for the captures that names name: files, directories (with
 // recursive, and those below them), patterns as of filepath.Match, and
-// StdinName. It reads directories and opens no file.
-func Find(names []string, recursive bool) *Found {
-	f := &finder{recursive: recursive, seen: map[string]int{}, real: map[string]string{}}
+// StdinName. It only looks at directories; no file is opened.
+//
+// written are the files that the run is to write, as absolute paths without
+// links. Where a directory or a pattern has one, maybe made by an earlier run,
+// it is left out; where it is named it is a capture like any other.
+func Find(names []string, recursive bool, written ...string) *Found {
+	f := &finder{recursive: recursive, written: written, seen: map[string]int{}, real: map[string]string{}}
 	for _, name := range names {
 		f.argument(name)
 	}
@@ -47,8 +54,9 @@ func Find(names []string, recursive bool) *Found {
 type finder struct {
 	Found
 	recursive bool
-	seen      map[string]int    // index into Paths, by absolute path without links
-	real      map[string]string // the path without links of each directory
+	written   []string
+	seen      map[string]int    // place in Paths, by absolute path without links
+	real      map[string]string // directories, and the same without links
 }
 
 func (f *finder) fail(path string, err error) {
@@ -91,15 +99,25 @@ func (f *finder) pattern(arg string) {
 		case info.IsDir():
 			f.directory(path)
 		case info.Mode().IsRegular():
-			f.add(path)
+			f.met(path)
 		}
 	}
 }
 
-// directory adds the files of a directory and, where recursive is set, those of
-// the directories below it. Links to files are followed, links to directories
-// are not, so that there can be no loop. What is not a regular file, such as a
-// socket or a FIFO, is left out: opening it could wait for ever.
+// met adds a file that was not named but met, unless the run is to write it.
+func (f *finder) met(path string) (added bool) {
+	if len(f.written) > 0 && slices.Contains(f.written, f.identity(path)) {
+		f.LeftOut = append(f.LeftOut, path)
+		return false
+	}
+	f.add(path)
+	return true
+}
+
+// directory adds the files of a directory, with -r those below it. Links to
+// files are followed, links to directories are not, so that no loop is met.
+// What is not a file, such as a socket or a FIFO, is left out: opening it
+// could wait for ever.
 func (f *finder) directory(dir string) {
 	empty := true
 	root := dir + string(filepath.Separator) // so that a link to a directory is one
@@ -119,8 +137,9 @@ func (f *finder) directory(dir string) {
 			empty = false
 			f.fail(path, durable.Cause(err))
 		case mode.IsRegular():
-			empty = false
-			f.add(path)
+			if f.met(path) {
+				empty = false
+			}
 		}
 		return nil
 	})

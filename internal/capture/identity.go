@@ -4,12 +4,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
+
+	"pcapbatch/internal/durable"
 )
 
 // An Identity tells whether a capture is the one that it was at another time,
@@ -30,7 +30,7 @@ const digestBytes = 64 << 10
 // Identify returns the identity of the capture at path, but for First and
 // Timed, which take a reader. The capture must be a regular file.
 func Identify(path string) (*Identity, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, err
 	}
@@ -38,9 +38,6 @@ func Identify(path string) (*Identity, error) {
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
 	}
 	h := sha256.New()
 	if _, err := io.Copy(h, io.LimitReader(f, digestBytes)); err != nil {

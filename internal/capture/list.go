@@ -8,19 +8,29 @@ import (
 	"strings"
 )
 
+// maxList is the largest size of a list of captures, in bytes: two million
+// names of 128 bytes.
+const maxList = 256 << 20
+
 // ReadList reads names of captures from the file at path, or from stdin for
 // StdinName. They are separated by NUL bytes if there is one, else by line
 // ends. Empty names are left out.
 func ReadList(path string, stdin io.Reader) ([]string, error) {
-	var data []byte
-	var err error
-	if path == StdinName {
-		data, err = io.ReadAll(stdin)
-	} else {
-		data, err = os.ReadFile(path)
+	r := stdin
+	if path != StdinName {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read list of captures: %w", err)
+		}
+		defer f.Close()
+		r = f
 	}
+	data, err := io.ReadAll(io.LimitReader(r, maxList+1))
 	if err != nil {
 		return nil, fmt.Errorf("read list of captures: %w", err)
+	}
+	if len(data) > maxList {
+		return nil, fmt.Errorf("read list of captures: %s: longer than %d bytes", path, maxList)
 	}
 	sep := "\n"
 	if bytes.IndexByte(data, 0) >= 0 {

@@ -16,6 +16,8 @@ type File interface {
 	Sync() error
 	Truncate(size int64) error
 	Seek(offset int64, whence int) (int64, error)
+	Chmod(mode fs.FileMode) error
+	Chown(uid, gid int) error
 	Name() string
 }
 
@@ -29,9 +31,11 @@ type FS interface {
 	// Temp makes a file in dir that is removed when it is closed and, where
 	// the system can, also when the process is killed.
 	Temp(dir string) (File, error)
-	// Open opens a file for reading.
+	// Open opens a regular file to be read. What is none is not opened:
+	// ErrNotRegular.
 	Open(path string) (File, error)
-	// Rename gives a file another name, replacing the file of that name.
+	// Mkdir makes a directory.
+	Mkdir(path string) error
 	Rename(from, to string) error
 	// SyncDir makes the directory entry of path durable.
 	SyncDir(path string) error
@@ -74,8 +78,15 @@ func (osFS) Temp(dir string) (File, error) {
 	return &removed{f}, nil // a system that keeps the names of open files
 }
 
-func (osFS) Open(path string) (File, error) { return os.Open(path) }
+func (osFS) Open(path string) (File, error) {
+	f, err := OpenRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
 
+func (osFS) Mkdir(path string) error      { return os.Mkdir(path, 0o777) }
 func (osFS) Rename(from, to string) error { return os.Rename(from, to) }
 func (osFS) SyncDir(path string) error    { return syncDir(path) }
 func (osFS) Remove(path string) error     { return os.Remove(path) }

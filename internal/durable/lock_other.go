@@ -4,13 +4,26 @@ package durable
 
 import (
 	"errors"
+	"io/fs"
 	"os"
 )
 
 // renamesOpenFiles says that an open file can be renamed.
 const renamesOpenFiles = false
 
-// lockFile reports that this system has no flock.
+// noWait and noFollow are flags that other systems lack.
+const noWait, noFollow = 0, 0
+
+// FileLimit returns how many files the process may have open.
+func FileLimit() int { return usualFileLimit }
+
+// TooManyFiles reports whether a file could not be opened because too many are.
+func TooManyFiles(error) bool { return false }
+
+// ownerOf is for systems where a file has an owner and a group by number.
+func ownerOf(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
+
+// lockFile is for systems that have flock.
 func lockFile(*os.File) error { return errors.ErrUnsupported }
 
 // syncDir does nothing where directories cannot be synced.

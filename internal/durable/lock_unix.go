@@ -3,7 +3,9 @@
 package durable
 
 import (
+	"cmp"
 	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -11,6 +13,36 @@ import (
 
 // renamesOpenFiles says that an open file can be renamed.
 const renamesOpenFiles = true
+
+// Flags for opening what others may have put into the place of a file: do not
+// wait for the other end of a FIFO, and do not follow a link.
+const (
+	noWait   = syscall.O_NONBLOCK
+	noFollow = syscall.O_NOFOLLOW
+)
+
+// FileLimit returns how many files the process may have open.
+func FileLimit() int {
+	var l syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
+		return usualFileLimit
+	}
+	return int(min(uint64(l.Cur), 1<<30))
+}
+
+// TooManyFiles reports whether a file could not be opened because too many are.
+func TooManyFiles(err error) bool {
+	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
+}
+
+// ownerOf returns the owner and the group of a file.
+func ownerOf(info fs.FileInfo) (uid, gid int, ok bool) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return 0, 0, false
+	}
+	return int(s.Uid), int(s.Gid), true
+}
 
 // lockFile takes the lock of an open file for this process, or returns
 // ErrLocked, or errors.ErrUnsupported on a file system without locks. The
@@ -26,9 +58,14 @@ func lockFile(f *os.File) error {
 	return err
 }
 
-// syncDir makes the directory entry of path durable.
+// syncDir makes the directory entry of path durable. A directory that may be
+// written to but not read cannot be opened, and so not be synced.
 func syncDir(path string) error {
-	d, err := os.Open(filepath.Dir(path))
+	dir, _ := filepath.Split(path) // not Dir, which takes ".." for what it looks like
+	d, err := os.Open(cmp.Or(dir, "."))
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}

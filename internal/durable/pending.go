@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type Pending struct {
 	file File
 	temp string
 	path string
+	old  fs.FileInfo // of the regular file that it replaces; nil: none
 }
 
 // tempBase is what a temporary name has of the name of a file: all of it, or as
@@ -34,18 +36,22 @@ func tempBase(path string) string {
 	return base[:min(len(base), 255-len("..")-tempDigits-len(tempSuffix))]
 }
 
-// CreatePending creates the temporary file for the file at path.
-func CreatePending(fs FS, path string) (*Pending, error) {
-	p := &Pending{fs: fs, path: path}
+// CreatePending begins the file at path.
+func CreatePending(fsys FS, path string) (*Pending, error) {
+	p := &Pending{fs: fsys, path: path}
 	var err error
 	for range createTries {
 		p.temp = filepath.Join(filepath.Dir(path), "."+tempBase(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
-		if p.file, err = fs.Create(p.temp); !errors.Is(err, ErrLocked) {
+		if p.file, err = fsys.Create(p.temp); !errors.Is(err, ErrLocked) {
 			break
 		}
 	}
 	if err != nil {
 		return nil, Cause(err)
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+		p.old = info
+		_ = p.file.Chmod(0o600) // until it is complete: the old one may be a secret
 	}
 	return p, nil
 }
@@ -58,34 +64,49 @@ func (p *Pending) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// Commit writes the file to disk (fsync) and gives it its final name, replacing
-// the file of that name. After an error the final name is as it was before, or
-// it is the complete file, where only the directory entry could not be made
-// durable.
+// Commit writes the file to disk and gives it its name. What has that name is
+// replaced; its mode stays, and its owner and group where the system allows it.
+// On an error there is nothing under the name that was not there before, or, if
+// only the directory entry could not be made durable, the whole file.
 func (p *Pending) Commit() error {
+	p.inherit()
 	if err := p.file.Sync(); err != nil && !cannotSync(err) {
 		p.Abort()
 		return Cause(err)
 	}
-	if err := p.Publish(); err != nil {
-		return err
-	}
-	return Cause(p.fs.SyncDir(p.path))
-}
-
-// Publish gives the file its final name, replacing the file of that name, and
-// leaves it to the system when it is written to disk. After an error the final
-// name is as it was before, or there is no file of that name.
-func (p *Pending) Publish() error {
-	renamed, err := p.rename()
-	if err != nil {
+	if renamed, err := p.rename(); err != nil {
 		name := p.temp
 		if renamed {
 			name = p.path
 		}
 		_ = p.fs.Remove(name)
+		return Cause(err)
 	}
-	return Cause(err)
+	return Cause(p.fs.SyncDir(p.path))
+}
+
+// inherit takes over owner, group and mode of the file that is replaced, as far
+// as the system allows it. A group that cannot be kept must not lend its rights
+// to another.
+func (p *Pending) inherit() {
+	if p.old == nil {
+		return
+	}
+	mode := p.old.Mode().Perm()
+	uid, gid, ok := ownerOf(p.old)
+	if ok && p.file.Chown(uid, gid) != nil && p.file.Chown(-1, gid) != nil && !inGroup(p.temp, gid) {
+		mode = mode&^0o070 | mode&0o007<<3
+	}
+	_ = p.file.Chmod(mode)
+}
+
+func inGroup(path string, gid int) bool {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return false
+	}
+	_, g, ok := ownerOf(info)
+	return ok && g == gid
 }
 
 // rename closes the file and gives it its final name. Where an open file can be
@@ -146,7 +167,7 @@ func sweep(dir string, ours func(base string) bool) {
 			continue
 		}
 		path := filepath.Join(dir, name)
-		f, err := os.OpenFile(path, os.O_RDWR, 0) // some file systems lock only what may be written
+		f, err := os.OpenFile(path, os.O_RDWR|noWait|noFollow, 0) // some file systems lock only what may be written
 		if err != nil {
 			continue
 		}
@@ -157,8 +178,15 @@ func sweep(dir string, ours func(base string) bool) {
 	}
 }
 
-// pendingName returns the final name that a temporary name was made of, and
-// whether it is such a name.
+// Unfinished reports whether a file of that name is one that is being written,
+// or was when its writer was killed.
+func Unfinished(name string) bool {
+	_, ok := pendingName(name)
+	return ok
+}
+
+// pendingName returns the name that the file with a temporary name was meant to
+// get.
 func pendingName(temp string) (base string, ok bool) {
 	rest, hidden := strings.CutPrefix(temp, ".")
 	rest, tmp := strings.CutSuffix(rest, tempSuffix)
@@ -170,11 +198,10 @@ func pendingName(temp string) (base string, ok bool) {
 	return rest[:dot], random
 }
 
-// Replace writes data to the file at path, which then has all of it or, after
-// an error, is as it was.
-func Replace(fs FS, path string, data []byte) error {
+// Replace gives the file at path a new content, all of it or none.
+func Replace(fsys FS, path string, data []byte) error {
 	SweepBeside(path)
-	p, err := CreatePending(fs, path)
+	p, err := CreatePending(fsys, path)
 	if err != nil {
 		return err
 	}

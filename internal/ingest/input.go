@@ -35,10 +35,11 @@ type Input struct {
 	damage *report.Damage  // nil: none
 }
 
-// newInput describes what stands under path, which need not exist.
+// newInput describes what stands under path, which need not exist. A file of no
+// size may be one of the system's, such as /proc/kmsg, whose reader waits.
 func newInput(path string, stdin io.Reader) *Input {
 	in := &Input{Identity: capture.Identity{Path: path}, Live: true}
-	if info, err := capture.Stat(path, stdin); err == nil && info.Mode().IsRegular() {
+	if info, err := capture.Stat(path, stdin); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 		in.Size, in.Live = info.Size(), false
 	}
 	return in

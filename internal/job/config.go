@@ -113,7 +113,10 @@ func (c Config) begin() (*run, error) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
 	}
 	r.share = c.share()
-	return r, c.Sessions.check()
+	if err := c.Sessions.check(); err != nil {
+		return nil, err
+	}
+	return r, r.checkTempDir()
 }
 
 // takeSessions makes the options those of what is merged.
@@ -135,12 +138,14 @@ func (r *run) lay() (err error) {
 }
 
 // tables are the options for package agg.
-func (r *run) tables() agg.Options {
-	s := &r.Sessions
+func (r *run) tables() agg.Options { return r.Sessions.tables(r.kept, r.seed) }
+
+// tables are the options for package agg of sessions that keep k.
+func (s *Sessions) tables(k kept, seed uint64) agg.Options {
 	return agg.Options{
 		IdleThreshold: uint64(s.IdleThreshold), IdleTimeout: uint64(s.IdleTimeout),
 		ActiveTimeout: uint64(s.ActiveTimeout), TCPEnd: s.TCPEnd,
-		Seed: r.seed, Needs: r.kept.needs(), Sequence: r.kept.Sequence,
+		Seed: seed, Needs: k.needs(), Sequence: k.Sequence,
 	}
 }
 

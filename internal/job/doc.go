@@ -8,6 +8,7 @@
 //	Reduce     one partition of many run files to a part
 //	Merge      run files to rows
 //	JoinParts  parts to rows
+//	Verify     anything of the above, and captures, read to the last bit
 //
 // Each takes a Config and returns a report of what it found. An error has a
 // category (CategoryOf), by which a caller can tell wrong usage from a full

@@ -91,7 +91,7 @@ func categorised(ctx context.Context, err error) error {
 	if _, ok := errors.AsType[*durable.WriteError](err); ok {
 		return &Error{Output, err}
 	}
-	if errors.Is(err, runfile.ErrDamaged) || errors.Is(err, runfile.ErrVersion) {
+	if errors.Is(err, runfile.ErrDamaged) || errors.Is(err, runfile.ErrVersion) || errors.Is(err, durable.ErrNotRegular) {
 		return &Error{Kept, err}
 	}
 	if _, ok := errors.AsType[*fs.PathError](err); ok {

@@ -227,8 +227,8 @@ func runsOf(list []*keptRun) (runs []*runfile.Run) {
 
 // makeDir makes a directory for run files or parts, and removes what writers
 // that were killed left there.
-func makeDir(dir string) error {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+func (r *run) makeDir(dir string) error {
+	if err := durable.MakeDir(r.FS, dir); err != nil {
 		return &Error{Output, err}
 	}
 	durable.Sweep(dir, runfile.RunSuffix, runfile.PartSuffix)

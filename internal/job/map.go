@@ -40,7 +40,7 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 }
 
 func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *capture.Found) error {
-	if err := makeDir(dir); err != nil {
+	if err := r.makeDir(dir); err != nil {
 		return err
 	}
 	inputs, err := r.open(ctx, found)

@@ -33,7 +33,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		err = samePartitions(runs, partition)
 	}
 	if err == nil {
-		err = makeDir(dir)
+		err = r.makeDir(dir)
 	}
 	if err != nil {
 		return err

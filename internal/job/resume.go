@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -82,7 +81,11 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 	var runs []*runfile.Run
 	var missing []*ingest.Input
 	var missingIDs []*capture.Identity
-	reusable := s.reusable(ids)
+	reusable, err := s.reusable(ids)
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, err
+	}
 	for i, in := range inputs {
 		k := reusable[i]
 		if k == nil {
@@ -114,6 +117,16 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 // made with.
 const optionsName = "options.json"
 
+// maxOptions is the largest size of that file, in bytes: it has some hundred.
+const maxOptions = 1 << 16
+
+// Keeps reports whether a file of that name in a state directory, or in one for
+// run files or parts, is one that jobs make there.
+func Keeps(name string) bool {
+	return name == optionsName || name == durable.LockName ||
+		strings.HasSuffix(name, runfile.RunSuffix) || strings.HasSuffix(name, runfile.PartSuffix)
+}
+
 // A state is a directory with the run files of captures that were read before.
 type state struct {
 	*run
@@ -123,14 +136,16 @@ type state struct {
 
 // openState takes a state directory, made if there is none, for this process.
 func (r *run) openState(dir string) (*state, error) {
-	if err := os.MkdirAll(dir, 0o777); err != nil {
+	if err := durable.MakeDir(r.FS, dir); err != nil {
 		return nil, failure(Output, "state directory: %w", err)
 	}
 	lock, err := durable.LockDir(dir)
-	if errors.Is(err, durable.ErrLocked) {
+	switch {
+	case errors.Is(err, durable.ErrLocked):
 		return nil, failure(Input, "--state %s: another run uses this directory", dir)
-	}
-	if err != nil {
+	case errors.Is(err, durable.ErrNotRegular):
+		return nil, failure(Kept, "--state %s: %w", dir, err)
+	case err != nil:
 		return nil, &Error{Output, err}
 	}
 	s := &state{run: r, dir: dir, lock: lock}
@@ -146,8 +161,9 @@ func (r *run) openState(dir string) (*state, error) {
 // directory.
 func (s *state) checkOptions() error {
 	path := filepath.Join(s.dir, optionsName)
-	text, err := os.ReadFile(path)
+	kept, err := readOptions(path)
 	if errors.Is(err, fs.ErrNotExist) {
+		var text []byte
 		if text, err = json.MarshalIndent(s.Sessions, "", "  "); err == nil {
 			err = durable.Replace(s.FS, path, append(text, '\n'))
 		}
@@ -156,12 +172,8 @@ func (s *state) checkOptions() error {
 		}
 		return nil
 	}
-	var kept Sessions
-	if err == nil {
-		err = json.Unmarshal(text, &kept)
-	}
 	if err != nil {
-		return failure(Kept, "--state: %s: %w", path, err)
+		return failure(Kept, "--state: %s: %w", path, durable.Cause(err))
 	}
 	if d := kept.Differences(s.Sessions); len(d) > 0 {
 		return failure(Kept, "--state %s was made with other options: %s (there and here)", s.dir, strings.Join(d, ", "))
@@ -172,11 +184,15 @@ func (s *state) checkOptions() error {
 // reusable returns the run files of the captures, nil where there is none that
 // can be used. All that it returns keep the same as the run will: what is asked
 // for, and what those that can be used keep besides.
-func (s *state) reusable(ids []*capture.Identity) []*keptRun {
+func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
 	list := make([]*keptRun, len(ids))
 	for i, id := range ids {
-		if list[i] = s.reuse(id); list[i] != nil && list[i].kept.lacks(s.kept) == "" {
-			s.kept = s.kept.and(list[i].kept)
+		k, err := s.reuse(id)
+		if err != nil {
+			return nil, err
+		}
+		if list[i] = k; k != nil && k.kept.lacks(s.kept) == "" {
+			s.kept = s.kept.and(k.kept)
 		}
 	}
 	for i, k := range list {
@@ -188,24 +204,27 @@ func (s *state) reusable(ids []*capture.Identity) []*keptRun {
 			list[i] = nil
 		}
 	}
-	return list
+	return list, nil
 }
 
 // reuse returns the run file of a capture, nil where there is none that can be
-// used. If there is one, it notes why.
-func (s *state) reuse(id *capture.Identity) *keptRun {
+// used. If there is one, it notes why. What is no file at all was put there by
+// somebody, and is an error.
+func (s *state) reuse(id *capture.Identity) (*keptRun, error) {
 	k, err := s.openCurrent(id)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
+		return nil, nil
+	case errors.Is(err, durable.ErrNotRegular):
+		return nil, &Error{Kept, err}
 	case errors.Is(err, errChanged):
 		s.Observer.Note(fmt.Sprintf("%s: %v, reading it again", id.Path, err))
-		return nil
+		return nil, nil
 	case err != nil:
 		s.Observer.Note(fmt.Sprintf("%s: what was kept of it cannot be used, reading it again: %v", id.Path, err))
-		return nil
+		return nil, nil
 	}
-	return k
+	return k, nil
 }
 
 var errChanged = errors.New("changed since it was read")

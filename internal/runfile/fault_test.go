@@ -99,12 +99,12 @@ func TestParkedInputs(t *testing.T) {
 	}
 	want := rowsOf(tableOf(list))
 	for _, kept := range []int32{0, 3, 5} {
-		files.kept.Store(maxKeptOpen - kept)
+		files.kept.Store(maxKeptOpen() - kept)
 		if got := collect(t, [][]Input{inputs}, 1, 0); got != want {
 			t.Errorf("%d of %d files kept open: %s", kept, len(inputs), firstDifference(got, want))
 		}
-		if n := files.kept.Load(); n != maxKeptOpen-kept {
-			t.Errorf("%d files are taken for open, want %d", n, maxKeptOpen-kept)
+		if n := files.kept.Load(); n != maxKeptOpen()-kept {
+			t.Errorf("%d files are taken for open, want %d", n, maxKeptOpen()-kept)
 		}
 	}
 }

@@ -201,6 +201,9 @@ func (r *Run) readFooter(f durable.File) error {
 	if v := binary.LittleEndian.Uint32(header[8:]); v == 0 || v > FormatVersion {
 		return fmt.Errorf("%s: run file of version %d: %w: this program knows versions up to %d", r.Path, v, ErrVersion, FormatVersion)
 	}
+	if binary.LittleEndian.Uint32(header[12:]) != 0 {
+		return damaged(r.Path, 12, "bytes of the header that are 0 are not")
+	}
 	at := size - fileTrailer
 	if _, err := f.ReadAt(trailer, at); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"sync"
 	"sync/atomic"
 
 	"github.com/klauspost/compress/zstd"
@@ -91,10 +92,10 @@ func (e *Entry) damaged(err error) error {
 	return fmt.Errorf("%s: %w: %w", e.in.path, ErrDamaged, err)
 }
 
-// maxKeptOpen is how many files all merges of a job together keep open: far
-// below any usual limit, whatever the number of workers. Further files are
-// opened for each read, of which there are two a block.
-const maxKeptOpen = 128
+// maxKeptOpen is how many files all merges of a job together keep open, whatever
+// the number of workers: far below any usual limit, and a quarter of an unusual
+// one. What is more is opened for each read, two a block.
+var maxKeptOpen = sync.OnceValue(func() int32 { return int32(min(128, durable.FileLimit()/4)) })
 
 // Files opens the run files and parts of one job, whose merges share a limit of
 // open files. The caller sets FS. Any number of goroutines may use it.
@@ -143,25 +144,49 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 		return c, nil
 	}
 	at := in.file
-	if at == nil && in.files.kept.Add(1) <= maxKeptOpen {
-		f, err := in.files.FS.Open(in.path)
+	if at == nil {
+		f, err := in.files.keep(in.path)
 		if err != nil {
-			in.files.kept.Add(-1)
 			return nil, err
 		}
-		at, c.close = f, func() error {
-			in.files.kept.Add(-1)
-			return f.Close()
-		}
-	} else if at == nil {
-		in.files.kept.Add(-1)
 		at = parked{in.files.FS, in.path}
+		if f != nil {
+			at, c.close = f, f.Close
+		}
 	}
 	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}
 	return c, nil
 }
 
-// next moves to the next entry and returns io.EOF after the last.
+// keep opens a file that stays open for some time, nil where too many are.
+func (files *Files) keep(path string) (*keptFile, error) {
+	if files.kept.Add(1) > maxKeptOpen() {
+		files.kept.Add(-1)
+		return nil, nil
+	}
+	f, err := files.FS.Open(path)
+	if err != nil {
+		files.kept.Add(-1)
+		if durable.TooManyFiles(err) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return &keptFile{f, files}, nil
+}
+
+// A keptFile is counted until it is closed.
+type keptFile struct {
+	durable.File
+	files *Files
+}
+
+func (f *keptFile) Close() error {
+	f.files.kept.Add(-1)
+	return f.File.Close()
+}
+
+// next moves to the next entry and returns io.EOF behind the last.
 func (c *cursor) next() (err error) {
 	if c.memory != nil {
 		c.data, err = c.memory(c.data[:0])

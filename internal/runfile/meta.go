@@ -35,8 +35,8 @@ type Meta struct {
 	// Options are the options that shape the numbers, as JSON that only the
 	// caller understands.
 	Options json.RawMessage `json:"options"`
-	// Kept is what sessions keep besides the basic statistics, as JSON that
-	// only the caller understands; absent for nothing.
+	// Kept is what sessions keep besides the basic statistics, as JSON that only
+	// the caller understands; absent for nothing.
 	Kept    json.RawMessage   `json:"kept,omitempty"`
 	Capture *capture.Identity `json:"capture,omitempty"` // with Sessions
 	Part    *Part             `json:"part,omitempty"`    // with Rows

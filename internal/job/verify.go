@@ -1,0 +1,220 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
+)
+
+// Verify reads files to their last bit and hands what there is to say of each to
+// put: run files, parts, options of state directories, and captures, by their
+// content and where that does not tell by their names. Of a directory it takes
+// all files, with recursive those below it too.
+//
+// Damage is no error: it is in what put gets. The error is that of put, or the
+// cause of ctx.
+func Verify(ctx context.Context, c Config, paths []string, recursive bool, put func(*report.Verification) error) error {
+	r, err := c.begin()
+	if err != nil {
+		return err
+	}
+	v := &verifier{run: r, put: put, options: map[string]*Sessions{}}
+	for _, path := range paths {
+		if err := v.named(ctx, path, recursive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// A verifier verifies one file after the other.
+type verifier struct {
+	*run
+	put     func(*report.Verification) error
+	options map[string]*Sessions // by directory; nil: none, or damaged
+}
+
+// named verifies what a user gave.
+func (v *verifier) named(ctx context.Context, path string, recursive bool) error {
+	if path == capture.StdinName {
+		return v.capture(ctx, path)
+	}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return v.unread(path, err)
+	case !info.IsDir():
+		return v.file(ctx, path)
+	}
+	return v.directory(ctx, path, recursive)
+}
+
+// unread puts what is missing, or could not be looked at.
+func (v *verifier) unread(path string, err error) error {
+	d := &report.Damage{Path: path, Kind: report.KindIO, Reason: durable.Cause(err).Error()}
+	return v.put(&report.Verification{Path: path, Damage: d})
+}
+
+func (v *verifier) directory(ctx context.Context, dir string, recursive bool) error {
+	root := dir + string(filepath.Separator) // so that a link to a directory is one
+	empty := true
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			empty = false
+			return v.unread(path, err)
+		case d.IsDir() && path != root && !recursive:
+			return fs.SkipDir
+		case d.IsDir(), d.Name() == durable.LockName, durable.Unfinished(d.Name()):
+			return nil
+		case !Keeps(d.Name()) && !isRegular(path):
+			return nil // opening a socket or a FIFO could wait for ever
+		}
+		empty = false
+		return v.file(ctx, path)
+	})
+	if err == nil && empty {
+		err = v.unread(dir, errors.New("no files in this directory"))
+	}
+	return err
+}
+
+func isRegular(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.Mode().IsRegular() // what is gone is to be reported
+}
+
+func (v *verifier) file(ctx context.Context, path string) error {
+	name := filepath.Base(path)
+	switch {
+	case name == optionsName:
+		return v.put(v.optionsFile(path))
+	case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix), v.files.Recognised(path):
+		found, err := v.kept(ctx, path)
+		if err != nil {
+			return err
+		}
+		return v.put(found)
+	}
+	return v.capture(ctx, path)
+}
+
+// optionsFile verifies the options of a state directory.
+func (v *verifier) optionsFile(path string) *report.Verification {
+	found := &report.Verification{Path: path, What: "options of a state directory"}
+	if _, err := readOptions(path); err != nil {
+		found.Damage = keptDamage(path, err)
+	}
+	return found
+}
+
+// keptDamage describes why a file that jobs keep cannot be used.
+func keptDamage(path string, err error) *report.Damage {
+	d := &report.Damage{Path: path, Kind: report.KindKept}
+	if _, ok := errors.AsType[*fs.PathError](err); ok && !errors.Is(err, durable.ErrNotRegular) && !errors.Is(err, durable.ErrTooLarge) {
+		d.Kind = report.KindIO
+	}
+	d.Reason = strings.TrimPrefix(durable.Cause(err).Error(), path+": ")
+	return d
+}
+
+// kept verifies a run file or a part. The error is the cause of ctx.
+func (v *verifier) kept(ctx context.Context, path string) (*report.Verification, error) {
+	found := &report.Verification{Path: path, What: "run file"}
+	if strings.HasSuffix(path, runfile.PartSuffix) {
+		found.What = "part"
+	}
+	k, err := v.openAny(path)
+	if err == nil {
+		found.What, found.About = describeKept(k)
+		err = k.VerifyAll(ctx, k.sessions.tables(k.kept, v.seed))
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return nil, cause
+	}
+	if err == nil {
+		err = v.sameOptions(k)
+	}
+	if err != nil {
+		found.Damage = keptDamage(path, err)
+	}
+	return found, nil
+}
+
+func (r *run) openAny(path string) (*keptRun, error) {
+	run, err := r.files.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return read(run)
+}
+
+// describeKept says what a run file or a part is, and what is in it.
+func describeKept(k *keptRun) (what string, about []string) {
+	entries := uint64(0)
+	for _, s := range k.Index {
+		entries += s.Entries
+	}
+	if k.Kind == runfile.Rows {
+		return "part", []string{report.Plural(entries, "row")}
+	}
+	about = []string{report.Plural(entries, "session") + " of " + k.Capture.Path}
+	if k.report.Damaged() {
+		about = append(about, "which was damaged")
+	}
+	return "run file", about
+}
+
+// sameOptions returns an error if the run file is in a state directory and does
+// not fit to it.
+func (v *verifier) sameOptions(k *keptRun) error {
+	dir := filepath.Dir(k.Path)
+	options, ok := v.options[dir]
+	if !ok {
+		options, _ = readOptions(filepath.Join(dir, optionsName))
+		v.options[dir] = options
+	}
+	if options == nil || k.Kind == runfile.Rows {
+		return nil
+	}
+	if d := options.Differences(k.sessions); len(d) > 0 {
+		return failure(Kept, "made with other options than the state directory: %s", strings.Join(d, ", "))
+	}
+	return nil
+}
+
+// capture verifies a capture.
+func (v *verifier) capture(ctx context.Context, path string) error {
+	i, err := ingest.Inspect(ctx, path, v.Stdin)
+	if err != nil {
+		return err
+	}
+	found := &report.Verification{Path: path, Damage: i.Damage}
+	if i.Format != "" {
+		found.What, found.About = "capture", []string{report.Plural(i.Records, "record")}
+	}
+	return v.put(found)
+}
+
+// readOptions reads the options of a state directory.
+func readOptions(path string) (*Sessions, error) {
+	text, err := durable.ReadFile(path, maxOptions)
+	if err != nil {
+		return nil, err
+	}
+	var s Sessions
+	if err := json.Unmarshal(text, &s); err != nil {
+		return nil, err
+	}
+	return &s, nil
+}
