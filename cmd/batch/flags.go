@@ -90,8 +90,8 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
 	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
-	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet more than `DURATION` after its first; 0 is never")
-	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a session where a SYN opens a new TCP connection after a closed one")
+	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
+	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a closed TCP session at the SYN of a new connection")
 }
 
 func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
@@ -137,9 +137,9 @@ func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	for _, g := range writer.FeatureGroups() {
 		names = append(names, string(g))
 	}
-	set.StringSliceVar(&f.features, "features", []string{"basic"}, "write the columns of these `GROUPS`, separated by commas: "+strings.Join(names, ", ")+", or all")
-	set.StringVar(&f.quantiles, "quantiles", "", "add columns of quantiles for a `LIST` of percentages, such as 5,25,75,95")
-	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, 1 to "+fmt.Sprint(writer.MaxSequence))
+	set.StringSliceVar(&f.features, "features", []string{"basic"}, "choose `GROUPS` of columns, separated by commas: "+strings.Join(names, ", ")+", or all")
+	set.StringVar(&f.quantiles, "quantiles", "", "add columns for the quantiles of a `LIST` of percentages, such as 5,25,75,95")
+	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, at most "+fmt.Sprint(writer.MaxSequence))
 }
 
 // given reports whether a flag was given.

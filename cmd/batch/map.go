@@ -51,7 +51,7 @@ missing or could not be read gets none, and the exit status is 4.
 	s := groups.add("Sessions")
 	m.sessions.register(s)
 	m.sessions.registerThreshold(s)
-	m.columns.registerKept(groups.add("Kept for columns"))
+	m.columns.registerKept(groups.add("Data kept for columns"))
 	out := groups.add("Output")
 	registerDir(out, &m.dir, "run files")
 	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, one for each 'batch reduce'")

@@ -20,8 +20,8 @@ func newVerify(e *env) *cobra.Command {
 prints one line for each file: whether it is whole, and if not, where it is
 damaged and how. It changes nothing.
 
-PATH is a file, a directory (-r: and all below it), or - for a capture on
-standard input.
+PATH is a file, a directory (with -r also the directories below it), or - for a
+capture on standard input.
 
 ` + exitHelp,
 		Example: `  batch verify kept/
@@ -34,7 +34,7 @@ standard input.
 		},
 	}
 	groups := flagGroups{cmd: cmd}
-	groups.add("Input").BoolVarP(&recursive, "recursive", "r", false, "look into the directories below a directory too")
+	groups.add("Input").BoolVarP(&recursive, "recursive", "r", false, "search the directories below a directory too")
 	groups.done()
 	return cmd
 }

@@ -16,24 +16,24 @@ type Capture struct {
 	Compression       string    `json:"compression,omitempty"`
 	LinkTypes         LinkTypes `json:"link_types"`
 	Records           uint64    `json:"records"`
-	Bytes             int64     `json:"bytes"`
+	Bytes             int64     `json:"bytes"` // read, as they lie on disk
 	NoTime            uint64    `json:"records_without_timestamp,omitempty"`
 	ClampedTime       uint64    `json:"records_with_clamped_timestamp,omitempty"`
 	WireLengthRaised  uint64    `json:"wire_length_raised,omitempty"`              // records whose wire length was below the capture length
 	SubsecondOverflow uint64    `json:"records_with_subsecond_overflow,omitempty"` // records whose sub-second field is a second or more
 	OtherLinks        uint64    `json:"records_of_other_link_types,omitempty"`     // beyond the first 256 link types of the capture
 	Packets           uint64    `json:"packets,omitempty"`                         // in sessions; absent where captures were merged by time
-	// LeftOut says that there are records, but none of them is in a session or
-	// is something else than IP: all are of a link type that cannot be decoded,
-	// or cannot be decoded for another reason.
+	// LeftOut says that there are records, but that not one of them could be
+	// decoded, because of its link type or for another reason.
 	LeftOut  bool     `json:"left_out,omitempty"`
 	First    *int64   `json:"first_ns,omitempty"` // time of the first record, ns since the epoch; nil where there is none
 	Last     *int64   `json:"last_ns,omitempty"`  // latest time of a record
-	Complete bool     `json:"complete"`
+	Complete bool     `json:"complete"`           // read to its end
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// LeftOutLine is the line that reports that no record of the capture counts.
+// LeftOutLine returns the line that reports that no record of the capture
+// counts.
 func (c *Capture) LeftOutLine() string {
 	var links []string
 	for _, l := range c.LinkTypes {
