@@ -1,10 +1,13 @@
 package agg
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math"
+	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"pcapbatch/internal/flow"
@@ -286,4 +289,42 @@ func FuzzAbsorbBeside(f *testing.F) {
 		}
 		allSummaries(tab)
 	})
+}
+
+// goldenEncodings are the sessions of testdata/keeps-v2.hex.
+func goldenEncodings(t *testing.T) (list [][]byte) {
+	all := besideEncodings(t, besideOptions)
+	for _, i := range []int{0, 1, 2, 4, 7, 9} { // 1, 2, 8, 33, 129 and 3000 packets, and later ones
+		list = append(list, all[i])
+	}
+	return list
+}
+
+// Files with feature groups stay readable too, and say what they said.
+// testdata/keeps-v2.hex, one session a line, is never to be rewritten.
+func TestBesideGolden(t *testing.T) {
+	text, err := os.ReadFile("testdata/keeps-v2.hex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	current := goldenEncodings(t)
+	lines := strings.Fields(string(text))
+	if len(lines) != len(current) {
+		t.Fatalf("%d sessions, want %d", len(lines), len(current))
+	}
+	tab, want := NewTable(besideOptions), NewTable(besideOptions)
+	for i, line := range lines {
+		e, err := hex.DecodeString(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		absorb(t, tab, e)
+		absorb(t, want, current[i])
+		if !slices.Equal(e, current[i]) {
+			t.Errorf("session %d of the golden file is encoded otherwise now: that takes a new version", i)
+		}
+	}
+	if !slices.Equal(allSummaries(tab), allSummaries(want)) {
+		t.Error("the golden file says something else")
+	}
 }

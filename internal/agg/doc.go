@@ -15,6 +15,25 @@
 // append, whatever the statistics are, and a session of any length stays below
 // 8 KiB.
 //
+// # Feature groups
+//
+// What feature groups need (Options.Needs) stands in lists parallel to those
+// of sessions, record blocks and digest blocks, which a table without groups
+// does not have: 8 bytes a packet in sessions of up to 128 packets, whose groups
+// are computed when the row is made. Beyond, a session has facts of the packets
+// that were folded away (facts.go), six digests for the medians of its
+// directions and three larger ones for quantiles; with all of it a session of
+// any length stays below 32 KiB, sequences apart. Each statistic is a file
+// that says what must be kept at both ends of a stretch of packets to join two
+// of them: direction, flags, tcp, activity, bulk, ip, quantile, sequence.
+//
+// # Rules that end sessions
+//
+// ending.go has them as one object. The idle time-out can be asked of parts of
+// sessions, too, and merging asks it; the active time-out and the end of TCP
+// connections need the whole session so far, so sessions are right with them
+// only where one table sees all packets of a key in capture order.
+//
 // # Merging
 //
 // Sessions of the same key over consecutive stretches of time merge into what

@@ -1,6 +1,8 @@
 package agg
 
 import (
+	"fmt"
+	"hash/fnv"
 	"math/big"
 	"math/rand/v2"
 	"slices"
@@ -309,4 +311,30 @@ func inOrder(n int) []uint16 {
 		order[i] = uint16(i)
 	}
 	return order
+}
+
+// digestOf is a checksum of everything that t says, in row order.
+func digestOf(tab *Table) uint64 {
+	return checksumOf(tab, func(z *Summarizer, s *Summary) any { return []any{*s, z.Quantiles, z.Sequence} })
+}
+
+func checksumOf(tab *Table, of func(z *Summarizer, s *Summary) any) uint64 {
+	h := fnv.New64a()
+	z := Summarizer{Asked: []Quantile{1000, 25000, 99900}}
+	var s Summary
+	for _, row := range tab.Rows() {
+		z.Summarize(tab, row.Index, &s)
+		fmt.Fprintln(h, of(&z, &s))
+	}
+	return h.Sum64()
+}
+
+// basicOf is what a summary says without feature groups.
+func basicOf(_ *Summarizer, s *Summary) any {
+	return struct {
+		Key                      flow.Key
+		First, Last              int64
+		Packets, Truncated, Idle uint64
+		Gaps, Lengths, Payloads  Stats
+	}{s.Key, s.First, s.Last, s.Packets, s.Truncated, s.Idle, s.Gaps, s.Lengths, s.Payloads}
 }
