@@ -44,7 +44,7 @@ func newWorld(t *testing.T) *world {
 		}
 		return parts
 	}
-	w.runs, w.otherRuns, w.cutRuns = mapped(t, "-P2", w.good), mapped(t, "-P2", "--key=vlan", w.good), t.TempDir()
+	w.runs, w.otherRuns, w.cutRuns = mapped(t, "-P2", "--features=all", w.good), mapped(t, "-P2", "--key=vlan", w.good), t.TempDir()
 	quietly(exitDamaged, "map", "-P2", "--out", w.cutRuns, w.cut)
 	w.parts, w.cutParts = reduced(w.runs), reduced(w.cutRuns)
 	w.state, w.brokenRuns, w.brokenParts, w.missing = t.TempDir(), t.TempDir(), t.TempDir(), t.TempDir()

@@ -221,17 +221,39 @@ func (d *decoder) session(o *Table, s *Session, i uint32) {
 		d.fail("made for other feature groups")
 		return
 	}
+	if !d.records(o, s) {
+		return
+	}
+	if flags&codecLarge != 0 {
+		l := o.digestBlock(s)
+		d.large(l)
+		d.pass(s, l.moments[gapMetric].Sum)
+		if s.fill < keptRecords {
+			d.fail("folded packets behind an open head")
+		}
+		if l.truncated > l.packets+uint64(s.fill)-uint64(s.truncated) {
+			d.fail("more truncated packets than packets")
+		}
+	}
+	if d.err == nil && o.opt.keeps() {
+		d.beside(o, s, i)
+	}
+}
+
+// records decodes first time, truncated packets and records of s. It reports
+// false where there is no going on.
+func (d *decoder) records(o *Table, s *Session) bool {
 	s.head[0].gap = binary.BigEndian.Uint64(d.bytes(8))
 	s.last = s.first()
 	truncated := d.uvarint()
 	n := d.byte()
 	if n == 0 || n > exactRecords {
 		d.fail("bad number of records")
-		return
+		return false
 	}
 	if truncated > uint64(n) {
 		d.fail("more truncated packets than records")
-		return
+		return false
 	}
 	s.truncated = uint16(truncated)
 	for n > classRecords[s.state&classMask] {
@@ -249,20 +271,7 @@ func (d *decoder) session(o *Table, s *Session, i uint32) {
 		}
 		r.wire, r.payload = d.uint32(), d.uint32()
 	}
-	if flags&codecLarge != 0 {
-		l := o.digestBlock(s)
-		d.large(l)
-		d.pass(s, l.moments[gapMetric].Sum)
-		if n < keptRecords {
-			d.fail("folded packets behind an open head")
-		}
-		if l.truncated > l.packets+uint64(n)-uint64(s.truncated) {
-			d.fail("more truncated packets than packets")
-		}
-	}
-	if d.err == nil && o.opt.keeps() {
-		d.beside(o, s, i)
-	}
+	return true
 }
 
 // pass moves the clock of s on, within the range of int64.

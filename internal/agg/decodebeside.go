@@ -31,7 +31,6 @@ func (d *decoder) beside(o *Table, s *Session, i uint32) {
 	}
 	o.beginLarge(s, i)
 	b := besideDecoder{decoder: d, o: o, s: s, i: i, start: o.keptClock(s)}
-	b.end = b.start
 	if o.opt.folds() {
 		b.facts(o.facts.at(s.large-1, largeShift))
 	}
@@ -59,13 +58,11 @@ func (d *decoder) detail(k *flow.Key) flow.Detail {
 // A besideDecoder takes apart what belongs to a digest block.
 type besideDecoder struct {
 	*decoder
-	o *Table
-	s *Session
-	i uint32
-	// start is the clock behind the kept records, end that behind the packets
-	// in the facts; packets is how many they are.
-	start, end int64
-	packets    uint64
+	o       *Table
+	s       *Session
+	i       uint32
+	start   int64  // the clock behind the kept records
+	packets uint64 // in the facts
 }
 
 // time decodes a time that is between start and the end of the session.
@@ -113,19 +110,9 @@ func (b *besideDecoder) moments(n uint64) (m Moments) {
 
 // facts decodes f and holds it against the basic statistics.
 func (b *besideDecoder) facts(f *facts) {
-	f.done = b.byte()
-	if f.done < keptRecords || f.done > b.s.fill {
-		b.fail("bad number of records in the facts")
-		return
-	}
 	l := b.o.larges.at(b.s.large-1, largeShift)
-	b.packets = l.packets + uint64(f.done) - keptRecords
-	if b.packets > 0 {
-		f.span = b.span(b.packets)
-	}
-	b.end = f.last
-	if b.packets > 0 && uint64(b.s.last)-uint64(f.last) != b.gapsBehind(f.done) {
-		b.fail("facts end at another time")
+	if !b.header(f, l) {
+		return
 	}
 	needs := b.o.opt.Needs
 	if needs&NeedDirection != 0 {
@@ -150,14 +137,36 @@ func (b *besideDecoder) facts(f *facts) {
 		b.ip(&f.ip)
 	}
 	if needs&NeedDirection != 0 && b.err == nil {
-		sides := b.o.sides.at(b.s.large-1, largeShift)
-		for d := range sides {
-			for m := range sides[d] {
-				g := &sides[d][m]
-				g.n = b.centroidsOrNone(g.list[:], &f.direction[d].moments[m])
-			}
+		b.sideDigests(f)
+	}
+}
+
+func (b *besideDecoder) sideDigests(f *facts) {
+	sides := b.o.sides.at(b.s.large-1, largeShift)
+	for d := range sides {
+		for m := range sides[d] {
+			g := &sides[d][m]
+			g.n = b.centroidsOrNone(g.list[:], &f.direction[d].moments[m])
 		}
 	}
+}
+
+// header decodes how many packets the facts have, and their first and last time.
+func (b *besideDecoder) header(f *facts, l *large) bool {
+	f.done = b.byte()
+	if f.done < keptRecords || f.done > b.s.fill {
+		b.fail("bad number of records in the facts")
+		return false
+	}
+	b.packets = l.packets + uint64(f.done) - keptRecords
+	if b.packets == 0 {
+		return true
+	}
+	f.span = b.span(b.packets)
+	if uint64(b.s.last)-uint64(f.last) != b.gapsBehind(f.done) {
+		b.fail("facts end at another time")
+	}
+	return true
 }
 
 // gapsBehind returns the sum of the gaps of the records from number j on.
@@ -287,8 +296,7 @@ func (b *besideDecoder) sequence(packets []packet) {
 	}
 }
 
-// keeps decodes what the encoding says that it has, and holds it against what
-// o keeps.
+// keeps decodes what the encoding says that it has.
 func (d *decoder) keeps() (n Needs, sequence int) {
 	v, length := d.uvarint(), d.uvarint()
 	if v > allNeeds || length > MaxSequence || v == 0 && length == 0 {

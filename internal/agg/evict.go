@@ -14,7 +14,8 @@ package agg
 //
 // That an evicted session has ended is a guess: a packet that comes late may
 // still be of it. It begins a session of its own then, and belongs to the
-// evicted one where both are merged (Absorb).
+// evicted one where both are merged (Absorb). With a rule that needs the whole
+// session nothing is guessed.
 func (t *Table) Evict(put func() error) error {
 	if !t.ends.any || t.Len() < 2*t.live {
 		return nil

@@ -29,14 +29,15 @@ func (s State) String() string {
 // first SYN without ACK, else the receiver of the first SYN with ACK, else the
 // source of the session.
 func (f *tcpFacts) originator(source int) int {
-	for kind, side := range [...]int{kindSYN: 0, kindSYNACK: 1} {
-		a, b := &f.first[0][kind], &f.first[1][kind]
-		switch {
-		case a.before(b):
-			return side
-		case b.before(a):
-			return 1 - side
-		}
+	syn, answer := [2]*event{}, [2]*event{}
+	for d := range f.first {
+		syn[d], answer[d] = &f.first[d][kindSYN], &f.first[d][kindSYNACK]
+	}
+	switch {
+	case syn[0].before(syn[1]), syn[1].at == 0 && answer[1].before(answer[0]):
+		return 0
+	case syn[1].before(syn[0]), answer[0].before(answer[1]):
+		return 1
 	}
 	return source
 }
