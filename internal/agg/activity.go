@@ -3,7 +3,7 @@ package agg
 // activity is what is kept of the active and idle periods of a stretch of a
 // session. Gaps above the threshold are idle periods and cut it into active
 // ones; of those the first and the last are open, because what stands before
-// and behind the stretch may go on with them, and only their borders are kept.
+// and after the stretch may go on with them, and only their borders are kept.
 //
 // Where two stretches join, the gap between them is an idle period, or joins
 // the last active period of one and the first of the other.

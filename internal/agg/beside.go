@@ -118,7 +118,7 @@ func (t *Table) packets(dst []packet, s *Session, i uint32, begin, end uint8, cl
 	return dst
 }
 
-// keptClock returns the clock of s behind its kept records.
+// keptClock returns the clock of s after its kept records.
 func (t *Table) keptClock(s *Session) int64 {
 	clock := uint64(s.first())
 	for j := uint8(1); j < keptRecords; j++ {

@@ -11,19 +11,19 @@ const (
 
 // bulks is what is kept of the bulks of a stretch of a session. Runs of data
 // packets that other runs enclose are counted, if long enough; the first and
-// the last are open, because they may go on before and behind the stretch.
+// the last are open, because they may go on before and after the stretch.
 //
 // Where two stretches join, the last run of one and the first of the other are
 // one run if they are of one direction and close enough, else both are closed.
 type bulks struct {
 	runs        uint8 // 0; 1: last is all; 2: first and last, and what is counted
-	first, last run
+	first, last burst
 	sums        [2]BulkCounts // of closed runs, by direction
 	slow        uint64        // gaps above subflowGap
 }
 
-// run is a run of data packets.
-type run struct {
+// A burst is a run of data packets, long enough to be a bulk or not.
+type burst struct {
 	packets, bytes uint64 // payload bytes
 	begin, end     int64
 	side           uint8
@@ -36,7 +36,7 @@ type BulkCounts struct {
 	Duration       uint64 // from first to last packet, summed, ns
 }
 
-func (c *BulkCounts) add(r *run) {
+func (c *BulkCounts) add(r *burst) {
 	if r.packets >= bulkPackets {
 		c.join(&BulkCounts{1, r.packets, r.bytes, uint64(r.end) - uint64(r.begin)})
 	}
@@ -54,7 +54,7 @@ func (b *bulks) add(packets []packet, sp span) {
 	b.addGaps(packets, sp)
 	for i := range packets {
 		if p := &packets[i]; p.payload > 0 {
-			b.take(&run{1, uint64(p.payload), p.time, p.time, uint8(p.detail.Side())})
+			b.take(&burst{1, uint64(p.payload), p.time, p.time, uint8(p.detail.Side())})
 		}
 	}
 }
@@ -70,7 +70,7 @@ func (b *bulks) addGaps(packets []packet, sp span) {
 }
 
 // take takes a run that follows the others.
-func (b *bulks) take(r *run) {
+func (b *bulks) take(r *burst) {
 	if b.runs == 0 {
 		b.runs, b.last = 1, *r
 		return
@@ -119,7 +119,7 @@ func (b *bulks) join(o *bulks, sp, os span) {
 // Runs stay as they were, though some may have come closer to each other; those
 // that are closed last no longer than there is time.
 func (b *bulks) raise(from, end int64) {
-	for _, r := range [...]*run{&b.first, &b.last} {
+	for _, r := range [...]*burst{&b.first, &b.last} {
 		r.begin, r.end = max(r.begin, from), max(r.end, from)
 	}
 	for d := range b.sums {

@@ -16,7 +16,7 @@ import (
 //	each as in the basic encoding; and of the sequence what is not among the
 //	kept records, for each packet gap, wire length, payload size and detail.
 //
-// Times are relative to the clock behind the kept records. What follows from
+// Times are relative to the clock after the kept records. What follows from
 // the rest is left out: counts of values, sums of gaps, moments of no values.
 func (t *Table) appendBeside(dst []byte, s *Session, i uint32) []byte {
 	if t.opt.Needs&NeedEnd != 0 {
@@ -163,7 +163,7 @@ func (e *encoder) activity(a *activity) {
 
 func (e *encoder) bulks(b *bulks) {
 	e.dst = append(e.dst, b.runs)
-	for i, r := range [...]*run{&b.last, &b.first} {
+	for i, r := range [...]*burst{&b.last, &b.first} {
 		if i < int(b.runs) {
 			e.bools(r.side == 1)
 			e.numbers(r.packets, r.bytes)

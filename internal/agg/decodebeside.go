@@ -61,7 +61,7 @@ type besideDecoder struct {
 	o       *Table
 	s       *Session
 	i       uint32
-	start   int64  // the clock behind the kept records
+	start   int64  // the clock after the kept records
 	packets uint64 // in the facts
 }
 

@@ -76,9 +76,9 @@ func (b *besideDecoder) bulks(f *bulks, sp span) {
 		return
 	}
 	packets := uint64(0)
-	for i, r := range [...]*run{&f.last, &f.first} {
+	for i, r := range [...]*burst{&f.last, &f.first} {
 		if i < int(f.runs) {
-			b.run(r, sp)
+			b.burst(r, sp)
 			packets += r.packets
 		}
 	}
@@ -100,7 +100,7 @@ func (b *besideDecoder) bulks(f *bulks, sp span) {
 	}
 }
 
-func (b *besideDecoder) run(r *run, sp span) {
+func (b *besideDecoder) burst(r *burst, sp span) {
 	if b.flags(1)[0] {
 		r.side = 1
 	}

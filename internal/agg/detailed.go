@@ -86,7 +86,7 @@ func (t *Table) touchBeside(hashes []uint32) {
 }
 
 // take gives ev to s, the newest session of its key, which is session i, or to
-// a new one if s is nil, and returns the newest session behind it.
+// a new one if s is nil, and returns the key's newest session afterwards.
 func (t *Table) take(s *Session, i uint32, ev *flow.Event, d flow.Detail) (*Session, uint32) {
 	gap, ok := uint64(0), false
 	if s == nil {
@@ -110,7 +110,7 @@ func (t *Table) take(s *Session, i uint32, ev *flow.Event, d flow.Detail) (*Sess
 	return s, i
 }
 
-// appendDetailed adds a record behind the last one of s, which is session i.
+// appendDetailed adds a record after the last one of s, which is session i.
 func (t *Table) appendDetailed(s *Session, i uint32, r record, d flow.Detail) {
 	if s.fill == classRecords[s.state&classMask] {
 		if s.state&classMask < lastClass {
@@ -195,7 +195,7 @@ func (t *Table) foldSides(s *Session, f *facts, v *sideValues) {
 	}
 }
 
-// foldQuantiles takes the records of s behind the kept ones into its digests
+// foldQuantiles takes the records of s after the kept ones into its digests
 // for quantiles.
 func (t *Table) foldQuantiles(s *Session) {
 	n := t.gather(s, &t.scratch.values)

@@ -141,7 +141,7 @@ func (s *side) counts(out *DirectionSummary) {
 }
 
 // stats makes the statistics of s and of the values that its moments lack; d
-// are the digests behind those moments, nil if there are none. It sorts values.
+// are the digests that go with those moments, nil if there are none. It sorts values.
 func (s *side) stats(out *DirectionSummary, scr *digestScratch, v *values, d *[metrics]digest) {
 	for m, st := range [metrics]*Stats{&out.Gaps, &out.Lengths, &out.Payloads} {
 		if d == nil {

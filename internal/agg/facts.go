@@ -40,7 +40,7 @@ func (sp *span) next(time int64) {
 // gap returns the time since the last packet. Requires: there is one.
 func (sp *span) gap(time int64) uint64 { return uint64(time) - uint64(sp.last) }
 
-// join takes the packets behind o.
+// join takes the packets of o, which follow.
 func (sp *span) join(o *span) {
 	if sp.packets == 0 {
 		sp.first = o.first

@@ -45,21 +45,21 @@ func (t *Table) mergeSession(o *Table, n uint32, hash uint32) {
 		s.end(EndIdle)
 		s, i = t.renew(&from.key, hash)
 	default:
-		t.join(part{t, s, i}, part{o, from, n})
+		t.join(sessionRef{t, s, i}, sessionRef{o, from, n})
 		return
 	}
-	t.adopt(part{t, s, i}, part{o, from, n})
+	t.adopt(sessionRef{t, s, i}, sessionRef{o, from, n})
 }
 
-// part is session i of a table.
-type part struct {
+// A sessionRef is session i of a table.
+type sessionRef struct {
 	*Table
 	s *Session
 	i uint32
 }
 
 // adopt makes p a copy of a session of another table.
-func (t *Table) adopt(p, from part) {
+func (t *Table) adopt(p, from sessionRef) {
 	s := p.s
 	*s = *from.s
 	if t.detailed {
@@ -80,7 +80,7 @@ func (t *Table) adopt(p, from part) {
 }
 
 // join appends a session of another table to p.
-func (t *Table) join(p, from part) {
+func (t *Table) join(p, from sessionRef) {
 	s, f := p.s, from.s
 	s.state |= f.state & (inexactGaps | sawRST | sawFINs)
 	s.end(f.endReason())
@@ -98,7 +98,7 @@ func (t *Table) join(p, from part) {
 
 // replay gives p the records begin to end of from, whose clock stands at clock
 // before them, and returns that clock behind them.
-func (t *Table) replay(p, from part, begin, end uint8, clock int64) int64 {
+func (t *Table) replay(p, from sessionRef, begin, end uint8, clock int64) int64 {
 	for j := begin; j < end; j++ {
 		r := from.recordAt(from.s, j)
 		if j > 0 {
@@ -141,7 +141,7 @@ func (t *Table) follow(s *Session, clock int64, moved bool) (gap uint64) {
 // folded gaps vanish is not known any more: all are taken as 0 except one,
 // which makes up the time that s was behind, so that the gaps still add up to
 // the duration.
-func (t *Table) mergeLarge(p, from part, clock int64) int64 {
+func (t *Table) mergeLarge(p, from sessionRef, clock int64) int64 {
 	s, l := p.s, from.larges.at(from.s.large-1, largeShift)
 	fresh := s.large == 0
 	dst := t.digestBlock(s)

@@ -8,11 +8,11 @@ package agg
 type overlap struct {
 	ahead bool   // its clock has run ahead of them: see mergeLarge
 	step  uint64 // then, how long after its clock the last of them came, ns
-	end   int64  // the other session's clock behind them
+	end   int64  // the other session's clock after them
 }
 
 // adoptBeside copies what belongs to the digest block of from.
-func (t *Table) adoptBeside(p, from part) {
+func (t *Table) adoptBeside(p, from sessionRef) {
 	if t.plain {
 		return
 	}
@@ -33,7 +33,7 @@ func (t *Table) adoptBeside(p, from part) {
 
 // mergeBeside takes what from keeps of its folded packets into p, whose digest
 // block is fresh or not. The clock of p is still that before them.
-func (t *Table) mergeBeside(p, from part, o *overlap, fresh bool) {
+func (t *Table) mergeBeside(p, from sessionRef, o *overlap, fresh bool) {
 	if fresh {
 		t.beginLarge(p.s, p.i)
 		t.mergeSequence(p, from)
@@ -59,7 +59,7 @@ func (t *Table) mergeBeside(p, from part, o *overlap, fresh bool) {
 // mergeSequence completes the first packets of p, which has just begun a
 // digest block, with those of from. The first ones of from are among the
 // records of p.
-func (t *Table) mergeSequence(p, from part) {
+func (t *Table) mergeSequence(p, from sessionRef) {
 	n := t.opt.Sequence
 	have := min(n, int(p.s.fill))
 	if have == n {
@@ -74,8 +74,8 @@ func (t *Table) mergeSequence(p, from part) {
 
 // mergeFacts takes the facts of from and the digests of its directions into p.
 // The facts of p have all records of p afterwards, because what is folded in
-// from comes behind them.
-func (t *Table) mergeFacts(p, from part, o *overlap) {
+// from comes after them.
+func (t *Table) mergeFacts(p, from sessionRef, o *overlap) {
 	f := t.facts.at(p.s.large-1, largeShift)
 	t.foldFacts(p.s, p.i, f)
 	theirs := &t.more.facts
@@ -98,7 +98,7 @@ func (t *Table) mergeFacts(p, from part, o *overlap) {
 
 // mergeSides takes the digests of the directions of from into p. Their facts
 // may have been raised.
-func (t *Table) mergeSides(p, from part, theirs *facts, raised bool) {
+func (t *Table) mergeSides(p, from sessionRef, theirs *facts, raised bool) {
 	scr := &t.scratch.digestScratch
 	to, list := t.sides.at(p.s.large-1, largeShift), from.sides.at(from.s.large-1, largeShift)
 	for d := range to {
@@ -117,7 +117,7 @@ func (t *Table) mergeSides(p, from part, theirs *facts, raised bool) {
 // replayDone gives p the records of from that its facts had, which p's facts
 // have by now, and returns the number of the next record and the clock of from
 // before it.
-func (t *Table) replayDone(p, from part, clock int64) (next uint8, after int64) {
+func (t *Table) replayDone(p, from sessionRef, clock int64) (next uint8, after int64) {
 	done := from.facts.at(from.s.large-1, largeShift).done
 	for j := uint8(keptRecords); j < done; j++ {
 		clock = t.replay(p, from, j, j+1, clock)

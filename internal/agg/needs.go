@@ -40,7 +40,7 @@ type Options struct {
 	IdleThreshold uint64 // gaps above it count as idle time, ns
 	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none
 	ActiveTimeout uint64 // a packet more than this after the first begins a session, ns; 0: none
-	TCPEnd        bool   // a SYN behind a closed TCP connection begins a session
+	TCPEnd        bool   // a SYN after a closed TCP connection begins a session
 	Seed          uint64 // of flow.Key.Hash, the same for all tables of a run
 
 	Needs    Needs

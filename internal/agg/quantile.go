@@ -149,8 +149,8 @@ func (q Quantile) ofSorted(values []uint64) QuantileValue {
 	return QuantileValue{values[i], values[min(i+1, uint64(len(values))-1)], rest}
 }
 
-// ofList returns quantile q of the values behind an ascending list of
-// centroids, n together, 0 where there are none.
+// ofList returns quantile q of the n values that an ascending list of centroids
+// stands for, 0 where there are none.
 func (q Quantile) ofList(list []centroid, n uint64) QuantileValue {
 	if n == 0 {
 		return QuantileValue{}

@@ -1,6 +1,6 @@
 package agg
 
-// beside fills in what feature groups say of session i of t. It comes behind
+// beside fills in what feature groups say of session i of t. It comes after
 // basic, which leaves the values of the records in scratch.
 func (z *Summarizer) beside(t *Table, i uint32, out *Summary) {
 	if z.more == nil {

@@ -49,22 +49,22 @@ func Needs(o Options) (n agg.Needs, sequence int) {
 
 // A Layout is the list of columns of one run.
 type Layout struct {
-	options Options
-	columns []Column
-	runs    []*run // that begin at each column, if it has a void
+	options   Options
+	columns   []Column
+	constants []*constant // that begin at each column, if it has a void
 }
 
 // A cell is what a Formatter needs of a column, for most columns in half a
 // cache line.
 type cell struct {
-	at    *uint64 // where the value stands, in the formatter's row; or
-	value func(*Row) Value
-	void  needs
-	same  needs // without one of these the text is that of the cell echo
-	echo  uint16
-	kind  Kind
-	ask   bool // ask the column whether the cell is defined: its void does not tell
-	run   *run // with a void
+	at       *uint64 // where the value stands, in the formatter's row; or
+	value    func(*Row) Value
+	void     needs
+	same     needs // without one of these the text is that of the cell echo
+	echo     uint16
+	kind     Kind
+	ask      bool      // ask the column whether the cell is defined: its void does not tell
+	constant *constant // with a void
 
 	column *Column
 }
@@ -96,7 +96,7 @@ func NewLayout(o Options) (*Layout, error) {
 		}
 	}
 	l := &Layout{options: o, columns: columnsOf(chosen, &o)}
-	l.runs = runsOf(l)
+	l.constants = constantsOf(l)
 	return l, nil
 }
 
@@ -151,7 +151,7 @@ type Formatter struct {
 	row    *Row
 	cells  []cell // of the layout's columns
 	text   []byte // the cell of a text column, before quoting
-	starts []int  // of the cells of the row, behind each other
+	starts []int  // where the cells of the row begin
 }
 
 // NewFormatter returns a formatter for l.
@@ -159,7 +159,7 @@ func (l *Layout) NewFormatter() *Formatter {
 	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
 	for k := range l.columns {
 		c := f.cellOf(&l.columns[k])
-		c.void, c.run = l.columns[k].void, l.runs[k]
+		c.void, c.constant = l.columns[k].void, l.constants[k]
 		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
 			c.same, c.echo = c.column.same, uint16(at)
 		}
@@ -190,7 +190,7 @@ func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	return dst
 }
 
-// appendCells appends the cells of the row, with a comma behind each. One call
+// appendCells appends the cells of the row, with a comma after each. One call
 // per cell would be an eighth of the time.
 func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
 	dst = slices.Grow(dst, len(cells)*(maxCell+1))
@@ -201,8 +201,8 @@ func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
 		f.starts[k] = n
 		if (c.void|c.same)&^f.row.facts != 0 {
 			if c.void&^f.row.facts != 0 {
-				n += copy(b[n:], c.run.text)
-				k += c.run.columns - 1
+				n += copy(b[n:], c.constant.text)
+				k += c.constant.columns - 1
 			} else {
 				n += copy(b[n:], b[f.starts[c.echo]:f.starts[c.echo+1]])
 			}
@@ -272,16 +272,18 @@ func (f *Formatter) putText(b []byte, n int, c *Column, left int) ([]byte, int) 
 	return b, len(appendQuoted(b[:n], f.text))
 }
 
-// A run is neighbouring columns that have the same text in every session that
-// lacks their void: nearly half of a row of all groups, if it is of one packet.
-type run struct {
+// A constant is neighbouring columns that have the same text in every session
+// that lacks their void: nearly half of a row of all groups, if the session is
+// of one packet.
+type constant struct {
 	columns int
-	text    []byte // with a comma behind each cell
+	text    []byte // with a comma after each cell
 }
 
-// runsOf returns, for each column that has a void, the run that begins there.
-func runsOf(l *Layout) []*run {
-	runs := make([]*run, len(l.columns))
+// constantsOf returns, for each column that has a void, the constant that
+// begins there.
+func constantsOf(l *Layout) []*constant {
+	list := make([]*constant, len(l.columns))
 	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, 2)}
 	f.row.Summary.Packets = 1 // of a session that lacks everything else
 	for k := len(l.columns) - 1; k >= 0; k-- {
@@ -289,11 +291,11 @@ func runsOf(l *Layout) []*run {
 		if c.void == 0 {
 			continue
 		}
-		runs[k] = &run{1, slices.Clip(f.appendCells(nil, []cell{f.cellOf(c)}))}
-		if k+1 < len(runs) && l.columns[k+1].void == c.void {
-			next := runs[k+1]
-			runs[k] = &run{1 + next.columns, append(runs[k].text, next.text...)}
+		list[k] = &constant{1, slices.Clip(f.appendCells(nil, []cell{f.cellOf(c)}))}
+		if k+1 < len(list) && l.columns[k+1].void == c.void {
+			next := list[k+1]
+			list[k] = &constant{1 + next.columns, append(list[k].text, next.text...)}
 		}
 	}
-	return runs
+	return list
 }

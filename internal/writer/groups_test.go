@@ -133,7 +133,7 @@ func TestUndefinedGroups(t *testing.T) {
 
 // A column is the same whatever else is asked for, in sessions of one packet
 // and of many, of one direction and of both, of TCP and of others, at one time
-// and over long ones. So is what stands in runs and in echoes.
+// and over long ones. So is what is copied.
 func TestColumnsAlone(t *testing.T) {
 	for name, change := range map[string]func(i int, ev *flow.Event, d *flow.Detail){
 		"as it is":     func(int, *flow.Event, *flow.Detail) {},
