@@ -27,11 +27,14 @@ func sameAsWhole(t *testing.T, c Config, records []capturetest.Record, dir strin
 
 func TestInterleaveIsAsOneCapture(t *testing.T) {
 	t.Parallel()
-	records, flows := capturetest.Traffic(4000)
+	records, flows := capturetest.Traffic(2500)
 	other := testConfig(1)
 	other.Sessions.IdleTimeout, other.Sessions.Unidirectional = 1e9, true
 	for _, k := range []int{2, 7, 300} {
 		for _, compress := range []bool{false, true} {
+			if testing.Short() && k > 2 && compress {
+				continue
+			}
 			t.Run(fmt.Sprintf("captures=%d/gzip=%t", k, compress), func(t *testing.T) {
 				turns := deal(t, records, k, compress, func(i int) int { return i % k })
 				sameAsWhole(t, testConfig(1), records, turns)
