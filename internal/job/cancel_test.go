@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -23,6 +24,7 @@ type canceller struct {
 	Silent
 	steps  chan struct{} // has one for each that is left until then
 	cancel func()
+	open   atomic.Int32 // files
 }
 
 func newCanceller(at int, cancel func()) *canceller {
@@ -41,21 +43,19 @@ func (c *canceller) step() {
 	}
 }
 
-func (c *canceller) Open(path string) (durable.File, error) {
-	c.step()
-	return c.FS.Open(path)
-}
+func (c *canceller) Open(path string) (durable.File, error) { return c.opened(c.FS.Open(path)) }
 
-func (c *canceller) Create(path string) (durable.File, error) {
-	c.step()
-	f, err := c.FS.Create(path)
-	return &cancellingFile{f, c}, err
-}
+func (c *canceller) Create(path string) (durable.File, error) { return c.opened(c.FS.Create(path)) }
 
-func (c *canceller) Temp(dir string) (durable.File, error) {
+func (c *canceller) Temp(dir string) (durable.File, error) { return c.opened(c.FS.Temp(dir)) }
+
+func (c *canceller) opened(f durable.File, err error) (durable.File, error) {
 	c.step()
-	f, err := c.FS.Temp(dir)
-	return &cancellingFile{f, c}, err
+	if err != nil {
+		return nil, err
+	}
+	c.open.Add(1)
+	return &cancellingFile{f, c}, nil
 }
 
 func (c *canceller) Start(int, int64)    { c.step() }
@@ -73,9 +73,14 @@ func (f *cancellingFile) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
+func (f *cancellingFile) Close() error {
+	f.c.open.Add(-1)
+	return f.File.Close()
+}
+
 // A job whose context ends, at whatever moment, ends with the cause of that,
-// leaves no goroutine and no temporary file, and nothing that is not whole. It
-// is not parallel to others: it counts goroutines.
+// leaves no goroutine, no open file and no temporary one, and nothing that is
+// not whole. It is not parallel to others: it counts goroutines.
 func TestCancelled(t *testing.T) {
 	dir, _ := series(t, 1500, 3)
 	c := scarce(testConfig(2))
@@ -158,8 +163,8 @@ func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Con
 	if err != nil && (!errors.Is(err, enough) || CategoryOf(err) != Unknown) {
 		t.Errorf("step %d: category %d, %v", at, CategoryOf(err), err)
 	}
-	if left := entriesOf(t, c.TempDir); len(left) > 0 {
-		t.Errorf("step %d: left %q", at, left)
+	if left := entriesOf(t, c.TempDir); len(left) > 0 || step.open.Load() != 0 {
+		t.Errorf("step %d: left %q, and %d open files", at, left, step.open.Load())
 	}
 	if err := onlyWhole(out); err != nil {
 		t.Errorf("step %d: %v", at, err)
