@@ -139,16 +139,22 @@ func (t *Table) Absorb(data []byte) (rest []byte, err error) {
 	if t.incoming == nil {
 		t.incoming = NewTable(t.opt)
 	}
-	o := t.incoming
-	if rest, err = o.Load(data); err != nil {
+	if rest, err = t.incoming.Load(data); err != nil {
 		return nil, err
 	}
+	t.AbsorbLoaded(t.incoming)
+	return rest, nil
+}
+
+// AbsorbLoaded takes the session that o has loaded as Absorb takes an encoded
+// one. The tables may differ in what they keep. Requires: o keeps at least what
+// t keeps.
+func (t *Table) AbsorbLoaded(o *Table) {
 	s := o.session(0)
 	t.ensure(1)
 	t.coverSessions(1)
 	t.mergeSession(o, 0, uint32(s.key.Hash(t.opt.Seed)))
 	t.newest = max(t.newest, s.last)
-	return rest, nil
 }
 
 // Load makes the session at the front of data the only one of t, to be looked

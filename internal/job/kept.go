@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -167,11 +168,8 @@ func (r *run) prepare(runs []*keptRun, quiet bool) error {
 		if lacks := k.kept.lacks(r.kept); lacks != "" {
 			return failure(Kept, "%s does not have what %s needs: it was made with %v", k.Path, lacks, k.kept)
 		}
-		if !k.kept.equal(runs[0].kept) {
-			return failure(Kept, "%s was made with %v and %s with %v", runs[0].Path, runs[0].kept, k.Path, k.kept)
-		}
 	}
-	r.kept = runs[0].kept
+	r.narrow(runs)
 	slices.SortStableFunc(runs, func(a, b *keptRun) int { return a.Capture.Compare(b.Capture) })
 	if err := sameCapture(runs); err != nil && !r.Duplicates {
 		return err
@@ -184,6 +182,30 @@ func (r *run) prepare(runs []*keptRun, quiet bool) error {
 		}
 	}
 	return r.report.Balance()
+}
+
+// narrow makes the sessions of run files keep the same: what all of them keep, if
+// that is the same, else what the columns need.
+func (r *run) narrow(runs []*keptRun) {
+	all := runs[0].kept
+	for _, k := range runs {
+		if !k.kept.equal(all) {
+			all = r.kept
+		}
+	}
+	r.kept = all
+	made := map[string]*agg.Options{}
+	for _, k := range runs {
+		if k.kept.equal(all) {
+			continue
+		}
+		name := k.kept.String()
+		if made[name] == nil {
+			o := r.Sessions.tables(k.kept, r.seed)
+			made[name] = &o
+		}
+		k.Made = made[name]
+	}
 }
 
 // sameCapture returns an error if two run files hold one capture, under whatever

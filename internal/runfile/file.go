@@ -158,6 +158,9 @@ func (w *Writer) Abort() { w.file.Abort() }
 type Run struct {
 	Meta
 	Path string // of the file, as it was named
+	// Made are the options of the tables that made the sessions, where they keep
+	// more than those of the merge; nil where they keep the same.
+	Made *agg.Options
 
 	files  *Files
 	file   durable.File // nil: opened by Path when it is read
@@ -252,7 +255,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section as an input of a merge: a partition of a run file,
 // or, for partition 0, the rows of a part.
 func (r *Run) Input(partition int) Input {
-	in := Input{path: r.Path, files: r.files, section: r.Index[partition], order: rowOrder, only: -1}
+	in := Input{path: r.Path, files: r.files, section: r.Index[partition], order: rowOrder, only: -1, made: r.Made}
 	if r.file != nil {
 		in.file = r.file
 	}

@@ -27,8 +27,9 @@ type Input struct {
 	files   *Files
 	section Section
 	order   order
-	fast    bool // written by newFastWriter
-	only    int  // partition that all entries must be in; -1: any
+	fast    bool         // written by newFastWriter
+	only    int          // partition that all entries must be in; -1: any
+	made    *agg.Options // see Run.Made
 
 	memory func() entries // nil: in a file
 }

@@ -161,11 +161,12 @@ func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) 
 // A combiner joins neighbouring sessions of the same key.
 type combiner struct {
 	table   *agg.Table
-	key     []byte     // of the current session
-	session []byte     // the first session of the key, as long as it is the only one
-	started bool       // there is a current session
-	joined  bool       // the sessions of the key are in table
-	probe   *agg.Table // sessions of files are decoded here, to check them
+	key     []byte                      // of the current session
+	session []byte                      // the first session of the key, as long as it is the only one
+	started bool                        // there is a current session
+	joined  bool                        // the sessions of the key are in table
+	probe   *agg.Table                  // sessions of files are decoded here, to check them
+	probes  map[*agg.Options]*agg.Table // the same for files whose sessions keep more
 	emit    func(partition int, session []byte) error
 
 	reordered uint64
@@ -176,9 +177,14 @@ type combiner struct {
 // than the one before in their session. Requires: there are at most MaxInputs
 // inputs.
 func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) (reordered uint64, err error) {
-	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), emit: emit}
+	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), probes: map[*agg.Options]*agg.Table{}, emit: emit}
 	defer c.table.Release()
 	defer c.probe.Release()
+	defer func() {
+		for _, t := range c.probes {
+			t.Release()
+		}
+	}()
 	if err := merge(ctx, inputs, c.take); err != nil {
 		return 0, err
 	}
@@ -188,27 +194,47 @@ func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(parti
 
 // take adds a session.
 func (c *combiner) take(e *Entry) error {
+	probe := c.probeOf(e.in)
 	if e.in.memory == nil && !e.in.fast { // not made by this run
-		if err := e.check(c.probe); err != nil {
+		if err := e.check(probe); err != nil {
 			return err
 		}
 	}
-	if !c.started || !bytes.Equal(c.key, e.key) {
+	first := !c.started || !bytes.Equal(c.key, e.key)
+	if first {
 		if err := c.flush(); err != nil {
 			return err
 		}
 		c.started, c.joined = true, false
 		c.key = append(c.key[:0], e.key...)
-		c.session = append(c.session[:0], e.data...)
-		return nil
-	}
-	if !c.joined {
-		c.joined = true
+		if probe == c.probe {
+			c.session = append(c.session[:0], e.data...)
+			return nil
+		}
+	} else if !c.joined {
 		if _, err := c.table.Absorb(c.session); err != nil {
 			return e.damaged(err)
 		}
 	}
+	c.joined = true
+	if probe != c.probe {
+		c.table.AbsorbLoaded(probe)
+		return nil
+	}
 	return e.absorb(c.table)
+}
+
+// probeOf returns the table that decodes the sessions of an input.
+func (c *combiner) probeOf(in *Input) *agg.Table {
+	if in.made == nil {
+		return c.probe
+	}
+	t := c.probes[in.made]
+	if t == nil {
+		t = agg.NewTable(*in.made)
+		c.probes[in.made] = t
+	}
+	return t
 }
 
 // flush passes the sessions of the current key to emit.
