@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"sync"
 	"testing"
 
 	"pcapbatch/internal/flow"
@@ -216,6 +217,27 @@ func TestOneDirection(t *testing.T) {
 			t.Errorf("%d packets: %+v\n%+v", n, twins[0], twins[1])
 		}
 	}
+}
+
+// Several goroutines may read one table.
+func TestFeaturesConcurrently(t *testing.T) {
+	tr := traffic{keys: 20, gap: gapKinds["seconds"], size: sizeKinds["usual"]}
+	r := newRand(9600)
+	events := tr.events(r, 6000, 0)
+	details := detailed(r, events, 0)
+	tab := NewTable(everything(Options{IdleThreshold: 1e9}))
+	defer tab.Release()
+	updateDetailed(tab, r, events, details)
+	want, encoded := allSummaries(tab), tab.AppendSession(nil, 0)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if !slices.Equal(allSummaries(tab), want) || !slices.Equal(tab.AppendSession(nil, 0), encoded) {
+				t.Error("another summary or encoding beside other goroutines")
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // Sessions that leave a table when they end merge into what they would have

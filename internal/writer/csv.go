@@ -31,20 +31,40 @@ type Options struct {
 // All selects every feature group.
 const All Group = "all"
 
+// needsOf says which groups need tables to keep something for them.
+var needsOf = [...]struct {
+	group Group
+	needs agg.Needs
+}{
+	{Direction, agg.NeedDirection}, {Flags, agg.NeedFlags}, {TCP, agg.NeedTCP}, {Activity, agg.NeedActivity}, {Bulk, agg.NeedBulk},
+	{IP, agg.NeedIP}, {CommunityID, agg.NeedCommunityID}, {End, agg.NeedEnd}, {Quantiles, agg.NeedQuantiles},
+}
+
 // Needs returns what tables have to keep for the columns of o: the Needs and
 // the Sequence of their agg.Options. Requires: NewLayout takes o.
 func Needs(o Options) (n agg.Needs, sequence int) {
-	of := map[Group]agg.Needs{Direction: agg.NeedDirection, Flags: agg.NeedFlags, TCP: agg.NeedTCP, Activity: agg.NeedActivity,
-		Bulk: agg.NeedBulk, IP: agg.NeedIP, CommunityID: agg.NeedCommunityID, End: agg.NeedEnd}
-	for g, need := range of {
-		if slices.Contains(o.Features, g) || slices.Contains(o.Features, All) {
-			n |= need
+	for _, g := range needsOf {
+		if slices.Contains(o.Features, g.group) || g.group == Quantiles && len(o.Quantiles) > 0 || g.group != Quantiles && slices.Contains(o.Features, All) {
+			n |= g.needs
 		}
 	}
-	if len(o.Quantiles) > 0 {
-		n |= agg.NeedQuantiles
-	}
 	return n, o.Sequence
+}
+
+// Missing returns the groups of o, in the order of their columns, for which
+// tables or files that keep n and sequence do not have enough: nil if NewLayout's
+// columns can be made from them. See agg.KeepsOf for what a file keeps.
+func Missing(o Options, n agg.Needs, sequence int) (list []Group) {
+	needs, length := Needs(o)
+	for _, g := range needsOf {
+		if needs&^n&g.needs != 0 {
+			list = append(list, g.group)
+		}
+	}
+	if length > sequence {
+		list = append(list, Sequence)
+	}
+	return list
 }
 
 // A Layout is the list of columns of one run.
