@@ -60,7 +60,7 @@ func (a *arena) mmap(size int, huge bool) []byte {
 	}
 	b, err := syscall.Mmap(-1, 0, size, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
-		panic("agg: out of memory: mmap: " + err.Error())
+		panic(&OutOfMemory{err})
 	}
 	a.mappings = append(a.mappings, b)
 	if huge {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
@@ -36,7 +37,8 @@ func (r *run) stretchBytes() int64 {
 	return r.StretchBytes
 }
 
-func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) error {
+func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	inputs, err := r.open(ctx, found)
 	if err != nil {
 		return err

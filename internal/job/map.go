@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
@@ -39,7 +40,8 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 	return r.report, err
 }
 
-func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *capture.Found) error {
+func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *capture.Found) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	if err := r.makeDir(dir); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/rows"
 	"pcapbatch/internal/runfile"
@@ -19,7 +20,8 @@ func Merge(ctx context.Context, c Config, paths []string, w io.Writer) (*report.
 	return r.report, categorised(ctx, r.merge(ctx, paths, w))
 }
 
-func (r *run) merge(ctx context.Context, paths []string, w io.Writer) error {
+func (r *run) merge(ctx context.Context, paths []string, w io.Writer) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	runs, err := r.openKept(paths, runfile.Sessions)
 	if err == nil {
 		err = r.prepare(runs, false)
@@ -40,7 +42,8 @@ func JoinParts(ctx context.Context, c Config, paths []string, w io.Writer) (*rep
 	return r.report, categorised(ctx, r.joinParts(ctx, paths, w))
 }
 
-func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) error {
+func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	parts, err := r.openKept(paths, runfile.Rows)
 	if err == nil {
 		err = checkParts(parts)

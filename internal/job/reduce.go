@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -24,7 +25,8 @@ func Reduce(ctx context.Context, c Config, paths []string, partition int, dir st
 	return r.report, categorised(ctx, r.reduce(ctx, paths, partition, dir))
 }
 
-func (r *run) reduce(ctx context.Context, paths []string, partition int, dir string) error {
+func (r *run) reduce(ctx context.Context, paths []string, partition int, dir string) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	runs, err := r.openKept(paths, runfile.Sessions)
 	if err == nil {
 		err = r.prepare(runs, true)

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
@@ -38,7 +39,8 @@ func Resume(ctx context.Context, c Config, dir string, found *capture.Found, w i
 	return r.report, categorised(ctx, r.resume(ctx, dir, found, w))
 }
 
-func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io.Writer) error {
+func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io.Writer) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	inputs, err := r.open(ctx, found)
 	if err != nil {
 		return err

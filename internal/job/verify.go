@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
@@ -94,7 +95,8 @@ func isRegular(path string) bool {
 	return err != nil || info.Mode().IsRegular() // what is gone is to be reported
 }
 
-func (v *verifier) file(ctx context.Context, path string) error {
+func (v *verifier) file(ctx context.Context, path string) (err error) {
+	defer agg.CatchOutOfMemory(&err)
 	name := filepath.Base(path)
 	switch {
 	case name == optionsName:

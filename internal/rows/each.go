@@ -5,6 +5,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
+
+	"pcapbatch/internal/agg"
 )
 
 // Each calls f for each i from 0 to n-1, in several goroutines side by side;
@@ -19,7 +21,7 @@ func Each(ctx context.Context, workers, n int, f func(ctx context.Context, worke
 				if ctx.Err() != nil {
 					return context.Cause(ctx)
 				}
-				if err := f(ctx, w, i); err != nil {
+				if err := caught(func() error { return f(ctx, w, i) }); err != nil {
 					return err
 				}
 			}
@@ -27,4 +29,10 @@ func Each(ctx context.Context, workers, n int, f func(ctx context.Context, worke
 		})
 	}
 	return g.Wait()
+}
+
+// caught calls f. That there is no memory for tables is an error.
+func caught(f func() error) (err error) {
+	defer agg.CatchOutOfMemory(&err)
+	return f()
 }

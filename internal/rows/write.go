@@ -134,14 +134,14 @@ func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter f
 	g.Go(func() error {
 		defer close(q.work)
 		defer close(q.ordered)
-		return fill(q)
+		return caught(func() error { return fill(q) })
 	})
 	for range workers {
 		g.Go(func() error {
 			f, t := newFormatter(), agg.NewTable(o)
 			defer t.Release()
 			for c := range q.work {
-				c.err = c.format(f, t)
+				c.err = caught(func() error { return c.format(f, t) })
 				c.done.Done()
 			}
 			return nil

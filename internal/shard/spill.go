@@ -143,7 +143,7 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 		return
 	}
 	r.keeping.Go(func() {
-		err := r.Keeper.Keep(ctx, s.index, s.tables)
+		err := keep(ctx, r.Keeper, s.index, s.tables)
 		for _, t := range s.tables {
 			if t != nil {
 				t.Release()
@@ -152,4 +152,9 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 		r.check(err)
 		<-r.window
 	})
+}
+
+func keep(ctx context.Context, k Keeper, stretch int, tables []*agg.Table) (err error) {
+	defer agg.CatchOutOfMemory(&err)
+	return k.Keep(ctx, stretch, tables)
 }

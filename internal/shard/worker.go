@@ -30,18 +30,30 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 	w.spills = map[int]int{}
 	for task := range r.queues[w.index] {
 		task.decoded.Wait()
-		switch {
-		case ctx.Err() != nil:
-		case task.end:
-			w.end(ctx, task.stretch, r)
-		default:
-			r.check(w.update(ctx, r, task))
+		if ctx.Err() == nil {
+			r.check(w.take(ctx, r, task))
 		}
 		r.giveBack(task)
 	}
 	if w.spilled && ctx.Err() == nil {
-		r.check(w.spillMerged(ctx, r))
+		r.check(w.spillLast(ctx, r))
 	}
+}
+
+// take works on one block, or on the end of a stretch.
+func (w *worker[B]) take(ctx context.Context, r *run[B], task *blockTask[B]) (err error) {
+	defer agg.CatchOutOfMemory(&err)
+	if task.end {
+		w.end(ctx, task.stretch, r)
+		return nil
+	}
+	return w.update(ctx, r, task)
+}
+
+// spillLast puts the merged table away at the end of a run that has spilled.
+func (w *worker[B]) spillLast(ctx context.Context, r *run[B]) (err error) {
+	defer agg.CatchOutOfMemory(&err)
+	return w.spillMerged(ctx, r)
 }
 
 // update adds the worker's events of a block to the table of their stretch.
