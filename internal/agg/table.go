@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"pcapbatch/internal/flow"
+	"pcapbatch/internal/race"
 )
 
 // A Table holds the sessions of one shard. It is used by one goroutine at a
@@ -320,6 +321,9 @@ func (t *Table) insert(k *flow.Key, hash uint32) (*Session, uint32) {
 		i = (i + 1) & t.mask
 	}
 	t.keys++
+	if race.Enabled {
+		race.Assert(t.keys <= len(t.slots)/4*3, "%d keys in %d slots", t.keys, len(t.slots))
+	}
 	return t.place(i, hash)
 }
 
