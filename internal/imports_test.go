@@ -27,7 +27,7 @@ var mayImport = map[string][]string{
 	"internal/durable/powercut": {"internal/durable"},
 	"internal/reader":           {"internal/inflate", "internal/linktype"},
 	"internal/decode":           {"internal/flow", "internal/linktype"},
-	"internal/agg":              {"internal/flow", "internal/radix"},
+	"internal/agg":              {"internal/flow", "internal/race", "internal/radix"},
 	"internal/writer":           {"internal/agg", "internal/flow"},
 	"internal/report":           {"internal/linktype"},
 	"internal/runfile": {"internal/agg", "internal/capture", "internal/durable", "internal/flow", "internal/heap",
