@@ -3,17 +3,27 @@
 GO         ?= go
 BIN        := bin/batch
 PACKAGES   := ./... ./testdata/gen
+BUILDFLAGS := -trimpath
 FUZZTIME   ?= 20000x
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build test race safe emulated lint tidy fuzz fuzz-long golden testdata profile check clean
+.PHONY: help build reproducible sbom notice test race safe emulated lint tidy fuzz fuzz-long golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/batch
-	$(GO) build -o $(BIN) ./cmd/batch
+	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN) ./cmd/batch
+
+reproducible: ## build in two directories and compare the binaries
+	@sh scripts/reproducible.sh $(GO) $(BUILDFLAGS)
+
+sbom: build ## bill of materials of bin/batch, bin/batch.cdx.json
+	@sh scripts/sbom.sh $(GO) $(BIN) >$(BIN).cdx.json
+
+notice: ## rewrite NOTICE, the licences of the modules in bin/batch
+	@sh scripts/notice.sh $(GO) >NOTICE
 
 test: ## all tests
 	$(GO) test $(PACKAGES)
