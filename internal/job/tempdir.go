@@ -11,12 +11,10 @@ func (r *run) checkTempDir() error {
 	if r.TempDir == "" {
 		return nil
 	}
-	f, err := durable.OS.Temp(r.TempDir)
-	if err == nil {
-		err = f.Close()
-	}
+	f, err := r.FS.Temp(r.TempDir)
 	if err != nil {
 		return &Error{Output, durable.WriteFailed("temporary file in "+r.TempDir, err)}
 	}
+	_ = f.Close() // nothing was written
 	return nil
 }
