@@ -1,10 +1,6 @@
 package agg
 
-import (
-	"math/bits"
-
-	"pcapbatch/internal/flow"
-)
+import "pcapbatch/internal/flow"
 
 // A Summary is what a row says of one session. It holds no pointers and stays
 // valid when the table goes. What belongs to feature groups is valid if the
@@ -126,17 +122,5 @@ func (st *Stats) with(scr *digestScratch, l *large, m metric, values []uint64) {
 // nearest integer, ties to even, as a 128-bit number: 0 where the duration is
 // 0. Requires: scale is below 2^34.
 func (s *Summary) PerSecond(x, scale uint64) (hi, lo uint64) {
-	d := s.Duration()
-	if d == 0 {
-		return 0, 0
-	}
-	ph, pl := bits.Mul64(x, scale*1e9)
-	hi, ph = ph/d, ph%d
-	lo, rest := bits.Div64(ph, pl, d)
-	if up := d - rest; rest > up || rest == up && lo&1 == 1 {
-		var carry uint64
-		lo, carry = bits.Add64(lo, 1, 0)
-		hi += carry
-	}
-	return hi, lo
+	return Ratio(x, scale*1e9, s.Duration())
 }
