@@ -11,7 +11,7 @@ func (r *run) checkTempDir() error {
 	if r.TempDir == "" {
 		return nil
 	}
-	f, err := r.FS.Temp(r.TempDir)
+	f, err := durable.OS.Temp(r.TempDir)
 	if err != nil {
 		return &Error{Output, durable.WriteFailed("temporary file in "+r.TempDir, err)}
 	}

@@ -168,6 +168,8 @@ const (
 	flagsBackward
 	bulkForward // a bulk
 	bulkBackward
+	bulkTimeForward // a bulk that lasts
+	bulkTimeBackward
 )
 
 // factsOf returns what the session has, of what the basic columns ask.
@@ -252,6 +254,9 @@ func (d *side) facts(s *agg.Summary, least uint64) (n needs) {
 	}
 	if s.Bulk.Bulks[d.index].Bulks > 0 {
 		n |= d.bulk
+	}
+	if s.Bulk.Bulks[d.index].Duration > 0 {
+		n |= d.bulkTime
 	}
 	return n
 }

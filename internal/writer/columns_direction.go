@@ -15,12 +15,12 @@ type side struct {
 	// What a session must have in this direction: packets, gaps, and enough of
 	// either for a deviation.
 	some, someGap, deviating, deviatingGap needs
-	window, ttl, flags, bulk               needs
+	window, ttl, flags, bulk, bulkTime     needs
 }
 
 var sides = [2]side{
-	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward},
-	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward},
+	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward, bulkTimeForward},
+	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward, bulkTimeBackward},
 }
 
 func (d *side) column(group Group, name string, typ Type, kind Kind, unit, definition string, needs needs, value func(*Row) uint64) Column {

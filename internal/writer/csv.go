@@ -10,6 +10,11 @@ import (
 
 // Options choose columns and their variants. The zero value is the default.
 type Options struct {
+	// Schema is the name of another program whose table is written, one of
+	// Schemas. Its columns are fixed: it excludes Features, Quantiles, and
+	// mostly Sequence. VLAN and Capture add no columns then. Deviations are
+	// those of a sample. "" is no schema.
+	Schema string
 	// Features lists groups beyond the identity: FeatureGroups, or All.
 	// Empty means Basic.
 	Features []Group
@@ -43,6 +48,9 @@ var needsOf = [...]struct {
 // Needs returns what tables have to keep for the columns of o: the Needs and
 // the Sequence of their agg.Options. Requires: NewLayout takes o.
 func Needs(o Options) (n agg.Needs, sequence int) {
+	if s, err := schemaOf(o.Schema); err == nil {
+		return s.needs, o.Sequence
+	}
 	for _, g := range needsOf {
 		if slices.Contains(o.Features, g.group) || g.group == Quantiles && len(o.Quantiles) > 0 || g.group != Quantiles && slices.Contains(o.Features, All) {
 			n |= g.needs
@@ -72,6 +80,8 @@ type Layout struct {
 	options   Options
 	columns   []Column
 	constants []*constant // that begin at each column, if it has a void
+
+	numbered bool
 }
 
 // A cell is what a Formatter needs of a column, for most columns in half a
@@ -90,8 +100,12 @@ type cell struct {
 }
 
 // NewLayout returns the layout for o, or an error that names the feature group
-// that does not exist, or the sequence that is too long.
+// that does not exist, the sequence that is too long, the schema that does not
+// exist, or what cannot be had together with it.
 func NewLayout(o Options) (*Layout, error) {
+	if o.Schema != "" {
+		return newSchemaLayout(o)
+	}
 	if len(o.Features) == 0 {
 		o.Features = []Group{Basic}
 	}
@@ -158,9 +172,12 @@ func (l *Layout) Columns() []Column { return l.columns }
 
 // Header returns the header line with its line end.
 func (l *Layout) Header() string {
-	names := make([]string, len(l.columns))
-	for i, c := range l.columns {
-		names[i] = c.Name
+	var names []string
+	if l.numbered {
+		names = append(names, numberName)
+	}
+	for _, c := range l.columns {
+		names = append(names, c.Name)
 	}
 	return strings.Join(names, ",") + "\n"
 }

@@ -1,0 +1,167 @@
+package writer
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"strings"
+	"time"
+
+	"pcapbatch/internal/agg"
+)
+
+// A schema is the table of another program: its columns, their names, units and
+// order, filled with our numbers. Models and notebooks that were made for the
+// other program go on working. What such a column says is defined here, not
+// there; docs/coming-from.md says column by column what differs.
+type schema struct {
+	name     string
+	rules    Rules
+	needs    agg.Needs // of the tables
+	numbered bool      // the first column is the number of the row
+	sequence bool      // there are columns for Options.Sequence
+	// columns are those of a layout, without the number of the row.
+	columns func(o *Options) []Column
+}
+
+// schemas are all there are. What they ask of a layout is checked by
+// newSchemaLayout.
+func schemas() []*schema { return []*schema{&cicflowmeter, &nfstream} }
+
+// Rules are what ends a session in another program.
+type Rules struct {
+	// IdleTimeout ends a session at a gap above it, ActiveTimeout at a packet
+	// that comes more than this after the first. 0: no such rule.
+	IdleTimeout, ActiveTimeout time.Duration
+	// TCPEnd lets a SYN behind a closed TCP connection begin a session.
+	TCPEnd bool
+}
+
+// Schemas returns the names that Options.Schema may have, besides "".
+func Schemas() (names []string) {
+	for _, s := range schemas() {
+		names = append(names, s.name)
+	}
+	return names
+}
+
+// SchemaRules returns what ends a session in the program of that name, for runs
+// whose flags say nothing else.
+func SchemaRules(name string) (Rules, error) {
+	s, err := schemaOf(name)
+	if err != nil {
+		return Rules{}, err
+	}
+	return s.rules, nil
+}
+
+// SchemaColumns returns the data dictionary of a schema, in the order of a row,
+// with the columns that only --sequence and --labels add. Its columns have no
+// values.
+func SchemaColumns(name string) ([]Column, error) {
+	s, err := schemaOf(name)
+	if err != nil {
+		return nil, err
+	}
+	o := &Options{Schema: name, Label: noText}
+	if s.sequence {
+		o.Sequence = 1
+	}
+	columns := s.columns(o)
+	if s.numbered {
+		columns = slices.Insert(columns, 0, s.integer(numberName, "", "number of the row in the table, from 0", 0, func(*agg.Summary) uint64 { return 0 }))
+	}
+	return columns, nil
+}
+
+// numberName is the name of the column that has the number of the row.
+const numberName = "id"
+
+func schemaOf(name string) (*schema, error) {
+	for _, s := range schemas() {
+		if s.name == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("unknown schema %q: there are %s", name, strings.Join(Schemas(), " and "))
+}
+
+// newSchemaLayout is NewLayout for options with a schema.
+func newSchemaLayout(o Options) (*Layout, error) {
+	s, err := schemaOf(o.Schema)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(o.Features) > 0:
+		return nil, fmt.Errorf("schema %s: its columns are fixed, so it cannot be had together with feature groups", o.Schema)
+	case len(o.Quantiles) > 0:
+		return nil, fmt.Errorf("schema %s: its columns are fixed, so it cannot be had together with quantiles", o.Schema)
+	case o.Sequence != 0 && !s.sequence:
+		return nil, fmt.Errorf("schema %s: it has no columns for sequences; schema nfstream has", o.Schema)
+	case o.Sequence != 0:
+		err = CheckSequence(o.Sequence)
+	}
+	if err != nil {
+		return nil, err
+	}
+	l := &Layout{options: o, columns: s.columns(&o), numbered: s.numbered}
+	for i := range l.columns {
+		l.columns[i].void = l.columns[i].needs
+	}
+	l.constants = constantsOf(l)
+	return l, nil
+}
+
+// Numbered reports whether each row begins with its number in the table and a
+// comma, which the header has and Columns has not. The number is not a
+// Formatter's to write: rows are formatted side by side, and parts are joined.
+func (l *Layout) Numbered() bool { return l.numbered }
+
+// The columns of schemas are made of these.
+
+func (s *schema) column(name string, typ Type, kind Kind, unit, definition, exactness string, needs needs, value func(*agg.Summary) Value) Column {
+	return Column{Name: name, Group: Group(s.name), Type: typ, Kind: kind, Unit: unit, Definition: definition, Exactness: exactness, needs: needs,
+		value: func(r *Row) Value { return value(&r.Summary) }}
+}
+
+// integer is a column of a number that is not negative.
+func (s *schema) integer(name, unit, definition string, needs needs, value func(*agg.Summary) uint64) Column {
+	return s.column(name, Integer, Unsigned, unit, definition, exact, needs, func(m *agg.Summary) Value { return Value{Lo: value(m)} })
+}
+
+// decimal is a column of a number in millionths.
+func (s *schema) decimal(name, unit, definition string, needs needs, value func(*agg.Summary) (hi, lo uint64)) Column {
+	return s.column(name, Decimal, Micros128, unit, definition, rounded, needs, func(m *agg.Summary) Value {
+		hi, lo := value(m)
+		return Value{Hi: hi, Lo: lo}
+	})
+}
+
+// text is a column of text, which may be of any length.
+func (s *schema) text(name, definition string, text func([]byte, *Row) []byte) Column {
+	return Column{Name: name, Group: Group(s.name), Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text, free: true}
+}
+
+// label is the column that Options.Label fills.
+func (s *schema) label(name, definition string, of func([]byte, *agg.Summary) []byte) Column {
+	return s.text(name, definition, func(dst []byte, r *Row) []byte { return of(dst, &r.Summary) })
+}
+
+// named is c under another name and in the group of the schema.
+func (s *schema) named(name string, c Column) Column {
+	c.Name, c.Group = name, Group(s.name)
+	return c
+}
+
+// key returns the columns of the 5-tuple under the given names: addresses,
+// ports and protocol as in identityColumns.
+func (s *schema) key(names ...string) []Column {
+	columns := identityColumns()[:len(names)]
+	for i, name := range names {
+		columns[i] = s.named(name, columns[i])
+	}
+	return columns
+}
+
+// microseconds returns ns in millionths of a microsecond.
+func microseconds(ns uint64) (hi, lo uint64) { return bits.Mul64(ns, 1000) }
