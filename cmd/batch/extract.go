@@ -79,7 +79,7 @@ before that place counts, and the other captures are read.
 func (x *extractCommand) config(e *env, t *terminal) (job.Config, error) {
 	c := e.config(t)
 	c.Strict, c.Interleave = x.strict, x.interleave
-	x.sessions.set(&c)
+	x.sessions.set(&c, x.columns.rules())
 	return c, cmp.Or(x.resources.set(&c), x.columns.set(&c))
 }
 

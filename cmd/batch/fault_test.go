@@ -7,12 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"pcapbatch/internal/durable"
-	"pcapbatch/internal/durabletest"
-	"pcapbatch/internal/runfile"
 	"strings"
 	"syscall"
 	"testing"
+
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/durabletest"
+	"pcapbatch/internal/runfile"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"

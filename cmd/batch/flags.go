@@ -83,9 +83,12 @@ type sessionFlags struct {
 	active         time.Duration
 	tcpEnd         bool
 	threshold      time.Duration
+
+	flags *pflag.FlagSet
 }
 
 func (f *sessionFlags) register(set *pflag.FlagSet) {
+	f.flags = set
 	f.direction = one(set, "direction", "with `MODE` bidirectional both directions of a 5-tuple are one session, with unidirectional two", "bidirectional", "unidirectional")
 	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
@@ -98,7 +101,17 @@ func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
 	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "count gaps longer than `DURATION` as idle time")
 }
 
-func (f *sessionFlags) set(c *job.Config) {
+// set puts the flags into a Config; rules are for those that were not given.
+func (f *sessionFlags) set(c *job.Config, rules writer.Rules) {
+	if !f.flags.Lookup("idle-timeout").Changed {
+		f.timeout = rules.IdleTimeout
+	}
+	if !f.flags.Lookup("active-timeout").Changed {
+		f.active = rules.ActiveTimeout
+	}
+	if !f.flags.Lookup("tcp-end").Changed {
+		f.tcpEnd = rules.TCPEnd
+	}
 	c.Sessions = job.Sessions{
 		Unidirectional: f.direction.value == "unidirectional",
 		VLAN:           f.key.value == "vlan",
@@ -113,6 +126,7 @@ func (f *sessionFlags) set(c *job.Config) {
 // columnFlags say what is written of a session.
 type columnFlags struct {
 	features  []string
+	schema    *choice
 	quantiles string
 	sequence  int
 	sampleStd bool
@@ -122,7 +136,7 @@ type columnFlags struct {
 }
 
 // columnFlagNames are the flags of columnFlags.
-var columnFlagNames = [...]string{"features", "quantiles", "sequence", "sample-std", "undefined"}
+var columnFlagNames = [...]string{"features", "schema", "quantiles", "sequence", "sample-std", "undefined"}
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
 	f.registerKept(set)
@@ -133,6 +147,7 @@ func (f *columnFlags) register(set *pflag.FlagSet) {
 // registerKept declares the flags that say what sessions have to keep.
 func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	f.flags = set
+	f.schema = one(set, "schema", "write the columns of another `PROGRAM`: "+strings.Join(writer.Schemas(), " or ")+"; its session rules apply unless flags say otherwise", append([]string{""}, writer.Schemas()...)...)
 	var names []string
 	for _, g := range writer.FeatureGroups() {
 		names = append(names, string(g))
@@ -147,8 +162,11 @@ func (f *columnFlags) given(name string) bool { return f.flags.Lookup(name).Chan
 
 func (f *columnFlags) set(c *job.Config) error {
 	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty"}
-	for _, name := range f.features {
-		c.Columns.Features = append(c.Columns.Features, writer.Group(name))
+	c.Columns.Schema = f.schema.value
+	if c.Columns.Schema == "" || f.given("features") {
+		for _, name := range f.features {
+			c.Columns.Features = append(c.Columns.Features, writer.Group(name))
+		}
 	}
 	if f.given("quantiles") {
 		var err error
@@ -163,9 +181,20 @@ func (f *columnFlags) set(c *job.Config) error {
 		c.Columns.Sequence = f.sequence
 	}
 	if _, err := writer.NewLayout(c.Columns); err != nil {
+		if f.schema.value != "" {
+			return usageError("--schema %s: %w", f.schema.value, err)
+		}
 		return usageError("--features: %w", err)
 	}
 	return nil
+}
+
+// rules are the session rules of the schema, for flags that were not given.
+func (f *columnFlags) rules() (r writer.Rules) {
+	if f.schema.value != "" {
+		r, _ = writer.SchemaRules(f.schema.value) // a choice: there is one
+	}
+	return r
 }
 
 // resourceFlags say what a job may use of the machine.

@@ -5,9 +5,10 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
-	"pcapbatch/internal/capturetest"
 	"strings"
 	"testing"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // dealt deals records out to k captures by turns and returns their directory.

@@ -6,11 +6,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"pcapbatch/internal/capturetest"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // kills is how often a process is killed in each of these tests; set

@@ -67,7 +67,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	t := m.outcome.terminal(e)
 	c := e.config(t)
 	c.Strict = m.strict
-	m.sessions.set(&c)
+	m.sessions.set(&c, m.columns.rules())
 	if err := m.resources.set(&c); err != nil {
 		return err
 	}

@@ -169,7 +169,7 @@ func (r *run) decoding() decode.Options {
 
 // encoding says how rows become bytes.
 func (r *run) encoding() rows.Encoding {
-	return rows.Encoding{Header: r.layout.Header(), NewFormatter: func() rows.Formatter { return r.layout.NewFormatter() }}
+	return rows.Encoding{Header: r.layout.Header(), NewFormatter: func() rows.Formatter { return r.layout.NewFormatter() }, Numbered: r.layout.Numbered()}
 }
 
 // newTemp makes a temporary file, which takes no space until it is written.

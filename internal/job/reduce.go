@@ -86,7 +86,7 @@ func (r *run) partMeta(runs []*keptRun, partition int) (*runfile.Meta, error) {
 		captures = append(captures, k.Capture)
 	}
 	m := &runfile.Meta{Kind: runfile.Rows, Part: &runfile.Part{
-		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index),
+		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index), Numbered: r.layout.Numbered(),
 	}}
 	var err error
 	if m.Options, err = json.Marshal(r.Sessions); err != nil {
@@ -107,6 +107,9 @@ func (r *run) columns() string {
 		features = strings.Join(names, ",")
 	}
 	var more string
+	if r.Columns.Schema != "" {
+		more = " --schema " + r.Columns.Schema
+	}
 	for _, q := range r.Columns.Quantiles {
 		more += " --quantiles " + q.Text
 	}

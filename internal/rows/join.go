@@ -14,6 +14,9 @@ import (
 type Encoding struct {
 	Header       string           // written before the first row
 	NewFormatter func() Formatter // called once for each goroutine
+	// Numbered puts the number of each row, from 0, and a comma in front of it.
+	// In parts there is none: whoever joins them numbers the rows.
+	Numbered bool
 }
 
 // Options say how sessions are joined.
@@ -93,7 +96,7 @@ func (j *Joiner) Counts() (n Counts) {
 func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
 	return WithHeader(w, e.Header, func(w io.Writer) error {
 		if !j.merged {
-			return WriteTables(ctx, j.tables, j.Workers, e.NewFormatter, w)
+			return WriteTables(ctx, j.tables, j.Workers, e, w)
 		}
 		err := Each(ctx, j.Workers, j.Workers, func(_ context.Context, _, i int) error {
 			j.collectors[i].Sort()
@@ -104,7 +107,7 @@ func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
 		}
 		return WriteSessions(ctx, func(ctx context.Context, take func(session []byte) error) error {
 			return runfile.EachSession(ctx, j.collectors, j.tables, take)
-		}, j.Sessions, j.Workers, e.NewFormatter, w)
+		}, j.Sessions, j.Workers, e, w)
 	})
 }
 

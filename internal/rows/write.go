@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +35,7 @@ type chunk struct {
 	sessions []session
 	encoded  []byte         // sessions, one after the other
 	count    int            // sessions in encoded
+	first    uint64         // number of the first row, from 0
 	text     []byte         // the rows; valid once done, as err is
 	err      error          // why the text could not be made
 	done     sync.WaitGroup // done when the text is made
@@ -47,9 +49,17 @@ type session struct {
 
 // format makes the text of the rows. Encoded sessions are loaded into t, one at
 // a time.
-func (c *chunk) format(f Formatter, t *agg.Table) error {
+func (c *chunk) format(f Formatter, t *agg.Table, numbered bool) error {
 	c.text = c.text[:0]
+	number := c.first
+	begin := func() {
+		if numbered {
+			c.text = append(strconv.AppendUint(c.text, number, 10), ',')
+			number++
+		}
+	}
 	for _, p := range c.sessions {
+		begin()
 		c.text = f.AppendRow(c.text, p.table, p.index)
 	}
 	for rest := c.encoded; len(rest) > 0; {
@@ -57,6 +67,7 @@ func (c *chunk) format(f Formatter, t *agg.Table) error {
 		if rest, err = t.Load(rest); err != nil {
 			return err
 		}
+		begin()
 		c.text = f.AppendRow(c.text, t, 0)
 	}
 	return nil
@@ -69,6 +80,7 @@ func (c *chunk) format(f Formatter, t *agg.Table) error {
 type queue struct {
 	ctx                 context.Context
 	free, work, ordered chan *chunk
+	rows                uint64 // in the chunks that were put
 }
 
 // get returns an empty chunk, once there is one.
@@ -84,23 +96,25 @@ func (q *queue) get() (*chunk, error) {
 
 // put hands on a chunk that is filled.
 func (q *queue) put(c *chunk) {
+	c.first = q.rows
+	q.rows += uint64(len(c.sessions) + c.count)
 	c.done.Add(1)
 	q.work <- c
 	q.ordered <- c
 }
 
 // WriteTables writes the rows of all sessions of the tables, in order, to w. As
-// many goroutines as workers says format them; each calls newFormatter once.
-func WriteTables(ctx context.Context, tables []*agg.Table, workers int, newFormatter func() Formatter, w io.Writer) error {
-	return writeChunks(ctx, agg.Options{}, workers, newFormatter, w, func(q *queue) error { return mergeRows(q, tables) })
+// many goroutines as workers says format them. The header is the caller's to
+// write.
+func WriteTables(ctx context.Context, tables []*agg.Table, workers int, e Encoding, w io.Writer) error {
+	return writeChunks(ctx, agg.Options{}, workers, e, w, func(q *queue) error { return mergeRows(q, tables) })
 }
 
 // WriteSessions writes the rows of encoded sessions, in the order in which each
-// passes them to take, to w. As many goroutines as workers says format them;
-// each calls newFormatter once. o has the options that the sessions were made
-// with.
-func WriteSessions(ctx context.Context, each func(ctx context.Context, take func(session []byte) error) error, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer) error {
-	return writeChunks(ctx, o, workers, newFormatter, w, func(q *queue) error {
+// passes them to take, to w. As many goroutines as workers says format them. o
+// has the options that the sessions were made with.
+func WriteSessions(ctx context.Context, each func(ctx context.Context, take func(session []byte) error) error, o agg.Options, workers int, e Encoding, w io.Writer) error {
+	return writeChunks(ctx, o, workers, e, w, func(q *queue) error {
 		var c *chunk
 		err := each(q.ctx, func(session []byte) (err error) {
 			if c == nil {
@@ -124,10 +138,10 @@ func WriteSessions(ctx context.Context, each func(ctx context.Context, take func
 
 // writeChunks calls fill, which puts chunks into a queue, has them formatted,
 // and writes their text to w.
-func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter func() Formatter, w io.Writer, fill func(q *queue) error) error {
+func writeChunks(ctx context.Context, o agg.Options, workers int, e Encoding, w io.Writer, fill func(q *queue) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	most := 4 * workers // for each: one being formatted, one waiting to be written, two spare
-	q := &queue{ctx, make(chan *chunk, most), make(chan *chunk, most), make(chan *chunk, most)}
+	q := &queue{ctx: ctx, free: make(chan *chunk, most), work: make(chan *chunk, most), ordered: make(chan *chunk, most)}
 	for range most {
 		q.free <- &chunk{}
 	}
@@ -138,10 +152,10 @@ func writeChunks(ctx context.Context, o agg.Options, workers int, newFormatter f
 	})
 	for range workers {
 		g.Go(func() error {
-			f, t := newFormatter(), agg.NewTable(o)
+			f, t := e.NewFormatter(), agg.NewTable(o)
 			defer t.Release()
 			for c := range q.work {
-				c.err = caught(func() error { return c.format(f, t) })
+				c.err = caught(func() error { return c.format(f, t, e.Numbered) })
 				c.done.Done()
 			}
 			return nil

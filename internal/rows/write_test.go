@@ -38,7 +38,7 @@ func TestWriteTablesError(t *testing.T) {
 	table.Update(events, order)
 	want := errors.New("disk full")
 	w := &failingWriter{left: 100_000, err: want}
-	err := WriteTables(context.Background(), []*agg.Table{table}, 2, func() Formatter { return &textFormatter{} }, w)
+	err := WriteTables(context.Background(), []*agg.Table{table}, 2, Encoding{NewFormatter: func() Formatter { return &textFormatter{} }}, w)
 	if !errors.Is(err, want) {
 		t.Fatalf("error is %v, want %v", err, want)
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"strconv"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/durable"
@@ -333,6 +334,7 @@ func (r *Run) Close() error {
 // CopyParts writes the text of the rows of all parts, in order, to w. Where
 // there are more than MaxInputs parts, neighbours are merged into temp first.
 func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error {
+	numbered := len(parts) > 0 && parts[0].Part.Numbered
 	var inputs []Input
 	for _, p := range parts {
 		inputs = append(inputs, p.Input(0))
@@ -341,5 +343,16 @@ func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error
 	if err != nil {
 		return err
 	}
-	return merge(ctx, inputs, func(e *Entry) error { return durable.WriteFull(w, e.data[len(e.key):]) })
+	number := uint64(0)
+	var text []byte
+	return merge(ctx, inputs, func(e *Entry) error {
+		row := e.data[len(e.key):]
+		if numbered {
+			text = append(strconv.AppendUint(text[:0], number, 10), ',')
+			text = append(text, row...)
+			row = text
+			number++
+		}
+		return durable.WriteFull(w, row)
+	})
 }

@@ -53,6 +53,9 @@ type Part struct {
 	Captures   string `json:"captures"`  // capture.SetDigest of all captures
 	Partition  int    `json:"partition"` // from 0
 	Partitions int    `json:"partitions"`
+	// Numbered says that rows get their number in the table in front of them
+	// when parts are joined.
+	Numbered bool `json:"numbered,omitempty"`
 }
 
 // RunName returns the name of the run file for the capture at path. It depends
