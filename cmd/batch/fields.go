@@ -14,6 +14,7 @@ import (
 
 func newFields(e *env) *cobra.Command {
 	var asJSON, asMarkdown bool
+	var schema *choice
 	cmd := &cobra.Command{
 		Use:     "fields [flags]",
 		GroupID: "about",
@@ -23,7 +24,8 @@ order of a row, with its type, unit, group, definition and how exact it is.
 
 A column of type integer never has a point, one of type decimal always has.
 The columns of the group identity are always written, those of the group vlan
-with --key vlan, and the others as --features selects.
+with --key vlan, and the others as --features selects. In a name, Q stands for a
+percentage of --quantiles and i for the number of a packet of --sequence.
 
 ` + exitHelp,
 		Example: `  batch fields
@@ -38,11 +40,19 @@ with --key vlan, and the others as --features selects.
 			case asMarkdown:
 				format = fieldsMarkdown
 			}
-			_, err := fmt.Fprint(e.out, format(writer.Columns()))
+			columns := writer.Dictionary()
+			if schema.value != "" {
+				var err error
+				if columns, err = writer.SchemaColumns(schema.value); err != nil {
+					return usageError("--schema: %w", err)
+				}
+			}
+			_, err := fmt.Fprint(e.out, format(columns))
 			return printed(err)
 		},
 	}
 	groups := flagGroups{cmd: cmd}
+	schema = registerSchema(groups.add("Columns"), "the columns of another `PROGRAM`: ")
 	out := groups.add("Output")
 	out.BoolVar(&asJSON, "json", false, "print a JSON array with one object a column")
 	out.BoolVar(&asMarkdown, "markdown", false, "print a Markdown table")

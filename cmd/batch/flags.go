@@ -127,6 +127,7 @@ func (f *sessionFlags) set(c *job.Config, rules writer.Rules) {
 type columnFlags struct {
 	features  []string
 	schema    *choice
+	columns   []string
 	quantiles string
 	sequence  int
 	sampleStd bool
@@ -136,10 +137,11 @@ type columnFlags struct {
 }
 
 // columnFlagNames are the flags of columnFlags.
-var columnFlagNames = [...]string{"features", "schema", "quantiles", "sequence", "sample-std", "undefined"}
+var columnFlagNames = [...]string{"features", "schema", "columns", "quantiles", "sequence", "sample-std", "undefined"}
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
 	f.registerKept(set)
+	set.StringSliceVar(&f.columns, "columns", nil, "write only the columns of this `LIST`, separated by commas, in its order")
 	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of by n")
 	f.undefined = one(set, "undefined", "write `VALUE` where a statistic is undefined: zero or empty", "zero", "empty")
 }
@@ -147,7 +149,7 @@ func (f *columnFlags) register(set *pflag.FlagSet) {
 // registerKept declares the flags that say what sessions have to keep.
 func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	f.flags = set
-	f.schema = one(set, "schema", "write the columns of another `PROGRAM`: "+strings.Join(writer.Schemas(), " or ")+"; its session rules apply unless flags say otherwise", append([]string{""}, writer.Schemas()...)...)
+	f.schema = registerSchema(set, "write the columns of another `PROGRAM`, by its session rules unless flags say otherwise: ")
 	var names []string
 	for _, g := range writer.FeatureGroups() {
 		names = append(names, string(g))
@@ -157,11 +159,16 @@ func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, at most "+fmt.Sprint(writer.MaxSequence))
 }
 
+// registerSchema declares --schema.
+func registerSchema(set *pflag.FlagSet, usage string) *choice {
+	return one(set, "schema", usage+strings.Join(writer.Schemas(), " or "), append([]string{""}, writer.Schemas()...)...)
+}
+
 // given reports whether a flag was given.
 func (f *columnFlags) given(name string) bool { return f.flags.Lookup(name).Changed }
 
 func (f *columnFlags) set(c *job.Config) error {
-	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty"}
+	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty", Columns: f.columns}
 	c.Columns.Schema = f.schema.value
 	if c.Columns.Schema == "" || f.given("features") {
 		for _, name := range f.features {
@@ -181,10 +188,7 @@ func (f *columnFlags) set(c *job.Config) error {
 		c.Columns.Sequence = f.sequence
 	}
 	if _, err := writer.NewLayout(c.Columns); err != nil {
-		if f.schema.value != "" {
-			return usageError("--schema %s: %w", f.schema.value, err)
-		}
-		return usageError("--features: %w", err)
+		return usageError("%w", err)
 	}
 	return nil
 }

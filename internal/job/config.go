@@ -139,7 +139,7 @@ func (r *run) lay() (err error) {
 	o := r.Columns
 	o.VLAN = r.Sessions.VLAN
 	if r.layout, err = writer.NewLayout(o); err != nil {
-		return failure(Usage, "--features: %w", err)
+		return failure(Usage, "%w", err)
 	}
 	r.report.Decapsulated = r.Sessions.Decapsulate
 	r.kept = keptFor(o)

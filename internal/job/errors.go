@@ -56,7 +56,7 @@ func (r *run) refuseWhole(who string) error {
 	if !r.Sessions.whole() {
 		return nil
 	}
-	return failure(Usage, "%s joins what captures have of a session, but --active-timeout and --tcp-end need all of its packets in order", who)
+	return failure(Usage, "%s joins what captures have of a session, but --active-timeout and --tcp-end need all of its packets in order: use --key capture, or --active-timeout 0 --tcp-end=false", who)
 }
 
 func failure(c Category, format string, args ...any) error {

@@ -116,6 +116,9 @@ func (r *run) columns() string {
 	if r.Columns.Sequence > 0 {
 		more += fmt.Sprintf(" --sequence %d", r.Columns.Sequence)
 	}
+	if len(r.Columns.Columns) > 0 {
+		more += " --columns " + strings.Join(r.Columns.Columns, ",")
+	}
 	undefined := "zero"
 	if r.Columns.UndefinedEmpty {
 		undefined = "empty"

@@ -29,6 +29,9 @@ type Options struct {
 	Capture, Label func(dst []byte, s *agg.Summary) []byte
 	// SampleStd divides variances by n-1 instead of n.
 	SampleStd bool
+	// Columns picks columns of those that the other fields ask for, by name, in
+	// the order of the table. Nil means all.
+	Columns []string
 	// UndefinedEmpty leaves the cell of an undefined value empty, instead of 0.
 	UndefinedEmpty bool
 }
@@ -111,12 +114,12 @@ func NewLayout(o Options) (*Layout, error) {
 	}
 	for _, g := range o.Features {
 		if g != All && !slices.Contains(FeatureGroups(), g) {
-			return nil, fmt.Errorf("unknown feature group %q: there are %s", g, groupNames())
+			return nil, fmt.Errorf("--features: unknown feature group %q: there are %s", g, groupNames())
 		}
 	}
 	if o.Sequence != 0 {
 		if err := CheckSequence(o.Sequence); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("--sequence: %w", err)
 		}
 	}
 	var chosen []Column
@@ -129,9 +132,42 @@ func NewLayout(o Options) (*Layout, error) {
 			chosen = append(chosen, c)
 		}
 	}
-	l := &Layout{options: o, columns: columnsOf(chosen, &o)}
+	return newLayout(o, columnsOf(chosen, &o), false)
+}
+
+// newLayout returns the layout of columns, or of those that o picks.
+func newLayout(o Options, columns []Column, numbered bool) (*Layout, error) {
+	l := &Layout{options: o, columns: columns, numbered: numbered}
+	if len(o.Columns) > 0 {
+		if err := l.pick(o.Columns); err != nil {
+			return nil, err
+		}
+	}
 	l.constants = constantsOf(l)
 	return l, nil
+}
+
+// pick leaves the named columns, in that order.
+func (l *Layout) pick(names []string) error {
+	all := l.columns
+	l.columns = nil
+	if l.numbered = l.numbered && names[0] == numberName; l.numbered {
+		names = names[1:]
+	}
+	for i, name := range names {
+		k := slices.IndexFunc(all, func(c Column) bool { return c.Name == name })
+		switch {
+		case k < 0:
+			return fmt.Errorf("--columns: there is no column %q in what is asked for; 'batch fields' has all", name)
+		case slices.Contains(names[:i], name):
+			return fmt.Errorf("--columns: column %q is named twice", name)
+		}
+		l.columns = append(l.columns, all[k])
+	}
+	if len(l.columns) == 0 {
+		return fmt.Errorf("--columns: %s alone makes no table", numberName)
+	}
+	return nil
 }
 
 // groupNames is "basic, totals, ... and all".

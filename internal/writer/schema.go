@@ -93,23 +93,22 @@ func newSchemaLayout(o Options) (*Layout, error) {
 	case err != nil:
 		return nil, err
 	case len(o.Features) > 0:
-		return nil, fmt.Errorf("schema %s: its columns are fixed, so it cannot be had together with feature groups", o.Schema)
+		return nil, fmt.Errorf("--schema %s: its columns are fixed, so it cannot be used together with --features", o.Schema)
 	case len(o.Quantiles) > 0:
-		return nil, fmt.Errorf("schema %s: its columns are fixed, so it cannot be had together with quantiles", o.Schema)
+		return nil, fmt.Errorf("--schema %s: its columns are fixed, so it cannot be used together with --quantiles", o.Schema)
 	case o.Sequence != 0 && !s.sequence:
-		return nil, fmt.Errorf("schema %s: it has no columns for sequences; schema nfstream has", o.Schema)
+		return nil, fmt.Errorf("--schema %s: it has no columns for --sequence; schema nfstream has", o.Schema)
 	case o.Sequence != 0:
 		err = CheckSequence(o.Sequence)
 	}
 	if err != nil {
 		return nil, err
 	}
-	l := &Layout{options: o, columns: s.columns(&o), numbered: s.numbered}
-	for i := range l.columns {
-		l.columns[i].void = l.columns[i].needs
+	columns := s.columns(&o)
+	for i := range columns {
+		columns[i].void = columns[i].needs
 	}
-	l.constants = constantsOf(l)
-	return l, nil
+	return newLayout(o, columns, s.numbered)
 }
 
 // Numbered reports whether each row begins with its number in the table and a

@@ -123,10 +123,10 @@ func TestSchemaExcludes(t *testing.T) {
 		want string
 	}{
 		{Options{Schema: "CICFlowMeter"}, `unknown schema "CICFlowMeter": there are cicflowmeter and nfstream`},
-		{Options{Schema: "cicflowmeter", Features: []Group{Basic}}, "feature groups"},
-		{Options{Schema: "nfstream", Features: []Group{All}}, "feature groups"},
+		{Options{Schema: "cicflowmeter", Features: []Group{Basic}}, "--features"},
+		{Options{Schema: "nfstream", Features: []Group{All}}, "--features"},
 		{Options{Schema: "nfstream", Quantiles: []Quantile{{"5", 5000}}}, "quantiles"},
-		{Options{Schema: "cicflowmeter", Sequence: 5}, "no columns for sequences"},
+		{Options{Schema: "cicflowmeter", Sequence: 5}, "no columns for --sequence"},
 		{Options{Schema: "nfstream", Sequence: 101}, "1 to 100"},
 		{Options{Schema: "nfstream", Sequence: -1}, "1 to 100"},
 	} {
