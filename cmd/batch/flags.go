@@ -79,6 +79,7 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env, written 
 type sessionFlags struct {
 	direction, key *choice
 	decapsulate    bool
+	tunnelPorts    string
 	timeout        time.Duration
 	active         time.Duration
 	tcpEnd         bool
@@ -92,6 +93,7 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.direction = one(set, "direction", "with `MODE` bidirectional both directions of a 5-tuple are one session, with unidirectional two", "bidirectional", "unidirectional")
 	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
+	set.StringVar(&f.tunnelPorts, "tunnel-port", "", "with --decapsulate, take these UDP ports for tunnels too: a `LIST` such as vxlan=8472,geneve=7000")
 	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
 	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
 	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a closed TCP session at the SYN of a new connection")
@@ -116,6 +118,7 @@ func (f *sessionFlags) set(c *job.Config, rules writer.Rules) {
 		Unidirectional: f.direction.value == "unidirectional",
 		VLAN:           f.key.value == "vlan",
 		Decapsulate:    f.decapsulate,
+		TunnelPorts:    f.tunnelPorts,
 		IdleThreshold:  f.threshold,
 		IdleTimeout:    f.timeout,
 		ActiveTimeout:  f.active,

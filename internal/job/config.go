@@ -161,7 +161,9 @@ func (s *Sessions) tables(k kept, seed uint64) agg.Options {
 // decoding are the options for package decode.
 func (r *run) decoding() decode.Options {
 	s, tables := &r.Sessions, r.tables()
+	ports, _ := decode.ParseTunnelPorts(s.TunnelPorts) // was checked
 	return decode.Options{
+		TunnelPorts:    append(decode.DefaultTunnelPorts(), ports...),
 		Unidirectional: s.Unidirectional, VLANKey: s.VLAN, Decapsulate: s.Decapsulate,
 		Details: tables.Details(), Seed: r.seed, Shards: r.Workers,
 	}

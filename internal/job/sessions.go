@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/decode"
 )
 
 // Sessions are the options that shape the numbers: what a session is, and what
@@ -24,6 +25,9 @@ type Sessions struct {
 	VLAN bool
 	// Decapsulate takes the innermost IP header of tunnels.
 	Decapsulate bool
+	// TunnelPorts are UDP ports of tunnels besides the usual ones, as
+	// decode.ParseTunnelPorts takes them. With Decapsulate alone.
+	TunnelPorts string
 	// IdleThreshold is the gap above which the time between two packets is
 	// idle time. Not negative.
 	IdleThreshold time.Duration
@@ -53,6 +57,11 @@ func options() []option {
 		choice("direction", "bidirectional", "unidirectional", func(s *Sessions) *bool { return &s.Unidirectional }),
 		choice("key", "", "vlan", func(s *Sessions) *bool { return &s.VLAN }),
 		choice("decapsulate", "false", "true", func(s *Sessions) *bool { return &s.Decapsulate }),
+		{"tunnel-port", func(s *Sessions) string { return s.TunnelPorts }, func(s *Sessions, text string) error {
+			ports, err := decode.ParseTunnelPorts(text)
+			s.TunnelPorts = decode.FormatTunnelPorts(ports)
+			return err
+		}},
 		duration("idle-threshold", func(s *Sessions) *time.Duration { return &s.IdleThreshold }),
 		duration("idle-timeout", func(s *Sessions) *time.Duration { return &s.IdleTimeout }),
 		duration("active-timeout", func(s *Sessions) *time.Duration { return &s.ActiveTimeout }),
@@ -139,6 +148,12 @@ func (s Sessions) Differences(o Sessions) (list []string) {
 func (s *Sessions) check() error {
 	if s.IdleThreshold < 0 || s.IdleTimeout < 0 || s.ActiveTimeout < 0 {
 		return failure(Usage, "--idle-threshold, --idle-timeout and --active-timeout cannot be negative")
+	}
+	if _, err := decode.ParseTunnelPorts(s.TunnelPorts); err != nil {
+		return failure(Usage, "--tunnel-port %w", err)
+	}
+	if s.TunnelPorts != "" && !s.Decapsulate {
+		return failure(Usage, "--tunnel-port says where tunnels are that --decapsulate opens: use both")
 	}
 	return nil
 }

@@ -34,6 +34,8 @@ func TestSessionsKeepsEveryField(t *testing.T) {
 		switch f := reflect.ValueOf(&s).Elem().Field(i); f.Kind() {
 		case reflect.Bool:
 			f.SetBool(true)
+		case reflect.String:
+			f.SetString("vxlan=4000")
 		case reflect.Int64:
 			f.SetInt(int64(7 * time.Second))
 		default:
