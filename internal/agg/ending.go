@@ -38,7 +38,7 @@ func endingsOf(o *Options) endings {
 	if o.ActiveTimeout > 0 {
 		e.active = o.ActiveTimeout
 	}
-	e.whole = o.ActiveTimeout > 0 || o.TCPEnd
+	e.whole = o.Whole()
 	e.any = o.IdleTimeout > 0 || e.whole
 	return e
 }

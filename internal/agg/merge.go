@@ -41,6 +41,8 @@ func (t *Table) mergeSession(o *Table, n uint32, hash uint32) {
 	switch {
 	case s == nil:
 		s, i = t.insert(&from.key, hash)
+	case t.ends.whole: // both are whole sessions: see Options
+		s, i = t.renew(&from.key, hash)
 	case t.endedBefore(s, from.first()):
 		s.end(EndIdle)
 		s, i = t.renew(&from.key, hash)

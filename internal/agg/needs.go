@@ -34,8 +34,9 @@ const (
 // DefaultIdleThreshold is what the command uses.
 //
 // ActiveTimeout and TCPEnd need the whole session so far. Sessions are right
-// with them where one table sees all packets in capture order; Merge and
-// Absorb only ask IdleTimeout, so the caller must not merge parts of a session.
+// with them where one table sees all packets in capture order. With them Merge
+// and Absorb take every session for a whole one and join none, so the caller must
+// not put away sessions that may go on.
 type Options struct {
 	IdleThreshold uint64 // gaps above it count as idle time, ns
 	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none
@@ -70,6 +71,10 @@ func (o *Options) folds() bool {
 // keeps reports whether encodings of sessions have more than the basic
 // statistics.
 func (o *Options) keeps() bool { return o.Needs != 0 || o.Sequence > 0 }
+
+// Whole reports whether a rule that ends sessions needs the whole session so far,
+// so that sessions that may go on cannot be put away.
+func (o *Options) Whole() bool { return o.ActiveTimeout > 0 || o.TCPEnd }
 
 // plain reports whether the short way of Update does.
 func (o *Options) plain() bool {

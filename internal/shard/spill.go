@@ -2,6 +2,7 @@ package shard
 
 import (
 	"context"
+	"errors"
 
 	"pcapbatch/internal/agg"
 )
@@ -89,8 +90,15 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit {
 		return false, nil
 	}
+	if w.options.Whole() {
+		return false, ErrTooManyLive
+	}
 	return true, w.spill(ctx, r, stretch, t)
 }
+
+// ErrTooManyLive says that the sessions which may go on do not fit into the share
+// of memory, and that a rule which needs whole sessions forbids to put them away.
+var ErrTooManyLive = errors.New("the sessions that have not ended do not fit into --memory, and with --active-timeout or --tcp-end they cannot be put on disk in parts: use more memory")
 
 // store gives the sessions of a table to the keeper.
 func (w *worker[B]) store(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
