@@ -54,7 +54,8 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	out := pipeWriter{ctx, e.out}
-	var r report.Run // for the damage alone
+	var r report.Run // for the damage, and what is no capture
+	met := found.Met()
 	put := func(in *report.Inspection) error {
 		if in.Damage != nil {
 			r.Damage = append(r.Damage, *in.Damage)
@@ -68,12 +69,19 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 	}
 	for _, path := range found.Paths {
 		in, err := ingest.Inspect(ctx, path, e.in)
+		if err == nil && in.Damage != nil && in.Damage.Kind == report.KindNotCapture && met[path] {
+			r.NotCaptures++
+			continue
+		}
 		if err == nil {
 			err = put(in)
 		}
 		if err != nil {
 			return err
 		}
+	}
+	if r.NotCaptures > 0 {
+		fmt.Fprintf(e.err, "batch: %s\n", report.NotCapturesLine(r.NotCaptures))
 	}
 	switch {
 	case r.Failed():

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -92,7 +93,15 @@ func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *r
 	if r.Sessions == 0 {
 		fmt.Fprintf(e.err, "batch: %s\n", r.Nothing())
 	}
-	return reportStatus(r)
+	return cmp.Or(reportStatus(r), nothingRead(err))
+}
+
+// nothingRead is the exit status of a run that had nothing to read, or nil.
+func nothingRead(err error) error {
+	if err == nil {
+		return nil
+	}
+	return exitStatus(exitDamaged)
 }
 
 // summarise writes the summaries of a run.

@@ -27,6 +27,8 @@ type Found struct {
 	Twice int
 	// LeftOut are files of directories and patterns that the run is to write.
 	LeftOut []string
+
+	named []bool // which of Paths were named themselves
 }
 
 // A Failure is a name under which no capture could be found.
@@ -65,7 +67,7 @@ func (f *finder) fail(path string, err error) {
 
 func (f *finder) argument(arg string) {
 	if arg == StdinName {
-		f.add(arg)
+		f.add(arg, true)
 		return
 	}
 	info, err := os.Stat(arg)
@@ -73,7 +75,7 @@ func (f *finder) argument(arg string) {
 	case err == nil && info.IsDir():
 		f.directory(arg)
 	case err == nil:
-		f.add(arg)
+		f.add(arg, true)
 	case strings.ContainsAny(arg, "*?["):
 		f.pattern(arg)
 	default:
@@ -110,7 +112,7 @@ func (f *finder) met(path string) (added bool) {
 		f.LeftOut = append(f.LeftOut, path)
 		return false
 	}
-	f.add(path)
+	f.add(path, false)
 	return true
 }
 
@@ -168,7 +170,7 @@ func followedType(path string, d fs.DirEntry) (fs.FileMode, error) {
 // name: a link beside the file it points to must not double the packets. Of
 // several names the first in alphabetical order counts, whatever the order of
 // the arguments.
-func (f *finder) add(path string) {
+func (f *finder) add(path string, named bool) {
 	id := path
 	if path != StdinName {
 		id = f.identity(path)
@@ -176,10 +178,23 @@ func (f *finder) add(path string) {
 	if i, ok := f.seen[id]; ok {
 		f.Twice++
 		f.Paths[i] = min(f.Paths[i], path)
+		f.named[i] = f.named[i] || named
 		return
 	}
 	f.seen[id] = len(f.Paths)
-	f.Paths = append(f.Paths, path)
+	f.Paths, f.named = append(f.Paths, path), append(f.named, named)
+}
+
+// Met returns those of Paths that nobody named: a directory or a pattern has
+// them, and they may be something else than captures.
+func (f *Found) Met() map[string]bool {
+	met := map[string]bool{}
+	for i, named := range f.named {
+		if !named {
+			met[f.Paths[i]] = true
+		}
+	}
+	return met
 }
 
 // identity is the absolute path of a file without links. Links in the path of

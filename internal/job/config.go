@@ -182,7 +182,12 @@ func (r *run) newTemp() *runfile.Temp { return runfile.NewTemp(r.FS, r.TempDir) 
 func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, error) {
 	r.report.NamedTwice = found.Twice
 	var lost []report.Damage
+	met := found.Met()
 	missing := func(d report.Damage) {
+		if d.Kind == report.KindNotCapture && met[d.Path] {
+			r.report.NotCaptures++ // nobody said that it was one
+			return
+		}
 		lost = append(lost, d)
 		if !r.Strict {
 			r.Observer.Notice(d.String())
@@ -197,6 +202,9 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 		inputs, err = ingest.Open(ctx, found.Paths, r.reading(), missing)
 	}
 	r.report.Damage = append(r.report.Damage, lost...)
+	if n := r.report.NotCaptures; n > 0 && err == nil {
+		r.Observer.Note(report.NotCapturesLine(n))
+	}
 	switch {
 	case err != nil:
 		return nil, err

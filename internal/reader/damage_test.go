@@ -181,7 +181,7 @@ func TestErrors(t *testing.T) {
 		kind    Kind
 		says    string
 	}{
-		{"text", []byte("hello, world"), 0, NotCapture, "x: not a capture: it begins with 68 65"},
+		{"text", []byte("hello, world"), 0, NotCapture, `x: not a capture: it begins with the text "hello, world"`},
 		{"three bytes", head[:3], 0, NotCapture, "only 3 bytes"},
 		{"netmon", []byte("GMBU\x00\x02"), 0, Unsupported, "NetMon 2 file, convert it with editcap"},
 		{"zip", []byte("PK\x03\x04...."), 0, Unsupported, "unpack it first"},

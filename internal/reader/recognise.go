@@ -59,7 +59,22 @@ func unknown(head []byte) step {
 	if len(head) < 4 {
 		return step{kind: NotCapture, err: fmt.Errorf("not a capture: only %d bytes", len(head))}
 	}
-	return step{kind: NotCapture, err: fmt.Errorf("not a capture: it begins with % x", head[:min(8, len(head))])}
+	return step{kind: NotCapture, err: fmt.Errorf("not a capture: it begins with %s", beginning(head))}
+}
+
+// beginning shows the first bytes of a file: as text if they are text, else in
+// hexadecimal.
+func beginning(head []byte) string {
+	text := head[:min(24, len(head))]
+	if i := bytes.IndexAny(text, "\r\n"); i > 0 {
+		text = text[:i]
+	}
+	for _, c := range text {
+		if c != '\t' && (c < ' ' || c > '~') {
+			return fmt.Sprintf("% x", head[:min(8, len(head))])
+		}
+	}
+	return fmt.Sprintf("the text %q", text)
 }
 
 const (

@@ -90,6 +90,9 @@ func (l *LinkTypes) UnmarshalJSON(data []byte) error {
 // system failed to read it. The other kinds are those of reader.Kind.
 const KindIO = "io"
 
+// KindNotCapture is the kind of damage of a file that is of no capture format.
+const KindNotCapture = "not a capture"
+
 // Damage says why one capture could not be read, or not to its end.
 type Damage struct {
 	Path   string `json:"path"`

@@ -37,6 +37,7 @@ type Run struct {
 	Tunnelled         uint64 `json:"tunnelled_packets"`
 	InexactGaps       uint64 `json:"sessions_with_inexact_gaps"` // see agg.Table.InexactGaps
 	NamedTwice        int    `json:"captures_named_twice"`
+	NotCaptures       int    `json:"files_that_are_no_captures"` // of directories and patterns
 
 	Captures []Capture `json:"captures"` // in capture order
 	Damage   []Damage  `json:"damage"`   // by path

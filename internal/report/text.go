@@ -156,6 +156,12 @@ func duration(seconds float64) string {
 	return fmt.Sprintf("%d h %02d min", m/60, m%60)
 }
 
+// NotCapturesLine says how many files of directories and patterns are no
+// captures.
+func NotCapturesLine(n int) string {
+	return choose(uint64(n), "file is no capture", "files are no captures")
+}
+
 // Printable returns s with characters that cannot be printed escaped, so that
 // it stands in one line of a terminal: the names of files may come from others.
 func Printable(s string) string {
