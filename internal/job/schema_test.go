@@ -3,6 +3,8 @@ package job
 import (
 	"encoding/csv"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -86,5 +88,37 @@ func TestNFStreamExample(t *testing.T) {
 		if got[name] != want {
 			t.Errorf("%s is %s, want %s", name, got[name], want)
 		}
+	}
+}
+
+// What NFStream itself makes of real captures, where it is installed: see
+// scripts/compare-nfstream.py, which PYTHON can choose an interpreter for.
+func TestAgainstNFStream(t *testing.T) {
+	captures, _ := filepath.Glob("../../../shared/captures/*")
+	if len(captures) == 0 {
+		t.Skip("no captures to compare with")
+	}
+	python := os.Getenv("PYTHON")
+	if python == "" {
+		python = "python3"
+	}
+	if err := exec.Command(python, "-c", "import nfstream").Run(); err != nil {
+		t.Skipf("%s with the package nfstream: %v", python, err)
+	}
+	dir := t.TempDir()
+	c := schemaConfig(t, 1, "nfstream")
+	c.Columns.Sequence, c.Sessions.VLAN = 20, true
+	args := []string{"../../scripts/compare-nfstream.py"}
+	for _, capture := range captures {
+		r := extract(t, c, capture)
+		if r.err != nil {
+			continue // no capture, or none that can be read
+		}
+		args = append(args, capture, write(t, filepath.Join(dir, filepath.Base(capture)+".csv"), []byte(r.rows)))
+	}
+	out, err := exec.Command(python, args...).CombinedOutput()
+	t.Logf("%s", out)
+	if err != nil {
+		t.Error(err)
 	}
 }
