@@ -57,6 +57,11 @@ type Options struct {
 // Decoder turns the records of one block after the other into events. It is
 // not safe for concurrent use.
 type Decoder struct {
+	// Position is where the next record for Decode lies in its stretch of
+	// captures, in bytes: what Fragments goes by. It never falls from one
+	// record to the next.
+	Position int64
+
 	packet packet
 	// link is the link type of the last record with a decoder, as neighbouring
 	// records nearly always have the same, and parser is the parser for it,
@@ -126,6 +131,7 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 	}
 	p := &d.packet
 	p.start(ev, wireLen)
+	p.position = d.Position
 	// The layers return no errors: they end the walk and store the reason in p.
 	_ = d.parser.DecodeLayers(data, &d.walked)
 	p.rest = nil // the caller owns data

@@ -177,50 +177,81 @@ func TestFragmentsDirection(t *testing.T) {
 	}
 }
 
-// TestFragmentsBounded: the table keeps the latest 65536 datagrams and its
-// memory with them.
-func TestFragmentsBounded(t *testing.T) {
-	d := New(Options{})
-	var f Fragments
-	ev := make([]flow.Event, 1)
-	first, later := fromHex(fragment6(0, 0, true)), fromHex(fragment6(0, 2, true))
-	decode := func(id uint32, data []byte) uint16 {
-		binary.BigEndian.PutUint32(data[44:], id) // behind the IPv6 header and half of the fragment header
-		d.Begin()
-		if !d.Decode(&ev[0], 101, data, uint32(len(data)), 0) {
-			t.Fatal("no event")
+// A reach decodes fragments at positions and times of the test's choice.
+type reach struct {
+	*testing.T
+	d  *Decoder
+	f  Fragments
+	ev [1]flow.Event
+}
+
+// port decodes a fragment and returns the port 1234 if it belongs to a session
+// with ports.
+func (r *reach) port(id uint32, offset uint16, position, time int64) uint16 {
+	r.Helper()
+	data := fromHex(fragment6(0, offset, true))
+	binary.BigEndian.PutUint32(data[44:], id) // behind the IPv6 header and half of the fragment header
+	r.d.Begin()
+	r.d.Position = position
+	if !r.d.Decode(&r.ev[0], 101, data, uint32(len(data)), time) {
+		r.Fatal("no event")
+	}
+	r.f.Resolve(r.d, r.ev[:])
+	return max(r.ev[0].Key.SrcPort, r.ev[0].Key.DstPort)
+}
+
+// TestFragmentsReach: a first fragment is remembered for exactly 32 MiB and 30 s.
+func TestFragmentsReach(t *testing.T) {
+	r := &reach{T: t, d: New(Options{})}
+	r.port(1, 0, 1000, 0)
+	for _, c := range []struct {
+		position, time int64
+		port           uint16
+	}{
+		{1000, 0, 1234},
+		{1000 + reassemblyBytes, reassemblyNs, 1234},
+		{1000 + reassemblyBytes + 1, 0, 0},
+		{1000 + reassemblyBytes, reassemblyNs + 1, 0},
+		{1000 + reassemblyBytes, -1, 1234},
+	} {
+		if got := r.port(1, 2, c.position, c.time); got != c.port {
+			t.Errorf("at %d, %d ns: port %d, want %d", c.position, c.time, got, c.port)
 		}
-		f.Resolve(d, ev)
-		return max(ev[0].Key.SrcPort, ev[0].Key.DstPort)
 	}
-	const n = maxDatagrams + 1000
+}
+
+// TestFragmentsBounded: what is out of reach is given up, and its memory too.
+func TestFragmentsBounded(t *testing.T) {
+	r := &reach{T: t, d: New(Options{})}
+	const n, apart, held = 70_000, 1000, reassemblyBytes/1000 + 1
 	for id := range uint32(n) {
-		decode(id, first)
+		r.port(id, 0, int64(id)*apart, 0)
 	}
-	if len(f.ring) != maxDatagrams || len(f.at) != maxDatagrams {
-		t.Errorf("ring %d, index %d; want %d", len(f.ring), len(f.at), maxDatagrams)
+	at := int64(n-1) * apart
+	if got := len(r.f.chunks); got < held/chunkDatagrams || got > held/chunkDatagrams+2 || len(r.f.latest) > 2*held {
+		t.Errorf("%d chunks, %d buckets for %d datagrams", got, len(r.f.latest), held)
 	}
 	for _, c := range []struct {
 		id   uint32
 		port uint16
-	}{{0, 0}, {999, 0}, {1000, 1234}, {n - 1, 1234}} {
-		if got := decode(c.id, later); got != c.port {
+	}{{0, 0}, {n - held - 1, 0}, {n - held, 1234}, {n - 1, 1234}} {
+		if got := r.port(c.id, 2, at, 0); got != c.port {
 			t.Errorf("datagram %d: port %d, want %d", c.id, got, c.port)
 		}
 	}
-	decode(1000, first) // again, at the new end of the ring: its old place must not take it along
-	for id := range uint32(2) {
-		decode(n+id, first)
-	}
-	if got := decode(1000, later); got != 1234 {
+	const reused = n - held
+	r.port(reused, 0, at, 0)    // again, at the new end: its old place must not take it along
+	r.port(n, 0, at+2*apart, 0) // which goes now
+	if got := r.port(reused, 2, at+2*apart, 0); got != 1234 {
 		t.Errorf("a reused identification was lost with its old place")
 	}
-	if len(f.at) > maxDatagrams {
-		t.Errorf("index %d", len(f.at))
+	r.port(n+1, 0, at+1<<30, 0) // alone in reach
+	if len(r.f.chunks) != 1 || r.f.next-r.f.oldest != 1 {
+		t.Errorf("%d chunks, %d datagrams; want one of one", len(r.f.chunks), r.f.next-r.f.oldest)
 	}
-	f.Unmatched = 5
-	f.Forget()
-	if got := decode(1000, later); got != 0 || f.Unmatched != 6 || cap(f.ring) > 0 || len(f.at) > 0 {
-		t.Errorf("after Forget: port %d, %d unmatched, %d in ring, %d in index", got, f.Unmatched, len(f.ring), len(f.at))
+	r.f.Unmatched = 5
+	r.f.Forget()
+	if got := r.port(n+1, 2, at+1<<30, 0); got != 0 || r.f.Unmatched != 6 || r.f.chunks != nil || r.f.latest != nil {
+		t.Errorf("after Forget: port %d, %d unmatched, %d chunks, %d buckets", got, r.f.Unmatched, len(r.f.chunks), len(r.f.latest))
 	}
 }

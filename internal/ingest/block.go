@@ -19,8 +19,11 @@ type Block struct {
 	decoder *decode.Decoder
 	shared  *shared // by the blocks of the stretch
 	input   *Input  // that the records are of; nil where they are of several
-	events  []flow.Event
-	details []flow.Detail // of the events, with decode.Options.Details
+	// position is where Data[0] lies in the stretch, and between is how many
+	// bytes there lie between the packets, without being in Data.
+	position, between int64
+	events            []flow.Event
+	details           []flow.Detail // of the events, with decode.Options.Details
 }
 
 // mostEvents is the largest number of events of a block: as many as it has
@@ -66,6 +69,7 @@ func (b *Block) decodePlain() {
 	for i := range b.Records {
 		r := &b.Records[i]
 		latest = max(latest, r.Time)
+		d.Position = b.at(i)
 		data := b.Data[r.Off : r.Off+r.CapLen]
 		for ok := d.Decode(&events[n], r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&events[n]) {
 			if n++; n == len(events) { // only aggregated records give more events than there are records
@@ -87,6 +91,7 @@ func (b *Block) decodeDetailed() {
 	for i := range b.Records {
 		r := &b.Records[i]
 		latest = max(latest, r.Time)
+		d.Position = b.at(i)
 		data := b.Data[r.Off : r.Off+r.CapLen]
 		for ok := d.Decode(&ev, r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&ev) {
 			events, details = append(events, ev), append(details, d.Detail())
@@ -94,6 +99,17 @@ func (b *Block) decodeDetailed() {
 	}
 	b.events, b.details = events, details
 	b.reached(latest)
+}
+
+// at returns where a record lies in its stretch, in bytes.
+func (b *Block) at(i int) int64 {
+	return b.position + int64(i)*b.between + int64(b.Records[i].Off)
+}
+
+// end returns where the records of the block end in their stretch.
+func (b *Block) end() int64 {
+	last := len(b.Records) - 1
+	return b.at(last) + int64(b.Records[last].CapLen)
 }
 
 // reached tells the capture how far it was decoded.

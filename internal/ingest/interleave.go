@@ -30,6 +30,7 @@ type interleave struct {
 	queue  heap.Heap[*lane] // the lane whose record is due is in front
 	files  openFiles
 	blocks []reader.Block // of captures that ended, to be used again
+	end    int64          // where the records merged so far end, as if they were one pcap
 }
 
 // Interleave returns the only stretch of a run that merges captures by time.
@@ -68,6 +69,8 @@ func (m *interleave) Read(ctx context.Context, b *Block) error {
 		}
 		if m.queue.Len() == 0 || !b.add(*m.queue.Front()) {
 			m.Observer.Records(len(b.Records))
+			b.position, b.between = m.end+mergedHeader, mergedHeader
+			m.end = b.end()
 			return nil
 		}
 		if err := m.advance(ctx); err != nil {
@@ -79,6 +82,10 @@ func (m *interleave) Read(ctx context.Context, b *Block) error {
 // mergedRecords is the most records that a merged block holds: as many as one
 // of package reader.
 const mergedRecords = reader.BlockBytes / 16
+
+// mergedHeader is how many bytes a record header would take, if the merged
+// records were those of one pcap.
+const mergedHeader = 16
 
 // empty makes room for merged records. A buffer that one huge record made grow
 // is dropped.

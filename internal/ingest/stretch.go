@@ -139,6 +139,10 @@ type stretch struct {
 	next    int // index of the next input to open
 	current *reader.Capture
 	workers int // goroutines that a decompressor may use
+	// begin is where the current capture begins in the stretch, as if the
+	// captures were one, in uncompressed bytes; end is where the last record
+	// read ends.
+	begin, end int64
 }
 
 // Read implements shard.Stretch.
@@ -161,7 +165,8 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 		}
 		s.Observer.Records(len(b.Records))
 		if err == nil {
-			b.input, b.shared = in, s.shared
+			b.input, b.shared, b.position = in, s.shared, s.begin+b.Offset
+			s.end = b.end()
 			return nil
 		}
 		c := s.current
@@ -184,7 +189,7 @@ func (s *stretch) open(ctx context.Context) error {
 		}
 	}
 	in.open = nil
-	s.current = c
+	s.current, s.begin = c, s.end
 	s.Observer.Begin(c)
 	return nil
 }

@@ -83,6 +83,7 @@ type Record struct {
 type Block struct {
 	Data    []byte
 	Records []Record // at most 16384: each takes 16 bytes of Data or more
+	Offset  int64    // of Data[0] in the uncompressed capture, bytes
 
 	buf []byte // Data's home unless a single record outgrew it
 }
@@ -329,6 +330,7 @@ func (c *Capture) Next(b *Block) error {
 	c.first = nil
 	b.Data = append(b.buffer(c.o.BlockBytes)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
+	b.Offset = first.Offset
 	c.spare.keepBlock(first)
 	return nil
 }
@@ -350,6 +352,7 @@ func (c *Capture) fill(b *Block, size int) error {
 		if st.packed != nil {
 			n, rerr = st.used, c.unpackRest(&st, buf[st.used:n])
 		}
+		b.Offset = c.base
 		c.base += int64(st.used)
 		c.records += uint64(len(b.Records))
 		rest := c.leave(&st, buf[:n])
