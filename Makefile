@@ -5,10 +5,11 @@ BIN        := bin/batch
 PACKAGES   := ./... ./testdata/gen
 BUILDFLAGS := -trimpath
 FUZZTIME   ?= 20000x
+TIME       ?= 10m
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build reproducible sbom notice test race safe emulated lint tidy fuzz fuzz-long golden testdata profile check clean
+.PHONY: help build reproducible sbom notice test race safe emulated lint tidy fuzz fuzz-long metamorphic golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ fuzz: ## every fuzz target for a fixed number of executions (FUZZTIME)
 
 fuzz-long: ## every fuzz target for ten minutes
 	@sh scripts/fuzz.sh $(GO) 600s
+
+metamorphic: ## random captures read in random ways give the same rows, for ten minutes (TIME)
+	PCAPBATCH_TIME=$(TIME) $(GO) test ./internal/job -run TestMetamorphic -count=1 -timeout 0
 
 golden: ## rewrite the golden CSVs; read the difference before committing it
 	$(GO) test ./cmd/batch -run Golden -update
