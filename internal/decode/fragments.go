@@ -75,8 +75,12 @@ type datagram struct {
 	flags    flow.Flags
 }
 
-// Forget frees the memory. Unmatched keeps its value.
-func (f *Fragments) Forget() { *f = Fragments{Unmatched: f.Unmatched} }
+// Forget frees the memory. It leaves Unmatched alone, which others may read at
+// the same time.
+func (f *Fragments) Forget() {
+	f.chunks, f.latest = nil, nil
+	f.begin, f.oldest, f.next = 0, 0, 0
+}
 
 // Resolve gives the later fragments of a block their session: key, hash,
 // shard and direction. The block is the one that d decoded since Begin, and
