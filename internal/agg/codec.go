@@ -25,14 +25,15 @@ const (
 	codecLarge
 	codecInexactGaps
 	codecKeeps
-	codecKnown = 1<<iota - 1
+	codecCapture // that was the last bit of the byte
 )
 
 // AppendSession appends the encoding of session i to dst:
 //
-//	flags byte, source and destination (4 or 16 bytes each), ports (2 x 2,
-//	big endian), protocol byte, with codecVLAN the VLAN ids (2 x 2), with
-//	codecKeeps the table's Needs and its Sequence;
+//	flags byte, with codecCapture the number of the capture, source and
+//	destination (4 or 16 bytes each), ports (2 x 2, big endian), protocol byte,
+//	with codecVLAN the VLAN ids (2 x 2), with codecKeeps the table's Needs and
+//	its Sequence;
 //	first time (8, big endian), truncated packets, number of records n, then
 //	n times gap, wire length, payload size, without the first gap;
 //	with codecLarge: packets, truncated packets and idle ns folded away, then
@@ -44,7 +45,7 @@ const (
 // of values follow from the rest.
 func (t *Table) AppendSession(dst []byte, i uint32) []byte {
 	s := t.session(i)
-	dst = t.appendKey(dst, s)
+	dst = t.appendKey(dst, s, i)
 	dst = binary.BigEndian.AppendUint64(dst, uint64(s.first()))
 	dst = binary.AppendUvarint(dst, uint64(s.truncated))
 	dst = append(dst, s.fill)
@@ -74,7 +75,7 @@ func (t *Table) recordAt(s *Session, j uint8) *record {
 	return &t.records.block(s.block, s.state&classMask)[j/unitRecords][j%unitRecords]
 }
 
-func (t *Table) appendKey(dst []byte, s *Session) []byte {
+func (t *Table) appendKey(dst []byte, s *Session, i uint32) []byte {
 	k := &s.key
 	flags := byte(0)
 	size := 4
@@ -98,7 +99,12 @@ func (t *Table) appendKey(dst []byte, s *Session) []byte {
 	if t.opt.keeps() {
 		flags |= codecKeeps
 	}
-	dst = append(dst, flags)
+	if t.opt.Captures {
+		dst = append(dst, flags|codecCapture)
+		dst = binary.AppendUvarint(dst, uint64(t.captureOf(i)))
+	} else {
+		dst = append(dst, flags)
+	}
 	dst = append(dst, k.Src[:size]...)
 	dst = append(dst, k.Dst[:size]...)
 	dst = binary.BigEndian.AppendUint16(dst, k.SrcPort)
@@ -135,6 +141,9 @@ func appendLarge(dst []byte, l *large) []byte {
 // a session of another table, and returns the bytes behind it. Whatever the
 // bytes, it neither panics nor leaves t in a bad state: an error, which wraps
 // ErrCodec, means that t was not changed.
+//
+// Requires: with Options.Captures, all that is absorbed since t was new or reset
+// is of one capture.
 func (t *Table) Absorb(data []byte) (rest []byte, err error) {
 	if t.incoming == nil {
 		t.incoming = NewTable(t.opt)
@@ -151,6 +160,7 @@ func (t *Table) Absorb(data []byte) (rest []byte, err error) {
 // t keeps.
 func (t *Table) AbsorbLoaded(o *Table) {
 	s := o.session(0)
+	t.capture = o.capture
 	t.ensure(1)
 	t.coverSessions(1)
 	t.mergeSession(o, 0, uint32(s.key.Hash(t.opt.Seed)))
@@ -180,6 +190,8 @@ type decoder struct {
 	// What the encoding says that it has besides the basic statistics.
 	needs    Needs
 	sequence int
+	captured bool
+	capture  uint32 // if captured, the number of its capture
 }
 
 func (d *decoder) fail(what string) {
@@ -227,6 +239,11 @@ func (d *decoder) session(o *Table, s *Session, i uint32) {
 		d.fail("made for other feature groups")
 		return
 	}
+	if d.captured != o.opt.Captures {
+		d.fail("made with another session key")
+		return
+	}
+	o.capture = d.capture
 	if !d.records(o, s) {
 		return
 	}
@@ -291,8 +308,8 @@ func (d *decoder) pass(s *Session, gap uint64) {
 
 func (d *decoder) key(s *Session) (flags byte) {
 	flags = d.byte()
-	if flags&^codecKnown != 0 {
-		d.fail("unknown flags")
+	if flags&codecCapture != 0 {
+		d.captured, d.capture = true, d.uint32()
 	}
 	k := &s.key
 	k.Version = 4

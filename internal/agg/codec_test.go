@@ -260,14 +260,14 @@ func TestCodecRefuses(t *testing.T) {
 	many := slices.Clone(good)
 	tab.Reset()
 	absorb(t, tab, good)
-	many[len(tab.appendKey(nil, tab.session(0)))+8+1] = exactRecords + 1
+	many[len(tab.appendKey(nil, tab.session(0), 0))+8+1] = exactRecords + 1
 	long := slices.Clone(encodings(t)[0])
 	for name, e := range map[string][]byte{
-		"nothing":       nil,
-		"many records":  many,
-		"unknown flags": append([]byte{codecKnown + 1}, long[1:]...),
-		"long number":   append(long[:len(long)-1:len(long)-1], 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
-		"33 bits":       append(long[:len(long)-1:len(long)-1], 0x80, 0x80, 0x80, 0x80, 0x10),
+		"nothing":      nil,
+		"many records": many,
+		"capture":      append([]byte{long[0] | codecCapture, 0}, long[1:]...),
+		"long number":  append(long[:len(long)-1:len(long)-1], 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01),
+		"33 bits":      append(long[:len(long)-1:len(long)-1], 0x80, 0x80, 0x80, 0x80, 0x10),
 	} {
 		if _, err := tab.Absorb(e); !errors.Is(err, ErrCodec) {
 			t.Errorf("%s: %v", name, err)

@@ -8,16 +8,17 @@ package agg
 // The others stay as they are, renumbered.
 //
 // It does nothing where that would not pay: without a rule that ends sessions,
-// or while less than half of the sessions have ended. It looks at the sessions
-// only when there are twice as many as had not ended when it looked last, so its
-// work is linear in the number of sessions that t ever had.
+// where all have ended because they were gathered, or while less than half of
+// the sessions have ended. It looks at the sessions only when there are twice as
+// many as had not ended when it looked last, so its work is linear in the number
+// of sessions that t ever had.
 //
 // That an evicted session has ended is a guess: a packet that comes late may
 // still be of it. It begins a session of its own then, and belongs to the
 // evicted one where both are merged (Absorb). With a rule that needs the whole
 // session nothing is guessed.
 func (t *Table) Evict(put func() error) error {
-	if !t.ends.any || t.Len() < 2*t.live {
+	if t.gathered || !t.ends.any || t.Len() < 2*t.live {
 		return nil
 	}
 	t.live = 0

@@ -43,6 +43,7 @@ type Options struct {
 	ActiveTimeout uint64 // a packet more than this after the first begins a session, ns; 0: none
 	TCPEnd        bool   // a SYN after a closed TCP connection begins a session
 	Seed          uint64 // of flow.Key.Hash, the same for all tables of a run
+	Captures      bool   // sessions are told apart by capture too (captured.go)
 
 	Needs    Needs
 	Sequence int // how many first packets are kept for sequences, 0 to MaxSequence

@@ -12,7 +12,7 @@ type Row struct {
 }
 
 // Rows returns the sessions of t in the order of the output: by first time,
-// then by key. Sessions begin in nearly that order, so sorting costs little
+// then by key, then by number: those of one key are in capture order. Sessions begin in nearly that order, so sorting costs little
 // more than looking.
 func (t *Table) Rows() []Row {
 	rows := make([]Row, t.Len())

@@ -15,6 +15,7 @@ type Summary struct {
 	Lengths     Stats    // wire lengths, bytes
 	Payloads    Stats    // payload sizes, bytes
 	End         EndReason
+	Capture     uint32 // with Options.Captures, its place in capture order, from 0
 
 	// Of two directions the forward one, from the row's source, is first.
 	Directions [2]DirectionSummary // NeedDirection
@@ -63,6 +64,7 @@ func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	out.Key = s.rowKey()
 	out.First, out.Last = s.first(), s.last
 	out.End = s.endReason()
+	out.Capture = t.captureOf(i)
 	out.Truncated = uint64(s.truncated)
 	n := t.gather(s, &z.scr.values)
 	v := &z.scr.values

@@ -28,6 +28,7 @@ type Table struct {
 	freeLarges uint32 // number of free digest blocks
 	beside            // what feature groups keep; nothing in a plain table
 	plain      bool
+	captured
 
 	newest    int64 // latest packet time so far
 	reordered uint64
@@ -97,6 +98,9 @@ func (t *Table) Used() int64 {
 		block += int64(sizeOf[quantileDigests]())
 	}
 	block += int64(t.opt.Sequence * sizeOf[packet]())
+	if t.gathered {
+		session += int64(sizeOf[uint32]())
+	}
 	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
 		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
 }
@@ -111,7 +115,7 @@ func (t *Table) Reordered() uint64 { return t.reordered }
 
 // Reset empties the table and keeps its memory for the next use.
 func (t *Table) Reset() {
-	clear(t.slots)
+	t.clearSlots()
 	t.keys = 0
 	t.sessions.reset()
 	t.records.reset()
@@ -119,6 +123,25 @@ func (t *Table) Reset() {
 	t.freeLarge, t.freeLarges = 0, 0
 	t.newest, t.reordered = minTime, 0
 	t.live = 0
+	t.capture, t.gathered = 0, false
+}
+
+// clearSlots empties the hash table. Where few of many slots are in use, as in
+// a table that once held a large capture and then a small one, it only writes
+// to those: it clears each key's run of slots from the first that the key may
+// be in. Where that run is cut short, an earlier key has cleared the rest.
+func (t *Table) clearSlots() {
+	n := uint32(t.Len())
+	if int(n) > len(t.slots)/64 {
+		clear(t.slots)
+		return
+	}
+	for n := range n {
+		k := &t.session(n).key
+		for i := uint32(k.Hash(t.opt.Seed)) & t.mask; t.slots[i] != 0; i = (i + 1) & t.mask {
+			t.slots[i] = 0
+		}
+	}
 }
 
 // Release gives the memory back. The table is not usable afterwards.
