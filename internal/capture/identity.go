@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"pcapbatch/internal/durable"
 )
@@ -21,6 +23,37 @@ type Identity struct {
 	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB
 	First   int64  `json:"first_ns"` // time of its first record, ns since the Unix epoch; valid if Timed
 	Timed   bool   `json:"timed"`    // there is a record
+}
+
+// identityJSON is an Identity in JSON, in which a text must be UTF-8.
+type identityJSON struct {
+	plainIdentity
+	// PathBytes is the path where it is not UTF-8.
+	PathBytes []byte `json:"path_bytes,omitempty"`
+}
+
+type plainIdentity Identity // without methods
+
+// MarshalJSON implements json.Marshaler.
+func (c Identity) MarshalJSON() ([]byte, error) {
+	j := identityJSON{plainIdentity: plainIdentity(c)}
+	if !utf8.ValidString(c.Path) {
+		j.PathBytes = []byte(c.Path)
+	}
+	return json.Marshal(&j)
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Identity) UnmarshalJSON(data []byte) error {
+	var j identityJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*c = Identity(j.plainIdentity)
+	if len(j.PathBytes) > 0 {
+		c.Path = string(j.PathBytes)
+	}
+	return nil
 }
 
 // digestBytes is how many bytes at the beginning and at the end of a capture
