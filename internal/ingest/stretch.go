@@ -90,6 +90,22 @@ func (p *Pipeline) Stretches(list []*Input, limit int64) (all []Stretch) {
 	return all
 }
 
+// PerCapture makes a stretch of each capture, for sessions that do not go on
+// from one capture into another.
+func (p *Pipeline) PerCapture(list []*Input) (all []Stretch) {
+	for _, in := range list {
+		s := p.single(in, len(list), nil)
+		p.stretches = append(p.stretches, s.shared)
+		all = append(all, s)
+	}
+	return all
+}
+
+// single is the stretch of one capture of n.
+func (p *Pipeline) single(in *Input, n int, c *counts) *stretch {
+	return &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/n), shared: &shared{counts: c, details: p.Decoding.Details}}
+}
+
 func cut(list []*Input, limit int64) (all [][]*Input) {
 	size := int64(0)
 	start := 0
@@ -113,7 +129,7 @@ func cut(list []*Input, limit int64) (all [][]*Input) {
 func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *report.Run)) {
 	var each []*shared
 	for _, in := range list {
-		s := &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/len(list)), shared: &shared{counts: &counts{}, details: p.Decoding.Details}}
+		s := p.single(in, len(list), &counts{})
 		each = append(each, s.shared)
 		all = append(all, s)
 	}

@@ -107,6 +107,9 @@ type run struct {
 	seed   uint64
 	files  *runfile.Files
 	report *report.Run
+	// captures are the paths of the captures, as they were named, in capture
+	// order: known before rows are made.
+	captures []string
 }
 
 // begin checks the Config.
@@ -120,6 +123,9 @@ func (c Config) begin() (*run, error) {
 	}
 	if c.Memory != 0 && c.Memory < LeastMemory(c.Workers) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
+	}
+	if c.Interleave && c.Sessions.Capture {
+		return nil, failure(Usage, "--interleave makes one capture of all, --key capture tells them apart: use one or the other")
 	}
 	r.share = c.share()
 	if err := c.Sessions.check(); err != nil {
@@ -138,6 +144,9 @@ func (r *run) takeSessions(s Sessions) {
 func (r *run) lay() (err error) {
 	o := r.Columns
 	o.VLAN = r.Sessions.VLAN
+	if r.Sessions.Capture {
+		o.Capture = func(dst []byte, s *agg.Summary) []byte { return append(dst, r.captures[s.Capture]...) }
+	}
 	if r.layout, err = writer.NewLayout(o); err != nil {
 		return failure(Usage, "%w", err)
 	}
@@ -146,7 +155,19 @@ func (r *run) lay() (err error) {
 	return nil
 }
 
-// tables are the options for package agg.
+// finish completes the report. Captures that are told apart, or were interleaved,
+// may overlap in time.
+func (r *run) finish() { r.report.Finish(r.Interleave || r.Sessions.Capture) }
+
+// joined are the options for package agg where sessions of several captures come
+// together.
+func (r *run) joined() agg.Options {
+	o := r.tables()
+	o.Captures = r.Sessions.Capture
+	return o
+}
+
+// tables are the options for package agg of the sessions of one capture.
 func (r *run) tables() agg.Options { return r.Sessions.tables(r.kept, r.seed) }
 
 // tables are the options for package agg of sessions that keep k.
@@ -250,7 +271,7 @@ func (r *run) take(inputs []*ingest.Input) {
 // joiner makes rows of tables and of what Merge is given.
 func (r *run) joiner(partitions int, tables []*agg.Table) *rows.Joiner {
 	return rows.NewJoiner(rows.Options{
-		Workers: r.Workers, Sessions: r.tables(), Share: r.share, Partitions: partitions, NewTemp: r.newTemp,
+		Workers: r.Workers, Sessions: r.joined(), Share: r.share, Partitions: partitions, NewTemp: r.newTemp,
 	}, tables)
 }
 

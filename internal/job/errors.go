@@ -53,7 +53,7 @@ var ErrNoRunFile = errors.New("without a run file")
 // refuseWhole refuses rules that need whole sessions where those are put together
 // of parts.
 func (r *run) refuseWhole(who string) error {
-	if !r.Sessions.whole() {
+	if !r.Sessions.whole() || r.Sessions.Capture {
 		return nil
 	}
 	return failure(Usage, "%s joins what captures have of a session, but --active-timeout and --tcp-end need all of its packets in order: use --key capture, or --active-timeout 0 --tcp-end=false", who)

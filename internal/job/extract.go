@@ -47,9 +47,17 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 		return ErrNothingRead
 	}
 	p, c := r.pipeline()
-	if r.Interleave {
+	c.Sessions = r.joined()
+	r.captures = nil
+	for _, in := range inputs {
+		r.captures = append(r.captures, in.Path)
+	}
+	switch {
+	case r.Sessions.Capture:
+		c.Stretches = p.PerCapture(inputs)
+	case r.Interleave:
 		c.Stretches = []ingest.Stretch{p.Interleave(inputs)}
-	} else {
+	default:
 		c.Stretches = p.Stretches(inputs, r.stretchBytes())
 	}
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
@@ -72,6 +80,6 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	}
 	r.report.Reordered += spilled.reordered()
 	r.count(j)
-	r.report.Finish(r.Interleave)
+	r.finish()
 	return j.Write(ctx, r.encoding(), outputWriter{w})
 }

@@ -24,9 +24,16 @@ type keptRun struct {
 	report   report.Run
 }
 
+// maxPath is the largest length of the path of a capture that a run file may
+// name, in bytes: twice what Linux takes. It bounds the text of a row.
+const maxPath = 8 << 10
+
 // read decodes what the footer says.
 func read(run *runfile.Run) (*keptRun, error) {
 	k := &keptRun{Run: run, sessions: DefaultSessions()}
+	if run.Capture != nil && len(run.Capture.Path) > maxPath {
+		return nil, failure(Kept, "%s: %w: the path of its capture has %d bytes", run.Path, runfile.ErrDamaged, len(run.Capture.Path))
+	}
 	if len(run.Options) > 0 {
 		if err := json.Unmarshal(run.Options, &k.sessions); err != nil {
 			return nil, failure(Kept, "%s: %w", run.Path, err)
@@ -202,6 +209,7 @@ func (r *run) narrow(runs []*keptRun) {
 		name := k.kept.String()
 		if made[name] == nil {
 			o := r.Sessions.tables(k.kept, r.seed)
+			o.Captures = r.Sessions.Capture
 			made[name] = &o
 		}
 		k.Made = made[name]
@@ -229,15 +237,24 @@ func sameCapture(runs []*keptRun) error {
 
 // join merges run files, which are in capture order, and writes the rows.
 func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error {
-	groups, partitions := runfile.Groups(runs)
+	groups, partitions := runfile.Groups(runs, r.Sessions.Capture)
+	r.nameCaptures(runs)
 	j := r.joiner(partitions, nil)
 	defer j.Close()
 	if err := j.Merge(ctx, groups); err != nil {
 		return err
 	}
 	r.count(j)
-	r.report.Finish(false)
+	r.finish()
 	return j.Write(ctx, r.encoding(), outputWriter{w})
+}
+
+// nameCaptures sets captures to those of run files, which are in capture order.
+func (r *run) nameCaptures(runs []*runfile.Run) {
+	r.captures = nil
+	for _, k := range runs {
+		r.captures = append(r.captures, k.Capture.Path)
+	}
 }
 
 func runsOf(list []*keptRun) (runs []*runfile.Run) {

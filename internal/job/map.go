@@ -80,7 +80,7 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 	if err := r.report.Balance(); err != nil {
 		return err
 	}
-	r.report.Finish(false)
+	r.finish()
 	if lost > 0 {
 		return failure(Input, "%s %w in %s", report.Plural(lost, "capture"), ErrNoRunFile, dir)
 	}

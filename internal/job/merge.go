@@ -55,7 +55,7 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	for i, p := range parts {
 		r.addPart(&p.report, i == 0)
 	}
-	r.report.Finish(false)
+	r.finish()
 	temp := r.newTemp()
 	defer temp.Close()
 	return rows.WithHeader(outputWriter{w}, parts[0].Part.Header, func(w io.Writer) error {

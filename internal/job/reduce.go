@@ -42,9 +42,14 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	}
 	n := len(runs[0].Index)
 	var group []runfile.Input
-	for _, k := range runs {
-		group = append(group, k.Input(partition))
+	for i, k := range runs {
+		in := k.Input(partition)
+		if r.Sessions.Capture {
+			in = in.OfCapture(i)
+		}
+		group = append(group, in)
 	}
+	r.nameCaptures(runsOf(runs))
 	j := r.joiner(n, nil)
 	defer j.Close()
 	if err := j.Merge(ctx, [][]runfile.Input{group}); err != nil {
@@ -86,7 +91,8 @@ func (r *run) partMeta(runs []*keptRun, partition int) (*runfile.Meta, error) {
 		captures = append(captures, k.Capture)
 	}
 	m := &runfile.Meta{Kind: runfile.Rows, Part: &runfile.Part{
-		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index), Numbered: r.layout.Numbered(),
+		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index),
+		Numbered: r.layout.Numbered(), CaptureKey: r.Sessions.Capture,
 	}}
 	var err error
 	if m.Options, err = json.Marshal(r.Sessions); err != nil {

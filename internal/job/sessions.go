@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"pcapbatch/internal/agg"
@@ -23,6 +24,8 @@ type Sessions struct {
 	Unidirectional bool
 	// VLAN adds the outermost and the innermost VLAN id to the session key.
 	VLAN bool
+	// Capture adds the capture to the session key.
+	Capture bool
 	// Decapsulate takes the innermost IP header of tunnels.
 	Decapsulate bool
 	// TunnelPorts are UDP ports of tunnels besides the usual ones, as
@@ -55,7 +58,7 @@ type option struct {
 func options() []option {
 	return []option{
 		choice("direction", "bidirectional", "unidirectional", func(s *Sessions) *bool { return &s.Unidirectional }),
-		choice("key", "", "vlan", func(s *Sessions) *bool { return &s.VLAN }),
+		{"key", (*Sessions).key, (*Sessions).setKey},
 		choice("decapsulate", "false", "true", func(s *Sessions) *bool { return &s.Decapsulate }),
 		{"tunnel-port", func(s *Sessions) string { return s.TunnelPorts }, func(s *Sessions, text string) error {
 			ports, err := decode.ParseTunnelPorts(text)
@@ -67,6 +70,27 @@ func options() []option {
 		duration("active-timeout", func(s *Sessions) *time.Duration { return &s.ActiveTimeout }),
 		choice("tcp-end", "false", "true", func(s *Sessions) *bool { return &s.TCPEnd }),
 	}
+}
+
+// key names what is part of the session key besides the 5-tuple.
+func (s *Sessions) key() string {
+	var names []string
+	if s.VLAN {
+		names = append(names, "vlan")
+	}
+	if s.Capture {
+		names = append(names, "capture")
+	}
+	return strings.Join(names, ",")
+}
+
+func (s *Sessions) setKey(text string) error {
+	s.VLAN = text == "vlan" || text == "vlan,capture"
+	s.Capture = text == "capture" || text == "vlan,capture"
+	if s.key() != text {
+		return fmt.Errorf("must be %q, %q, %q or %q", "", "vlan", "capture", "vlan,capture")
+	}
+	return nil
 }
 
 func choice(name, no, yes string, field func(*Sessions) *bool) option {

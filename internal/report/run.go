@@ -121,14 +121,15 @@ func (r *Run) Balance() error {
 	return nil
 }
 
-// Finish completes the report: it sorts the damage by path and, unless the
-// captures were interleaved, lists those that overlap in time. Requires:
+// Finish completes the report: it sorts the damage by path and, unless no
+// session is in two captures, or the captures were interleaved (apart), lists
+// those that overlap in time. Requires:
 // Captures are in capture order.
-func (r *Run) Finish(interleaved bool) {
+func (r *Run) Finish(apart bool) {
 	slices.SortStableFunc(r.Damage, func(a, b Damage) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Record, b.Record))
 	})
-	if !interleaved {
+	if !apart {
 		r.Overlaps = overlaps(r.Captures)
 	}
 }

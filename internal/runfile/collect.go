@@ -1,6 +1,7 @@
 package runfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -208,10 +209,19 @@ func (l *sessionList) sort() {
 		return
 	}
 	l.sorted = true
-	radix.Sort(l.list, func(s listed) uint64 { return uint64(s.first) ^ 1<<63 }, func(a, b listed) int {
-		ka, kb := l.rowKey(a), l.rowKey(b)
-		return ka.Compare(&kb)
-	})
+	radix.Sort(l.list, func(s listed) uint64 { return uint64(s.first) ^ 1<<63 }, l.compare)
+}
+
+// compare orders sessions of one first time: by key, by capture, and last by the
+// order in which they began, which is that in which they came.
+func (l *sessionList) compare(a, b listed) int {
+	ka, kb := l.rowKey(a), l.rowKey(b)
+	if c := ka.Compare(&kb); c != 0 {
+		return c
+	}
+	ca, _ := agg.CaptureOf(l.at(a))
+	cb, _ := agg.CaptureOf(l.at(b))
+	return cmp.Or(cmp.Compare(ca, cb), cmp.Compare(a.buffer, b.buffer), cmp.Compare(a.from, b.from))
 }
 
 // rowKey is the key of a session as its row shows it.

@@ -94,6 +94,9 @@ func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format 
 			return e.damaged(err)
 		}
 		entry = format(append(entry[:0], e.key...), t, 0)
+		if len(entry) > maxEntry {
+			return fmt.Errorf("%s: a row of %d bytes", w.path, len(entry))
+		}
 		return w.blocks.add(entry)
 	})
 	if t != nil {
@@ -260,8 +263,20 @@ func (r *Run) Input(partition int) Input {
 	if r.file != nil {
 		in.file = r.file
 	}
+	if r.Kind == Rows && r.Part.CaptureKey {
+		in.order = capturedRowOrder
+	}
 	if r.Kind == Sessions {
 		in.order, in.only = sessionOrder(len(r.Index)), partition
+	}
+	return in
+}
+
+// input is Input for a merge in which the capture has the given number.
+func (r *Run) input(partition, number int, captures bool) Input {
+	in := r.Input(partition)
+	if captures {
+		in = in.OfCapture(number)
 	}
 	return in
 }
@@ -269,21 +284,22 @@ func (r *Run) Input(partition int) Input {
 // Groups returns the inputs for a merge of run files in groups that share no
 // key: one for each partition, or a single one where the files do not have the
 // same number of partitions. partitions is the number by which the inputs are
-// sorted. Requires: the run files are in capture order.
-func Groups(runs []*Run) (groups [][]Input, partitions int) {
+// sorted. With captures the sessions get the numbers of their captures, for a
+// merge with agg.Options.Captures. Requires: the run files are in capture order.
+func Groups(runs []*Run, captures bool) (groups [][]Input, partitions int) {
 	for _, r := range runs {
 		if partitions == 0 {
 			partitions = len(r.Index)
 		}
 		if len(r.Index) != partitions {
-			return [][]Input{wholes(runs)}, 1
+			return [][]Input{wholes(runs, captures)}, 1
 		}
 	}
 	groups = make([][]Input, partitions)
-	for _, r := range runs {
+	for i, r := range runs {
 		for p := range r.Index {
 			if r.Index[p].Entries > 0 {
-				groups[p] = append(groups[p], r.Input(p))
+				groups[p] = append(groups[p], r.input(p, i, captures))
 			}
 		}
 	}
@@ -292,10 +308,10 @@ func Groups(runs []*Run) (groups [][]Input, partitions int) {
 
 // wholes returns the sections of all partitions as inputs that are sorted by
 // key alone.
-func wholes(runs []*Run) (list []Input) {
-	for _, r := range runs {
+func wholes(runs []*Run, captures bool) (list []Input) {
+	for i, r := range runs {
 		for p := range r.Index {
-			in := r.Input(p)
+			in := r.input(p, i, captures)
 			in.order, in.only = sessionOrder(1), -1
 			list = append(list, in)
 		}

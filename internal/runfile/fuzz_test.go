@@ -30,7 +30,7 @@ func readRun(t *testing.T, r *Run) error {
 	if r.Kind == Rows {
 		return CopyParts(context.Background(), []*Run{r}, temp, io.Discard)
 	}
-	groups, partitions := Groups([]*Run{r})
+	groups, partitions := Groups([]*Run{r}, false)
 	c := NewCollector(options, 0, temp)
 	defer c.Close()
 	for _, in := range groups {

@@ -30,6 +30,9 @@ type Input struct {
 	fast    bool         // written by newFastWriter
 	only    int          // partition that all entries must be in; -1: any
 	made    *agg.Options // see Run.Made
+	// number is that of the capture, and one more, which the sessions get when
+	// they are read; 0: none.
+	number uint32
 
 	memory func() entries // nil: in a file
 }
@@ -59,6 +62,14 @@ func tableInput(t *agg.Table, numbers []uint32, o order) Input {
 			return dst, nil
 		}
 	})
+}
+
+// OfCapture returns in for a merge with agg.Options.Captures, in which its
+// capture has the given number. Requires: in is of a run file, whose sessions
+// are of one capture and have no number.
+func (in Input) OfCapture(number int) Input {
+	in.number = uint32(number) + 1
+	return in
 }
 
 // An Entry is an entry that a merge has reached. Its bytes are valid until the
@@ -133,6 +144,7 @@ type cursor struct {
 	block   []byte        // entries of the block after the current one
 	seen    uint64        // entries of the section so far
 	spare   []byte        // buffer for the next key
+	tagged  []byte        // buffer for a session with the number of its capture
 	close   func() error  // nil: there is nothing to close
 	decoder *zstd.Decoder // shared by the cursors of the merge
 }
@@ -196,6 +208,12 @@ func (c *cursor) next() (err error) {
 	}
 	if err != nil {
 		return err
+	}
+	if c.in.number > 0 {
+		if c.tagged, err = agg.AppendCaptured(c.tagged[:0], c.data, c.in.number-1); err != nil {
+			return c.bad("%w", err)
+		}
+		c.data = c.tagged
 	}
 	before := c.key
 	if c.key, err = c.in.order(c.spare[:0], c.data); err != nil {

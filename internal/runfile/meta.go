@@ -48,10 +48,11 @@ type Meta struct {
 
 // A Part says which rows a file has.
 type Part struct {
-	Header     string `json:"header"`    // the header line of the CSV
-	Columns    string `json:"columns"`   // the options that shape the text
-	Captures   string `json:"captures"`  // capture.SetDigest of all captures
-	Partition  int    `json:"partition"` // from 0
+	Header     string `json:"header"`                // the header line of the CSV
+	Columns    string `json:"columns"`               // the options that shape the text
+	Captures   string `json:"captures"`              // capture.SetDigest of all captures
+	CaptureKey bool   `json:"capture_key,omitempty"` // sort keys have the number of the capture
+	Partition  int    `json:"partition"`             // from 0
 	Partitions int    `json:"partitions"`
 	// Numbered says that rows get their number in the table in front of them
 	// when parts are joined.

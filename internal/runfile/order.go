@@ -32,9 +32,21 @@ func appendKey(dst []byte, k *flow.Key) []byte {
 	return binary.BigEndian.AppendUint16(dst, k.VLANInner)
 }
 
-// maxKey is the length of the longest sort key of a row, in bytes: a time and
-// an IPv6 session key.
+// maxKey is the length of the longest sort key of a row, in bytes, without the
+// number of a capture: a time and an IPv6 session key.
 const maxKey = 8 + 42
+
+// captureKey is the length of the number of a capture in a sort key.
+const captureKey = 4
+
+// appendCapture appends the number of the capture that an encoded session has,
+// if it has one, as the last part of a sort key.
+func appendCapture(dst, entry []byte) []byte {
+	if n, ok := agg.CaptureOf(entry); ok {
+		dst = binary.BigEndian.AppendUint32(dst, n)
+	}
+	return dst
+}
 
 // Partition returns the partition, from 0, of a session key, where there are 1
 // to MaxPartitions partitions. It belongs to the format: it is the same on
@@ -58,7 +70,8 @@ func Partition(k *flow.Key, partitions int) uint16 {
 	return uint16((h >> 32) * uint64(partitions) >> 32)
 }
 
-// sessionOrder orders sessions by partition, then by canonical key.
+// sessionOrder orders sessions by partition, then by canonical key, then by
+// capture where they are told apart by it.
 func sessionOrder(partitions int) order {
 	return func(dst, entry []byte) ([]byte, error) {
 		k, err := agg.KeyOf(entry)
@@ -66,7 +79,7 @@ func sessionOrder(partitions int) order {
 			return nil, err
 		}
 		dst = binary.BigEndian.AppendUint16(dst, Partition(&k, partitions))
-		return appendKey(dst, &k), nil
+		return appendCapture(appendKey(dst, &k), entry), nil
 	}
 }
 
@@ -86,20 +99,28 @@ func timeOrder(dst, entry []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return appendRowKey(dst, first, &k), nil
+	return appendCapture(appendRowKey(dst, first, &k), entry), nil
 }
 
 // rowOrder orders rows as in the CSV.
-func rowOrder(dst, entry []byte) ([]byte, error) {
-	n, err := rowKeySize(entry)
+func rowOrder(dst, entry []byte) ([]byte, error) { return appendRowOrder(dst, entry, 0) }
+
+// capturedRowOrder orders rows whose sort keys have the number of a capture.
+func capturedRowOrder(dst, entry []byte) ([]byte, error) {
+	return appendRowOrder(dst, entry, captureKey)
+}
+
+func appendRowOrder(dst, entry []byte, more int) ([]byte, error) {
+	n, err := rowKeySize(entry, more)
 	return append(dst, entry[:n]...), err
 }
 
-// rowKeySize returns the length of the sort key with which a row begins.
-func rowKeySize(entry []byte) (int, error) {
-	n := maxKey - 24
+// rowKeySize returns the length of the sort key with which a row begins, which
+// has so many bytes more than a time and a session key.
+func rowKeySize(entry []byte, more int) (int, error) {
+	n := maxKey - 24 + more
 	if len(entry) > 8 && entry[8] != 4 {
-		n = maxKey
+		n = maxKey + more
 	}
 	if len(entry) < n {
 		return 0, fmt.Errorf("row of %d bytes", len(entry))

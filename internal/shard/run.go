@@ -57,7 +57,9 @@ type Config[B Block] struct {
 	// Stretches are merged in this order. As many as there are workers are
 	// read side by side.
 	Stretches []Stretch[B]
-	Sessions  agg.Options
+	// Sessions are the options of the tables. With Captures each stretch must
+	// be a capture: its index is the number of that.
+	Sessions agg.Options
 
 	// Share is how many bytes of sessions a worker keeps in memory; it gives
 	// what is beyond to Keeper. 0 is no limit.

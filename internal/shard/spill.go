@@ -90,7 +90,8 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit {
 		return false, nil
 	}
-	if w.options.Whole() {
+	over := w.options.Captures && stretch == mergedTable // each stretch was a capture: its sessions are whole
+	if w.options.Whole() && !over {
 		return false, ErrTooManyLive
 	}
 	return true, w.spill(ctx, r, stretch, t)

@@ -65,14 +65,14 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) e
 	i := task.stretch.index
 	t := w.open[i]
 	if t == nil {
-		t = w.table()
+		t = w.table(i)
 		w.open[i] = t
 	}
 	events, details := task.block.Events()
 	t.UpdateDetailed(events, details, order)
 	spilled, err := w.makeRoom(ctx, r, i, t)
 	if spilled {
-		w.open[i] = agg.NewTable(w.options)
+		w.open[i] = w.newTable(i)
 	}
 	return err
 }
@@ -112,7 +112,11 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 	case w.merged == nil:
 		w.merged, w.mergedFrom = t, i
 	default:
-		w.merged.Merge(t)
+		if w.options.Captures {
+			w.merged.Gather(t)
+		} else {
+			w.merged.Merge(t)
+		}
 		t.Reset()
 		w.spare = append(w.spare, t)
 	}
@@ -126,14 +130,27 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 	return err
 }
 
-// table returns an empty table.
-func (w *worker[B]) table() *agg.Table {
-	if n := len(w.spare); n > 0 {
-		t := w.spare[n-1]
-		w.spare = w.spare[:n-1]
-		return t
+// table returns an empty table for stretch i.
+func (w *worker[B]) table(i int) *agg.Table {
+	n := len(w.spare)
+	if n == 0 {
+		return w.newTable(i)
 	}
-	return agg.NewTable(w.options)
+	t := w.spare[n-1]
+	w.spare = w.spare[:n-1]
+	if w.options.Captures {
+		t.SetCapture(uint32(i))
+	}
+	return t
+}
+
+// newTable makes a table for stretch i.
+func (w *worker[B]) newTable(i int) *agg.Table {
+	t := agg.NewTable(w.options)
+	if w.options.Captures {
+		t.SetCapture(uint32(i))
+	}
+	return t
 }
 
 // finish returns the merged table and releases all others.
