@@ -24,8 +24,9 @@ order of a row, with its type, unit, group, definition and how exact it is.
 
 A column of type integer never has a point, one of type decimal always has.
 The columns of the group identity are always written, those of the group vlan
-with --key vlan, and the others as --features selects. In a name, Q stands for a
-percentage of --quantiles and i for the number of a packet of --sequence.
+with --key vlan, capture with --key capture, label with --labels, and the others
+as --features selects. In a name, Q stands for a percentage of --quantiles and i
+for the number of a packet of --sequence.
 
 ` + exitHelp,
 		Example: `  batch fields

@@ -45,6 +45,33 @@ func one(set *pflag.FlagSet, name, usage string, words ...string) *choice {
 	return c
 }
 
+// words is a flag whose value is a list of some of a few words, separated by
+// commas, in any order: a pflag.Value.
+type words struct {
+	given []string // in the order of known
+	known []string
+}
+
+func (w *words) String() string { return strings.Join(w.given, ",") }
+func (w *words) Type() string   { return "words" }
+
+func (w *words) Set(value string) error {
+	w.given = nil
+	if value == "" {
+		return nil
+	}
+	list := strings.Split(value, ",")
+	for _, word := range list {
+		if !slices.Contains(w.known, word) {
+			return usageError("%q is not one of %s", word, strings.Join(w.known, ", "))
+		}
+	}
+	w.given = slices.DeleteFunc(slices.Clone(w.known), func(word string) bool { return !slices.Contains(list, word) })
+	return nil
+}
+
+func (w *words) has(word string) bool { return slices.Contains(w.given, word) }
+
 // captureFlags say where captures are looked for.
 type captureFlags struct {
 	recursive bool
@@ -77,13 +104,14 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env, written 
 
 // sessionFlags say what a session is and what is counted of it.
 type sessionFlags struct {
-	direction, key *choice
-	decapsulate    bool
-	tunnelPorts    string
-	timeout        time.Duration
-	active         time.Duration
-	tcpEnd         bool
-	threshold      time.Duration
+	direction   *choice
+	key         words
+	decapsulate bool
+	tunnelPorts string
+	timeout     time.Duration
+	active      time.Duration
+	tcpEnd      bool
+	threshold   time.Duration
 
 	flags *pflag.FlagSet
 }
@@ -91,7 +119,8 @@ type sessionFlags struct {
 func (f *sessionFlags) register(set *pflag.FlagSet) {
 	f.flags = set
 	f.direction = one(set, "direction", "with `MODE` bidirectional both directions of a 5-tuple are one session, with unidirectional two", "bidirectional", "unidirectional")
-	f.key = one(set, "key", "make `FIELD` part of the session key; vlan stands for the outermost and the innermost VLAN id", "", "vlan")
+	f.key.known = []string{"vlan", "capture"}
+	set.Var(&f.key, "key", "make `FIELDS` part of the session key, separated by commas: vlan, the outermost and the innermost VLAN id, and capture")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
 	set.StringVar(&f.tunnelPorts, "tunnel-port", "", "with --decapsulate, take these UDP ports for tunnels too: a `LIST` such as vxlan=8472,geneve=7000")
 	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
@@ -116,7 +145,8 @@ func (f *sessionFlags) set(c *job.Config, rules writer.Rules) {
 	}
 	c.Sessions = job.Sessions{
 		Unidirectional: f.direction.value == "unidirectional",
-		VLAN:           f.key.value == "vlan",
+		VLAN:           f.key.has("vlan"),
+		Capture:        f.key.has("capture"),
 		Decapsulate:    f.decapsulate,
 		TunnelPorts:    f.tunnelPorts,
 		IdleThreshold:  f.threshold,

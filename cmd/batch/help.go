@@ -42,14 +42,16 @@ func (g *flagGroups) done() {
 
 // complete tells shells the values of a flag that has a few.
 func (g *flagGroups) complete(f *pflag.Flag) {
-	var words []cobra.Completion
+	var list []cobra.Completion
 	if c, ok := f.Value.(*choice); ok {
-		words = slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
+		list = slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
+	} else if w, ok := f.Value.(*words); ok {
+		list = append(slices.Clone(w.known), strings.Join(w.known, ","))
 	} else if f.Name == "features" {
 		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, completeGroups)
 	}
-	if words != nil {
-		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+	if list != nil {
+		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
 	}
 }
 
