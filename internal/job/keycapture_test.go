@@ -13,6 +13,7 @@ import (
 	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durabletest"
+	"pcapbatch/internal/report"
 )
 
 // connections are n packets of TCP connections between few addresses, with all
@@ -176,7 +177,9 @@ func keyCaptureWays(t *testing.T, c Config, dir, want string) {
 		const partitions = 5
 		runs := mapped(t, c, partitions, dir)
 		sameRows(t, "merge", merge(t, c, runs).clean(t), want)
-		sameRows(t, "parts", joinParts(t, c, reduced(t, c, partitions, runs)).clean(t), want)
+		parts := reduced(t, c, partitions, runs)
+		sameRows(t, "parts", joinParts(t, c, parts).clean(t), want)
+		wholeFiles(t, c, runs, parts)
 		// Each capture fits, all together do not.
 		tight, fs := c, durabletest.None()
 		tight.Share, tight.LeastSpill, tight.FS = 300<<10, 150<<10, fs
@@ -194,6 +197,22 @@ func keyCaptureWays(t *testing.T, c Config, dir, want string) {
 		sameRows(t, "scarce state", resume(t, scarce, t.TempDir(), dir).clean(t), want)
 		sameRows(t, "scarce merge", merge(t, scarceMerge(c), runs).clean(t), want)
 		sameRows(t, "scarce parts", joinParts(t, c, reduced(t, scarceMerge(c), partitions, runs)).clean(t), want)
+	}
+}
+
+// wholeFiles fails unless all run files and parts verify.
+func wholeFiles(t *testing.T, c Config, dirs ...string) {
+	t.Helper()
+	n := 0
+	err := Verify(t.Context(), c, dirs, false, func(v *report.Verification) error {
+		n++
+		if v.Damage != nil {
+			t.Errorf("%s: %v", v.Path, v.Damage)
+		}
+		return nil
+	})
+	if err != nil || n < 2 {
+		t.Errorf("%d files verified, %v", n, err)
 	}
 }
 

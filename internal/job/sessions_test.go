@@ -15,6 +15,8 @@ func TestSessionsJSON(t *testing.T) {
 		`{"direction":"unidirectional"}`: {Unidirectional: true, IdleThreshold: 5 * time.Second},
 		`{"decapsulate":"true","idle-threshold":"0s"}`: {Decapsulate: true},
 		`{"idle-timeout":"1m0s","key":"vlan"}`:         {VLAN: true, IdleThreshold: 5 * time.Second, IdleTimeout: time.Minute},
+		`{"key":"capture"}`:                            {Capture: true, IdleThreshold: 5 * time.Second},
+		`{"key":"vlan,capture"}`:                       {VLAN: true, Capture: true, IdleThreshold: 5 * time.Second},
 	} {
 		var got Sessions
 		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
@@ -64,6 +66,7 @@ func TestSessionsRefuses(t *testing.T) {
 		`{"idle-timeout":"-1s"}`:     `option "idle-timeout" is "-1s"`,
 		`{"idle-threshold":"often"}`: `option "idle-threshold" is "often"`,
 		`{"key":7}`:                  "cannot unmarshal",
+		`{"key":"capture,vlan"}`:     `option "key" is "capture,vlan"`,
 	} {
 		var s Sessions
 		if err := json.Unmarshal([]byte(text), &s); err == nil || !strings.Contains(err.Error(), want) {
