@@ -52,6 +52,7 @@ func (b *Block) Decode() {
 	} else {
 		b.decodePlain()
 	}
+	b.Shrink()
 	if b.input != nil {
 		b.input.counted(uint64(len(b.events)), d.Counts().NonIP-before)
 	}

@@ -22,7 +22,8 @@ type Input struct {
 	Live bool
 
 	compressed bool
-	number     int // place in capture order
+	holds      int64 // bytes that the capture held when its first records were read
+	number     int   // place in capture order
 	open       *reader.Capture
 	// open is set where the capture is open already, because it cannot be
 	// opened again (standard input, a FIFO) or is the only one.
@@ -124,9 +125,9 @@ func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 // peek looks at the head of the capture. It stays open if it is the only one
 // or cannot be opened twice; only then its decompressor may use the workers.
 func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.Spare) error {
-	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes}
+	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Memory}
 	if only {
-		reading.Workers = o.Workers
+		reading.Workers, reading.Room = o.Workers, o.Room // of several, one could wait for another
 	}
 	c, err := in.openCapture(ctx, o.Stdin, reading)
 	if err != nil {
@@ -134,7 +135,9 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.
 	}
 	in.First, in.Timed = c.FirstTime()
 	in.latest.Store(in.First)
-	in.compressed = c.Info().Compression != ""
+	if in.compressed = c.Info().Compression != ""; in.compressed {
+		in.holds = c.Memory()
+	}
 	if !only && in.again() {
 		return c.Close()
 	}

@@ -58,6 +58,7 @@ func earlier(a, b **lane) bool {
 
 // Read implements shard.Stretch.
 func (m *interleave) Read(ctx context.Context, b *Block) error {
+	b.Shrink()
 	b.empty()
 	b.shared = m.shared
 	for {
@@ -67,7 +68,7 @@ func (m *interleave) Read(ctx context.Context, b *Block) error {
 		if m.queue.Len() == 0 && len(b.Records) == 0 {
 			return io.EOF
 		}
-		if m.queue.Len() == 0 || !b.add(*m.queue.Front()) {
+		if m.queue.Len() == 0 || !b.add(*m.queue.Front(), m.Room) {
 			m.Observer.Records(len(b.Records))
 			b.position, b.between = m.end+mergedHeader, mergedHeader
 			m.end = b.end()
@@ -97,13 +98,14 @@ func (b *Block) empty() {
 }
 
 // add copies the next record of a lane. It reports false if the block is full;
-// an empty one takes any record.
-func (b *Block) add(l *lane) bool {
+// an empty one takes any record, once there is room for it.
+func (b *Block) add(l *lane, room *reader.Room) bool {
 	r := l.block.Records[l.at]
 	n := len(b.Records)
 	if n > 0 && (n == mergedRecords || len(b.Data)+int(r.CapLen) > reader.BlockBytes) {
 		return false
 	}
+	room.Grow(&b.Block, int(r.CapLen))
 	packet := l.block.Data[r.Off:][:r.CapLen]
 	r.Off = uint32(len(b.Data))
 	b.Data = append(b.Data, packet...)

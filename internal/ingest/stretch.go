@@ -21,6 +21,11 @@ type Options struct {
 	Workers  int
 	// BlockBytes is the size of a block: see reader.Options.
 	BlockBytes int
+	// Memory is how many bytes the captures that are open may hold together;
+	// 0: there is no limit.
+	Memory int64
+	// Room is for records that are larger than a block; nil: no limit.
+	Room *reader.Room
 	// Strict ends the run at the first capture that is damaged or cannot be
 	// read, with a DamageError.
 	Strict   bool
@@ -36,6 +41,7 @@ func (e *DamageError) Error() string { return e.String() }
 type Pipeline struct {
 	Options
 	spare *reader.Spare
+	open  *share
 
 	mu     sync.Mutex
 	blocks []*Block // all there are, for their counts
@@ -45,7 +51,7 @@ type Pipeline struct {
 
 // NewPipeline returns the pipeline of one run.
 func NewPipeline(o Options) *Pipeline {
-	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers)}
+	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newShare(o.Memory, o.Workers)}
 }
 
 // NewBlock makes an empty block. Several goroutines may call it at once.
@@ -154,7 +160,8 @@ type stretch struct {
 	inputs  []*Input
 	next    int // index of the next input to open
 	current *reader.Capture
-	workers int // goroutines that a decompressor may use
+	held    int64 // bytes of memory for it: see share
+	workers int   // goroutines that a decompressor may use
 	// begin is where the current capture begins in the stretch, as if the
 	// captures were one, in uncompressed bytes; end is where the last record
 	// read ends.
@@ -187,7 +194,9 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 		}
 		c := s.current
 		s.current = nil
-		if err := s.finish(in, c, err); err != nil {
+		err = s.finish(in, c, err)
+		s.release()
+		if err != nil {
 			return err
 		}
 	}
@@ -199,8 +208,16 @@ func (s *stretch) open(ctx context.Context) error {
 	s.next++
 	c := in.open
 	if c == nil {
+		o := reader.Options{
+			Workers: s.workers, Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
+			Memory: s.Pipeline.open.of(in), Room: s.Room,
+		}
 		var err error
-		if c, err = in.openCapture(ctx, s.Stdin, reader.Options{Workers: s.workers, Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes}); err != nil {
+		if s.held, err = s.Pipeline.open.take(ctx, o.Memory); err != nil {
+			return err
+		}
+		if c, err = in.openCapture(ctx, s.Stdin, o); err != nil {
+			s.release()
 			return s.unopened(ctx, in, err)
 		}
 	}
@@ -252,6 +269,12 @@ func (p *Pipeline) damaged(in *Input, err error) error {
 	return nil
 }
 
+// release gives back the memory of the capture that was closed.
+func (s *stretch) release() {
+	s.Pipeline.open.give(s.held)
+	s.held = 0
+}
+
 // Decoded implements shard.Stretch.
 func (s *stretch) Decoded() { s.fragments.Forget() }
 
@@ -263,5 +286,6 @@ func (s *stretch) Close() error {
 	}
 	c := s.current
 	s.current = nil
+	defer s.release()
 	return c.Close()
 }

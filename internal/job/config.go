@@ -10,6 +10,7 @@ import (
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/rows"
 	"pcapbatch/internal/runfile"
@@ -101,12 +102,14 @@ func New() Config {
 // A run is a job that has begun.
 type run struct {
 	Config
-	layout *writer.Layout
-	kept   kept  // what sessions keep
-	share  int64 // bytes of sessions for each worker
-	seed   uint64
-	files  *runfile.Files
-	report *report.Run
+	layout      *writer.Layout
+	kept        kept  // what sessions keep
+	share       int64 // bytes of sessions for each worker
+	seed        uint64
+	forCaptures int64        // bytes that open captures may hold; 0: no limit
+	room        *reader.Room // for large records; nil: no limit
+	files       *runfile.Files
+	report      *report.Run
 	// captures are the paths of the captures, as they were named, in capture
 	// order: known before rows are made.
 	captures []string
@@ -127,7 +130,10 @@ func (c Config) begin() (*run, error) {
 	if c.Interleave && c.Sessions.Capture {
 		return nil, failure(Usage, "--interleave makes one capture of all, --key capture tells them apart: use one or the other")
 	}
-	r.share = c.share()
+	r.share, r.forCaptures = c.share(), c.openBytes()
+	if c.Memory > 0 {
+		r.room = reader.NewRoom(c.Memory / 16)
+	}
 	if err := c.Sessions.check(); err != nil {
 		return nil, err
 	}
@@ -220,7 +226,11 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 	var inputs []*ingest.Input
 	var err error
 	if !r.Strict || len(lost) == 0 {
-		inputs, err = ingest.Open(ctx, found.Paths, r.reading(), missing)
+		o := r.reading()
+		if r.Interleave {
+			o.Room = nil // what waits to be merged must not keep it from the merged
+		}
+		inputs, err = ingest.Open(ctx, found.Paths, o, missing)
 	}
 	r.report.Damage = append(r.report.Damage, lost...)
 	if n := r.report.NotCaptures; n > 0 && err == nil {
@@ -233,6 +243,7 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 		ingest.Close(inputs)
 		return nil, &ingest.DamageError{Damage: lost[0]}
 	}
+	r.divide(inputs)
 	return inputs, nil
 }
 
@@ -240,7 +251,7 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 func (r *run) reading() ingest.Options {
 	return ingest.Options{
 		Stdin: r.Stdin, Decoding: r.decoding(), Workers: r.Workers,
-		BlockBytes: r.BlockBytes, Strict: r.Strict, Observer: r.Observer,
+		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Room: r.room, Strict: r.Strict, Observer: r.Observer,
 	}
 }
 

@@ -1,6 +1,11 @@
 package reader
 
-import "unsafe"
+import (
+	"context"
+	"unsafe"
+
+	"golang.org/x/sync/semaphore"
+)
 
 // OpenBytes is what an open capture holds besides a decompressor, in bytes, at
 // most: its first block, what was looked at to recognise it (twice, for a
@@ -41,7 +46,48 @@ func (c *Capture) Memory() int64 {
 // block's data is of no use any more: up to 16 MiB, which would stay with the
 // block until it is passed to Next again.
 func (b *Block) Shrink() {
-	if cap(b.Data) > cap(b.buf) {
+	if cap(b.Data) > max(cap(b.buf), BlockBytes) {
 		b.Data, b.Records = nil, b.Records[:0]
 	}
+	if b.room != nil {
+		b.room.free.Release(b.took)
+		b.room, b.took = nil, 0
+	}
+}
+
+// A Room is the memory that blocks have together for records larger than a
+// block. A capture that comes to such a record waits until there is room for
+// it; Block.Shrink gives it back. Any number of goroutines may use a Room, each
+// with one block at a time that it has not passed on: a goroutine that held on
+// to several could wait for itself.
+type Room struct {
+	bytes int64
+	free  *semaphore.Weighted
+}
+
+// LeastRoom is the size of a Room, in bytes, that has place for any one record.
+const LeastRoom = 2 * maxRecord
+
+// NewRoom returns a Room of so many bytes, or LeastRoom where that is more.
+func NewRoom(bytes int64) *Room {
+	bytes = max(bytes, LeastRoom)
+	return &Room{bytes, semaphore.NewWeighted(bytes)}
+}
+
+// Grow waits until there is room for a block of size bytes whose buffer its
+// caller makes. A nil Room has room for anything.
+func (m *Room) Grow(b *Block, size int) {
+	if size > BlockBytes {
+		m.take(b, size)
+	}
+}
+
+// take waits until b may grow to size bytes. It counts twice: the buffer that is
+// too small is there until its bytes are copied.
+func (m *Room) take(b *Block, size int) {
+	if m == nil || b.room != nil {
+		return
+	}
+	b.room, b.took = m, min(2*int64(size), m.bytes)
+	_ = m.free.Acquire(context.Background(), b.took) // whoever holds the rest decodes it, whatever else ends
 }

@@ -86,6 +86,9 @@ type Block struct {
 	Offset  int64    // of Data[0] in the uncompressed capture, bytes
 
 	buf []byte // Data's home unless a single record outgrew it
+
+	room *Room // that took bytes were taken from; nil: none were
+	took int64
 }
 
 // buffer returns the first size bytes of the block's own buffer.
@@ -131,6 +134,9 @@ type Options struct {
 	// 0: only the limits of the formats hold, 128 MiB for a zstd window, 64 MiB
 	// for an xz dictionary and 16 MiB for a record.
 	Memory int64
+	// Room is what blocks that grow for a large record share; nil: there is no
+	// limit.
+	Room *Room
 }
 
 // window is how many bytes a window may take that may have most by its format.
@@ -328,6 +334,12 @@ func (c *Capture) Next(b *Block) error {
 		return c.fill(b, c.o.BlockBytes)
 	}
 	c.first = nil
+	b.Shrink()
+	if cap(first.Data) > c.o.BlockBytes { // a large record, which nobody copies
+		b.Data, b.Records = first.Data, append(b.Records[:0], first.Records...)
+		b.room, b.took = first.room, first.took
+		return nil
+	}
 	b.Data = append(b.buffer(c.o.BlockBytes)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
 	b.Offset = first.Offset
@@ -337,6 +349,7 @@ func (c *Capture) Next(b *Block) error {
 
 // fill is Next with a buffer of size bytes.
 func (c *Capture) fill(b *Block, size int) error {
+	b.Shrink()
 	b.Data, b.Records = nil, b.Records[:0]
 	if c.err != nil {
 		return c.err
@@ -367,7 +380,11 @@ func (c *Capture) fill(b *Block, size int) error {
 			c.finish(c.fail(Unsupported, errMemory("record", int64(st.need), c.o.Memory)))
 		}
 		if c.err != nil {
+			b.Shrink()
 			return c.err
+		}
+		if st.need > c.o.BlockBytes {
+			c.o.Room.take(b, st.need)
 		}
 		buf = b.regrow(rest, st.need, size)
 		n = len(rest)
@@ -486,6 +503,7 @@ func (c *Capture) Close() error {
 	}
 	c.content.close()
 	if c.first != nil {
+		c.first.Shrink()
 		c.spare.keepBlock(c.first)
 		c.first = nil
 	}

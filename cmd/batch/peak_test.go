@@ -1,0 +1,135 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pcapbatch/internal/race"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// atMost runs batch in a process of its own, with two workers and so much
+// memory, and fails if it ever used more than it promises: the limit, 64 MiB,
+// 4 MiB for each worker and, for many captures, what beyond says. It returns
+// the exit status and what was written to standard output and error.
+func atMost(t *testing.T, memory, beyond int, args ...string) (int, string, string) {
+	t.Helper()
+	if race.Enabled {
+		t.Skip("the race detector takes several times the memory")
+	}
+	const workers = 2
+	var stdout, stderr bytes.Buffer
+	cmd := exec.Command("batch-peak", append([]string{args[0], "-j", fmt.Sprint(workers), "--memory", fmt.Sprintf("%dM", memory)}, args[1:]...)...)
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	peakFile := filepath.Join(t.TempDir(), "peak")
+	cmd.Env = append(os.Environ(), peakVariable+"="+peakFile)
+	err := cmd.Run()
+	var peak int
+	if text, _ := os.ReadFile(peakFile); len(text) > 0 {
+		fmt.Sscan(string(text), &peak)
+	}
+	if peak == 0 {
+		t.Skip("the system does not say how much memory a process used:", err)
+	}
+	most := memory + 64 + 4*workers + beyond>>20
+	if t.Logf("%d MiB of %d", peak>>10, most); peak>>10 > most {
+		t.Errorf("batch %q used %d MiB, which is more than %d", args, peak>>10, most)
+	}
+	return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
+}
+
+// peakVariable names the file to which mainPeak writes.
+const peakVariable = "BATCH_TEST_PEAK"
+
+// mainPeak is main, and writes to a file how many KiB of memory the process
+// used at most, where the system says. What wait4 says of a process is at least
+// what the one that began it used.
+func mainPeak() {
+	code := run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.SplitSeq(string(status), "\n") {
+		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {
+			os.WriteFile(os.Getenv(peakVariable), []byte(f[1]), 0o600)
+		}
+	}
+	os.Exit(code)
+}
+
+// largeRecords is a capture with n records of 16 MiB.
+func largeRecords(n int) []byte {
+	var records []record
+	for i := range n {
+		data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), make([]byte, 16<<20-200)...)
+		records = append(records, record{Time: begin + int64(i)*second, Data: data})
+	}
+	data := pcap(records...)
+	binary.LittleEndian.PutUint32(data[16:], 16<<20) // snaplen
+	return data
+}
+
+func TestMemoryOfLargeRecords(t *testing.T) {
+	const n = 20
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(1<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write(largeRecords(n))
+	z.Close()
+	path := write(t, "large.pcap.zst", packed.Bytes())
+	for _, args := range [][]string{{"extract", path}, {"extract", "--interleave", path}} {
+		code, rows, stderr := atMost(t, 64, 0, args...)
+		if lines := strings.Count(rows, "\n"); code != exitOK || lines != n+1 {
+			t.Errorf("%q: exit code %d, %d lines, %s", args, code, lines, stderr)
+		}
+	}
+}
+
+// wideCaptures makes captures with zstd windows of 128 MiB that are filled.
+func wideCaptures(t *testing.T, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	noise := make([]byte, 1<<10)
+	for i := range n {
+		r := rand.NewChaCha8([32]byte{byte(i)})
+		var packed bytes.Buffer
+		z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(128<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		if err != nil {
+			t.Fatal(err)
+		}
+		z.Write(pcap())
+		for k := range 1400 {
+			if k%4 == 0 { // compressed bytes enough that the window is not lowered
+				r.Read(noise)
+			}
+			data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), bytes.Repeat(noise, 100)...)
+			z.Write(pcap(record{Time: begin + int64(i)*second, Data: data})[24:])
+		}
+		z.Close()
+		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%d.pcap.zst", i)), packed.String())
+	}
+	return dir
+}
+
+func TestMemoryOfWideWindows(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks a gigabyte")
+	}
+	dir := wideCaptures(t, 6)
+	code, rows, stderr := atMost(t, 64, 0, "extract", dir)
+	if code != exitDamaged || !strings.Contains(stderr, "a window of 134217728 bytes, where --memory leaves") {
+		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
+	}
+	code, rows, stderr = atMost(t, 256, 0, "extract", dir)
+	if lines := strings.Count(rows, "\n"); code != exitOK || lines != 7 {
+		t.Errorf("exit code %d, %d lines, %s", code, lines, stderr)
+	}
+}

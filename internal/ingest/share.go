@@ -1,0 +1,72 @@
+package ingest
+
+import (
+	"cmp"
+	"context"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/semaphore"
+
+	"pcapbatch/internal/reader"
+)
+
+// A share divides Options.Memory among the captures that are open. Any number
+// of goroutines may use it.
+type share struct {
+	bytes int64 // 0: there is no limit
+	usual int64 // for a capture that has not asked for more
+	free  *semaphore.Weighted
+}
+
+// largeCapture is what a capture holds, in bytes, from which on its memory is
+// collected as soon as it is closed: the next one must not come on top of it.
+const largeCapture = 16 << 20
+
+func newShare(bytes int64, workers int) *share {
+	return &share{bytes, bytes / int64(max(workers, 1)), semaphore.NewWeighted(bytes)}
+}
+
+// of is how many bytes a capture may hold: what its beginning asked for, or its
+// part of all there are, so that what comes later in it may ask for more.
+func (s *share) of(in *Input) int64 {
+	if s.bytes == 0 {
+		return 0
+	}
+	return min(s.bytes, max(s.usual, in.holds))
+}
+
+// take waits until a capture may hold so many bytes, and returns what is to be
+// given back. Captures that are open need nothing of those that wait.
+func (s *share) take(ctx context.Context, bytes int64) (int64, error) {
+	if s.free.Acquire(ctx, bytes) != nil {
+		return 0, context.Cause(ctx)
+	}
+	return bytes, nil
+}
+
+// give gives back the memory of a capture that was closed.
+func (s *share) give(bytes int64) {
+	if s.bytes > 0 && bytes >= min(largeCapture, s.bytes) && s.usual < bytes {
+		runtime.GC()
+	}
+	s.free.Release(bytes)
+}
+
+// Needs returns how many bytes the captures hold together at once that are read
+// by so many workers, by what their beginnings ask for.
+func Needs(list []*Input, workers int, interleaved bool) (bytes int64) {
+	var most []int64
+	for _, in := range list {
+		if in.holds > int64(reader.OpenBytes) {
+			most = append(most, in.holds)
+		}
+	}
+	slices.SortFunc(most, func(a, b int64) int { return cmp.Compare(b, a) })
+	for i, n := range most {
+		if interleaved || i < workers {
+			bytes += n
+		}
+	}
+	return bytes
+}
