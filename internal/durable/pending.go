@@ -85,6 +85,16 @@ func (p *Pending) Commit() error {
 	return Cause(p.fs.SyncDir(p.path))
 }
 
+// Later returns a file system that is fsys, but makes the directory entries of
+// what is committed durable only where its user calls SyncDir of fsys: once for
+// all files of a directory. A power cut before that leaves of each the whole
+// file, or what was there before.
+func Later(fsys FS) FS { return later{fsys} }
+
+type later struct{ FS }
+
+func (later) SyncDir(string) error { return nil }
+
 // inherit takes over owner, group and mode of the file that is replaced, as far
 // as the system allows it. A group that cannot be kept must not lend its rights
 // to another.

@@ -25,12 +25,19 @@ type Options struct {
 	// 0: there is no limit.
 	Memory int64
 	// Room is for records that are larger than a block; nil: no limit.
-	Room *reader.Room
+	Room *Room
 	// Strict ends the run at the first capture that is damaged or cannot be
 	// read, with a DamageError.
 	Strict   bool
 	Observer Observer
 }
+
+// A Room is memory for large records: see reader.Room.
+type Room = reader.Room
+
+// NewRoom returns a Room of so many bytes, more where that is too little for one
+// record.
+func NewRoom(bytes int64) *Room { return reader.NewRoom(bytes) }
 
 // A DamageError ends a strict run.
 type DamageError struct{ report.Damage }

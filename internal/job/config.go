@@ -10,7 +10,6 @@ import (
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
-	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/rows"
 	"pcapbatch/internal/runfile"
@@ -107,7 +106,7 @@ type run struct {
 	share       int64 // bytes of sessions for each worker
 	seed        uint64
 	forCaptures int64        // bytes that open captures may hold; 0: no limit
-	room        *reader.Room // for large records; nil: no limit
+	room        *ingest.Room // for large records; nil: no limit
 	files       *runfile.Files
 	report      *report.Run
 	// captures are the paths of the captures, as they were named, in capture
@@ -132,7 +131,7 @@ func (c Config) begin() (*run, error) {
 	}
 	r.share, r.forCaptures = c.share(), c.openBytes()
 	if c.Memory > 0 {
-		r.room = reader.NewRoom(c.Memory / 16)
+		r.room = ingest.NewRoom(c.Memory / 16)
 	}
 	if err := c.Sessions.check(); err != nil {
 		return nil, err

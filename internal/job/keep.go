@@ -9,6 +9,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -43,7 +44,8 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	c.Stretches, k.count = p.Separate(inputs)
 	c.Keeper, c.Separate = k, true
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
-	if _, err := shard.Run(ctx, c); err != nil {
+	_, err := shard.Run(ctx, c)
+	if err = cmp.Or(err, k.syncDir()); err != nil { // what was kept stays, whatever ended the run
 		closeRuns(k.runs)
 		return nil, err
 	}
@@ -70,7 +72,7 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 	}
 	reordered += more
 	path := filepath.Join(k.dir, runfile.RunName(k.ids[i].Path))
-	w, err := runfile.Create(k.run.FS, path)
+	w, err := runfile.Create(durable.Later(k.run.FS), path)
 	if err != nil {
 		return err
 	}
@@ -83,6 +85,20 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		return err
 	}
 	return k.dropped(i)
+}
+
+// syncDir makes the directory entries of the run files durable.
+func (k *keeper) syncDir() error {
+	for _, r := range k.runs {
+		if r == nil || r.Detached() {
+			continue
+		}
+		if err := k.run.FS.SyncDir(r.Path); err != nil {
+			return durable.WriteFailed(k.dir, err)
+		}
+		break // they are all in one directory
+	}
+	return nil
 }
 
 // commit completes the run file. What the system failed to read is not kept, as
