@@ -47,7 +47,7 @@ var mayImport = map[string][]string{
 // knows stays in one place.
 var onlyIn = map[string][]string{
 	"github.com/google/gopacket": {"internal/decode"},
-	"golang.org/x/sync/":         {"internal/shard", "internal/rows", "internal/ingest", "internal/reader"},
+	"golang.org/x/sync/":         {"internal/shard", "internal/job", "internal/rows", "internal/ingest", "internal/reader"},
 	"github.com/spf13/":          {"cmd/batch"},
 	"github.com/schollz/":        {"cmd/batch"},
 	"encoding/csv":               {},

@@ -138,7 +138,7 @@ func cut(list []*Input, limit int64) (all [][]*Input) {
 }
 
 // Separate makes a stretch of each capture, with counts of its own: those of
-// capture i are what count(i) adds to a report, once its blocks are decoded.
+// capture i are what count(i) adds to a report, once, when its blocks are decoded.
 func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *report.Run)) {
 	var each []*shared
 	for _, in := range list {
@@ -149,6 +149,7 @@ func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *
 	return all, func(i int, r *report.Run) {
 		addCounts(r, &each[i].counts.sum)
 		r.Unmatched += each[i].fragments.Unmatched
+		each[i].counts.sum = decode.Counts{} // a capture may have thousands of link types
 	}
 }
 

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
@@ -31,7 +33,14 @@ type keeper struct {
 	ids    []*capture.Identity
 	runs   []*runfile.Run // nil until it is kept
 	count  func(i int, r *report.Run)
+
+	commits *errgroup.Group // of run files that are written
+	failed  context.Context // done once one could not be committed
 }
+
+// mostCommits is how many run files are committed side by side: file systems
+// write several to disk in little more time than one. Each is an open file.
+const mostCommits = 16
 
 // keep reads inputs, whose identities are ids, and returns their run files, in
 // order. What is to be reported of them is in the run files. A run file that has
@@ -44,8 +53,10 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	c.Stretches, k.count = p.Separate(inputs)
 	c.Keeper, c.Separate = k, true
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
+	k.commits, k.failed = errgroup.WithContext(ctx)
+	k.commits.SetLimit(mostCommits)
 	_, err := shard.Run(ctx, c)
-	if err = cmp.Or(err, k.syncDir()); err != nil { // what was kept stays, whatever ended the run
+	if err = cmp.Or(err, k.commits.Wait(), k.syncDir()); err != nil { // what was kept stays, whatever ended the run
 		closeRuns(k.runs)
 		return nil, err
 	}
@@ -81,8 +92,13 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		w.Abort()
 		return err
 	}
-	if k.runs[i], err = k.commit(w, path, i, reordered+more); err != nil {
+	reordered += more
+	k.commits.Go(func() (err error) {
+		k.runs[i], err = k.commit(w, path, i, reordered)
 		return err
+	})
+	if k.failed.Err() != nil {
+		return context.Cause(k.failed)
 	}
 	return k.dropped(i)
 }
@@ -94,7 +110,7 @@ func (k *keeper) syncDir() error {
 			continue
 		}
 		if err := k.run.FS.SyncDir(r.Path); err != nil {
-			return durable.WriteFailed(k.dir, err)
+			return durable.WriteFailed(r.Path, err)
 		}
 		break // they are all in one directory
 	}
