@@ -30,6 +30,7 @@ var mayImport = map[string][]string{
 	"internal/agg":              {"internal/flow", "internal/race", "internal/radix"},
 	"internal/writer":           {"internal/agg", "internal/flow"},
 	"internal/report":           {"internal/linktype"},
+	"internal/label":            {"internal/flow"},
 	"internal/runfile": {"internal/agg", "internal/capture", "internal/durable", "internal/flow", "internal/heap",
 		"internal/radix"},
 	"internal/shard": {"internal/agg", "internal/flow", "internal/race"},
@@ -37,8 +38,8 @@ var mayImport = map[string][]string{
 		"internal/linktype", "internal/race", "internal/reader", "internal/report", "internal/shard"},
 	"internal/rows": {"internal/agg", "internal/heap", "internal/race", "internal/runfile"},
 	"internal/job": {"internal/agg", "internal/capture", "internal/decode", "internal/durable", "internal/ingest",
-		"internal/report", "internal/rows", "internal/runfile", "internal/shard", "internal/writer"},
-	"cmd/batch": {"internal/capture", "internal/durable", "internal/ingest", "internal/job", "internal/report",
+		"internal/label", "internal/report", "internal/rows", "internal/runfile", "internal/shard", "internal/writer"},
+	"cmd/batch": {"internal/capture", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/report",
 		"internal/writer"},
 	"bench": {"internal/inflate", "internal/ingest", "internal/job", "internal/reader", "internal/rows"},
 }
