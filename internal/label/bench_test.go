@@ -3,7 +3,9 @@ package label
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -25,7 +27,7 @@ func BenchmarkMatch(b *testing.B) {
 				b.Run(name, func(b *testing.B) {
 					w := world{Rand: rand.New(rand.NewPCG(1, 2)), v6: v6, bits: bits, ports: ports, least: 3, empty: 0.1,
 						span: 120 * hour, window: hour}
-					benchmarkMatch(b, &w)
+					benchmarkMatch(b, &w, os.Getenv("SORTED") != "")
 				})
 			}
 		}
@@ -37,7 +39,7 @@ type session struct {
 	first, last int64
 }
 
-func benchmarkMatch(b *testing.B, w *world) {
+func benchmarkMatch(b *testing.B, w *world, sorted bool) {
 	text, list := w.file(1_000_000)
 	sessions := make([]session, 1<<16)
 	for i := range sessions {
@@ -46,7 +48,11 @@ func benchmarkMatch(b *testing.B, w *world) {
 			near = &list[w.IntN(len(list))]
 		}
 		k, first, last := w.session(near)
+		last = first + (last-first)/100
 		sessions[i] = session{k, first, last}
+	}
+	if sorted {
+		slices.SortFunc(sessions, func(x, y session) int { return x.key.Compare(&y.key) })
 	}
 	list = nil
 	before := heap()

@@ -3,180 +3,261 @@ package label
 import (
 	"cmp"
 	"iter"
-	"math/bits"
 	"math/rand/v2"
 	"slices"
 )
 
 const (
-	// leafRules is the number of rules that is scanned rather than divided.
-	leafRules = 8
-	// samples is how many rules of a part choose looks at.
+	// leafEntries is the number of entries that are scanned rather than
+	// divided.
+	leafEntries = 16
+	// samples is how many entries of a part choose looks at.
 	samples = 256
 	// leastGain: a node whose largest part, or whose expected part, has more
-	// of its rules than this is not worth making. It also bounds the depth of
-	// the tree, to 160 for 2^24 rules, and the time to build it.
+	// of its entries than this is not worth making. It also bounds the depth
+	// of the tree, to 165 for 2^25 entries, and the time to build it.
 	leastGain = 0.9
 )
 
 // builder makes the tree of a set.
 type builder struct {
 	*Set
-	order  []uint32 // numbers of rules, in the order of the leaves
 	keys   []keyed
-	sample []*rule
+	sample []sampled
 	hashes []uint64
 }
 
 type keyed struct {
-	hash   uint64
-	number uint32
+	hash  uint64
+	entry entry
 }
 
-// build divides the rules of s, which are in file order, into the parts of a
-// tree.
+// build makes the trees of s. The first rules are in small trees of their own:
+// a rule that many sessions match is mostly among them, and then the others
+// need no look.
 func build(s *Set) {
-	b := builder{Set: s, order: make([]uint32, s.rules.n)}
+	b := builder{Set: s}
 	s.seed = rand.Uint64()
-	var size [versionMask + 1]uint32
-	for i := range b.order {
-		size[s.rules.at(uint32(i)).fields&versionMask]++
-	}
-	var from, to [versionMask + 1]uint32
-	for v := 1; v < len(size); v++ {
-		from[v] = from[v-1] + size[v-1]
-	}
-	to = from
-	for i := range b.order {
-		v := s.rules.at(uint32(i)).fields & versionMask
-		b.order[to[v]] = uint32(i)
-		to[v]++
-	}
-	for v := range s.roots {
-		s.roots[v] = b.part(from[v], to[v])
+	n := s.rules.n
+	s.setTicks()
+	s.leaves = make([]leafEntry, 0, 2*n+n/4)
+	s.screens = make([]screen, 0, 2*n+n/4)
+	from := uint32(0)
+	for _, to := range []uint32{n / 64, n / 8, n} {
+		room := n / 2
+		if to == n {
+			room = 2*(to-from) + n/2
+		}
+		s.bands = append(s.bands, b.band(from, to, int(room)))
+		from = to
 	}
 	s.nodes = slices.Clip(s.nodes)
 	s.slots = slices.Clip(s.slots)
-	s.rules.arrange(b.order)
 }
 
-// part divides the rules order[from:to], which are in file order.
-func (b *builder) part(from, to uint32) part {
+// band makes the tree of the rules from up to to, with at most about room
+// entries.
+func (b *builder) band(from, to uint32, room int) (made band) {
+	var lists [len(made.roots)][]entry
+	all := 0
+	for i := from; i < to; i++ {
+		r := b.rules.at(i)
+		l := &lists[r.fields&versionMask]
+		*l = append(*l, entry(i<<1))
+		if !r.symmetric() {
+			*l = append(*l, entry(i<<1|1))
+		}
+	}
+	for _, l := range lists {
+		all += len(l)
+	}
+	for v, l := range lists {
+		if len(l) > 0 {
+			made.roots[v] = b.part(l, room*len(l)/all)
+		} else {
+			made.roots[v] = part{first: none}
+		}
+	}
+	return made
+}
+
+// part divides the entries of list, which are in ascending order. It reorders
+// them. The part has at most about room entries, or those of list.
+func (b *builder) part(list []entry, room int) part {
 	switch {
-	case from == to:
+	case len(list) == 0:
 		return part{first: none}
-	case to-from <= leafRules:
-		return b.leaf(from, to)
+	case len(list) <= leafEntries:
+		return b.leaf(list)
 	}
-	best, expected := b.choose(from, to)
+	best, expected := b.choose(list)
 	if expected > leastGain {
-		return b.leaf(from, to)
+		return b.leaf(list)
 	}
-	first := b.order[from]
-	rest := b.divide(&best, from, to)
+	first := list[0].number()
+	rest := b.divide(&best, list)
 	n := node{split: best}
-	if !b.table(&n, from, rest, to) {
-		slices.Sort(b.order[from:to])
-		return b.leaf(from, to)
+	lists, ok := b.table(&n, list, rest, room)
+	if !ok {
+		slices.Sort(list)
+		return b.leaf(list)
 	}
 	at := uint32(len(b.nodes))
 	b.nodes = append(b.nodes, n)
-	p := b.part(from, rest)
+	all := rest
+	for _, l := range lists {
+		all += len(l.list)
+	}
+	p := b.part(list[:rest:rest], rest*room/all)
 	b.nodes[at].rest = p
-	for i := n.at; i <= n.at+n.mask; i++ {
-		if p := b.slots[i].part; p.n > 0 {
-			p = b.part(p.at, p.at+p.n)
-			b.slots[i].part = p
-		}
+	for _, l := range lists {
+		p := b.part(l.list, len(l.list)*room/all)
+		b.slots[l.slot].part = p
 	}
 	return part{first: first, at: at}
 }
 
-// leaf returns the part of the rules order[from:to]. A rule that asks for the
-// same as one before it never is the first, so it is left out: its place comes
-// after the part.
-func (b *builder) leaf(from, to uint32) part {
-	p := part{first: b.order[from], at: from, n: to - from}
-	if p.n <= leafRules {
-		return p
+// leaf returns the part of the entries of list. An entry that asks for the
+// same as one before it never is the first, so it is left out.
+func (b *builder) leaf(list []entry) part {
+	p := part{first: list[0].number(), at: uint32(len(b.leaves))}
+	type content struct {
+		rule
+		swapped bool
 	}
-	seen := make(map[rule]struct{}, p.n)
-	var left []uint32
-	kept := from
-	for _, number := range b.order[from:to] {
-		r := *b.rules.at(number)
-		r.number = 0
-		if _, ok := seen[r]; ok {
-			left = append(left, number)
-			continue
+	var seen map[content]struct{}
+	if len(list) > leafEntries {
+		seen = make(map[content]struct{}, len(list))
+	}
+	for _, e := range list {
+		c := content{*b.rules.at(e.number()), e.swapped()}
+		if seen != nil {
+			c.number = 0
+			if _, ok := seen[c]; ok {
+				continue
+			}
+			seen[c] = struct{}{}
 		}
-		seen[r] = struct{}{}
-		b.order[kept] = number
-		kept++
+		b.leaves = append(b.leaves, leafEntry{e, b.tick(c.start), b.tick(c.end)})
+		b.screens = append(b.screens, c.screen(c.swapped))
+		p.n++
 	}
-	copy(b.order[kept:to], left)
-	p.n = kept - from
 	return p
 }
 
-// divide orders order[from:to] by what the rules have in the field of s: first
-// those that leave it open, up to the returned place, then those of each value,
-// all in file order. b.keys then has the others and their hashes.
-func (b *builder) divide(s *split, from, to uint32) (rest uint32) {
+// divide orders list by what the entries have in the field of s: first those
+// that leave it open, up to the returned place, then those of each value, all
+// in ascending order. b.keys then has the others and their hashes.
+func (b *builder) divide(s *split, list []entry) (rest int) {
 	b.keys = b.keys[:0]
-	rest = from
-	for _, number := range b.order[from:to] {
-		v, ok := s.of(b.rules.at(number))
+	for _, e := range list {
+		v, ok := s.of(b.rules.at(e.number()), e.swapped())
 		if !ok {
-			b.order[rest] = number
+			list[rest] = e
 			rest++
 			continue
 		}
 		h := v.high // of times, the slot
 		if s.field != fieldTime {
-			h = v.hash(b.seed)
+			h = s.key(v, b.seed)
 		}
-		b.keys = append(b.keys, keyed{h, number})
+		b.keys = append(b.keys, keyed{h, e})
 	}
 	slices.SortFunc(b.keys, func(x, y keyed) int {
-		return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.number, y.number))
+		return cmp.Or(cmp.Compare(x.hash, y.hash), cmp.Compare(x.entry, y.entry))
 	})
 	for i, k := range b.keys {
-		b.order[rest+uint32(i)] = k.number
+		list[rest+i] = k.entry
 	}
 	return rest
 }
 
-// table makes the table of n from b.keys, whose rules are order[rest:to]. It
-// reports false, and makes none, if one part has nearly all rules.
-func (b *builder) table(n *node, from, rest, to uint32) bool {
-	largest, values := rest-from, 0
+// A filled slot gets the part of list.
+type filled struct {
+	slot uint32
+	list []entry
+}
+
+// table makes the table of n from b.keys, whose entries are list[rest:]. It
+// reports false, and makes none, if one part has nearly all entries. It closes
+// n if there is room for that.
+func (b *builder) table(n *node, list []entry, rest, room int) (lists []filled, ok bool) {
+	most := int(leastGain * float64(len(list)))
+	largest, values := rest, 0
 	for run := range b.runs() {
-		largest = max(largest, uint32(len(run)))
+		largest = max(largest, len(run))
 		values++
 	}
-	if float64(largest) > leastGain*float64(to-from) {
-		return false
+	if largest > most {
+		return nil, false
 	}
-	// At most two thirds of the slots are in use.
-	size := uint32(2)
+	// At most three quarters of the slots are in use, and one is empty.
+	n.at, n.size = uint32(len(b.slots)), 2
 	if n.field != fieldTime {
-		size = 1 << bits.Len(uint(values*3/2))
+		n.size = uint32(values + values/3 + 1)
 	}
-	n.at, n.mask = uint32(len(b.slots)), size-1
-	for range size {
+	for range n.size {
 		b.slots = append(b.slots, slot{part: part{first: none}})
 	}
 	table := b.slots[n.at:]
+	at := rest
 	for run := range b.runs() {
-		i := uint32(run[0].hash) & n.mask
-		for table[i].part.first != none {
-			i = (i + 1) & n.mask
+		i := int(run[0].hash) // of times, the slot
+		if n.field != fieldTime {
+			i = place(run[0].hash, len(table))
 		}
-		table[i] = slot{uint32(run[0].hash >> 32), part{run[0].number, rest, uint32(len(run))}}
-		rest += uint32(len(run))
+		for table[i].part.first != none {
+			if i++; i == len(table) {
+				i = 0
+			}
+		}
+		table[i] = slot{uint32(run[0].hash >> 32), part{first: 0}}
+		lists = append(lists, filled{n.at + uint32(i), list[at : at+len(run) : at+len(run)]})
+		at += len(run)
 	}
-	return true
+	b.close(n, lists, list[:rest], room, most)
+	return lists, true
+}
+
+// close closes n, whose rest is given, if that leaves at most room entries in
+// its parts, and at most most in one.
+func (b *builder) close(n *node, lists []filled, rest []entry, room, most int) {
+	if !n.exact() || n.field == fieldTime && len(lists) < 2 ||
+		n.field <= fieldDst && len(lists)*len(rest) > 64*room {
+		return
+	}
+	all := len(rest)
+	add := make([]int, len(lists))
+	for i, l := range lists {
+		v, _ := n.of(b.rules.at(l.list[0].number()), l.list[0].swapped())
+		if n.field > fieldDst {
+			add[i] = len(rest)
+		} else {
+			for _, e := range rest {
+				if n.open(b.rules.at(e.number()), e.swapped(), v) {
+					add[i]++
+				}
+			}
+		}
+		all += len(l.list) + add[i]
+		if all > room || len(l.list)+add[i] > most {
+			return
+		}
+	}
+	n.closed = true
+	for i := range lists {
+		l := &lists[i]
+		v, _ := n.of(b.rules.at(l.list[0].number()), l.list[0].swapped())
+		both := make([]entry, 0, len(l.list)+add[i])
+		both = append(both, l.list...)
+		for _, e := range rest {
+			if n.open(b.rules.at(e.number()), e.swapped(), v) {
+				both = append(both, e)
+			}
+		}
+		slices.Sort(both)
+		l.list = both
+	}
 }
 
 // runs yields the keys of equal hash in b.keys, which are neighbours.

@@ -5,16 +5,21 @@ import (
 	"slices"
 )
 
-// choose returns the split of order[from:to] that leaves the fewest rules on
+type sampled struct {
+	*rule
+	swapped bool
+}
+
+// choose returns the split of list that leaves the fewest rules on
 // average, and how many of them, as a fraction: those that leave the field
 // open, and those of one value, weighted by how often the value is asked for,
 // which is taken to be as often as rules have it. It looks at a sample of evenly
 // spaced rules.
-func (b *builder) choose(from, to uint32) (best split, expected float64) {
+func (b *builder) choose(list []entry) (best split, expected float64) {
 	b.sample = b.sample[:0]
-	n := to - from
-	for i, m := uint64(0), uint64(min(n, samples)); i < m; i++ {
-		b.sample = append(b.sample, b.rules.at(b.order[from+uint32(i*uint64(n)/m)]))
+	for i, m := 0, min(len(list), samples); i < m; i++ {
+		e := list[i*len(list)/m]
+		b.sample = append(b.sample, sampled{b.rules.at(e.number()), e.swapped()})
 	}
 	expected = math.Inf(1)
 	try := func(s split) {
@@ -25,20 +30,24 @@ func (b *builder) choose(from, to uint32) (best split, expected float64) {
 	for _, f := range []field{fieldSrcPort, fieldDstPort, fieldProtocol, fieldCapture} {
 		try(split{field: f})
 	}
-	b.tryBits(try, fieldSrc, func(r *rule) uint8 { return r.srcBits })
-	b.tryBits(try, fieldDst, func(r *rule) uint8 { return r.dstBits })
+	b.tryBits(try, fieldSrc, false)
+	b.tryBits(try, fieldDst, true)
 	b.tryTimes(try)
 	return best, expected
 }
 
 // tryBits tries prefix lengths between which equal numbers of rules have
 // theirs.
-func (b *builder) tryBits(try func(split), f field, bits func(*rule) uint8) {
+func (b *builder) tryBits(try func(split), f field, swapped bool) {
 	const steps = 8
 	var lengths [samples]uint8
 	n := 0
 	for _, r := range b.sample {
-		if l := bits(r); l > 0 {
+		l := r.srcBits
+		if r.swapped != swapped {
+			l = r.dstBits
+		}
+		if l > 0 {
 			lengths[n] = l
 			n++
 		}
@@ -82,11 +91,11 @@ func (b *builder) tryTimes(try func(split)) {
 func (b *builder) expected(s *split) float64 {
 	b.hashes = b.hashes[:0]
 	for _, r := range b.sample {
-		if v, ok := s.of(r); ok {
+		if v, ok := s.of(r.rule, r.swapped); ok {
 			if s.field == fieldTime {
 				b.hashes = append(b.hashes, v.high)
 			} else {
-				b.hashes = append(b.hashes, v.hash(b.seed))
+				b.hashes = append(b.hashes, s.key(v, b.seed))
 			}
 		}
 	}

@@ -3,6 +3,7 @@ package label
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 
 	"pcapbatch/internal/flow"
 )
@@ -45,40 +46,126 @@ type rule struct {
 	protocol, fields uint8
 }
 
-// A query is one direction of a session, and what was found for it so far.
+// A query is a session, and what was found for it so far.
 type query struct {
 	src, dst         address
 	first, last      int64
 	srcPort, dstPort uint16
 	protocol         uint8
 	capture          captureIDs
-	best             uint32 // number of the first rule that matches so far, or none
+	screen           uint64 // q.screened()
+	// first and last as Set.tick has them.
+	firstTick, lastTick uint32
+	best                uint32 // number of the first rule that matches so far, or none
 }
 
 const none = math.MaxUint32
 
 func newQuery(key *flow.Key, first, last int64, capture captureIDs) query {
-	return query{
+	q := query{
 		src: keyAddress(&key.Src), dst: keyAddress(&key.Dst),
 		srcPort: key.SrcPort, dstPort: key.DstPort, protocol: key.Protocol,
 		first: first, last: last, capture: capture, best: none,
 	}
+	q.screen = q.screened()
+	return q
+}
+
+// An entry is one direction of a rule: twice its number, and 1 more where it
+// has source and destination exchanged.
+type entry uint32
+
+func (e entry) number() uint32 { return uint32(e) >> 1 }
+func (e entry) swapped() bool  { return e&1 != 0 }
+
+// A leafEntry is an entry in a leaf, with its times in ticks: where they do not
+// match, nothing of the rule need be looked at.
+type leafEntry struct {
+	entry
+	start, end uint32
+}
+
+// setTicks chooses ticks so that all times of rules are within 2^32 of them.
+func (s *Set) setTicks() {
+	first, last := int64(math.MaxInt64), int64(math.MinInt64)
+	for i := range s.rules.n {
+		r := s.rules.at(i)
+		if r.start != math.MinInt64 {
+			first, last = min(first, r.start), max(last, r.start)
+		}
+		if r.end != math.MaxInt64 {
+			first, last = min(first, r.end), max(last, r.end)
+		}
+	}
+	if first <= last {
+		s.origin = first
+		s.tickShift = uint8(max(bits.Len64(uint64(last)-uint64(first)), 32) - 32)
+	}
+}
+
+// tick returns a time in ticks: a later one has as many or more.
+func (s *Set) tick(t int64) uint32 {
+	if t < s.origin {
+		return 0
+	}
+	return uint32(min((uint64(t)-uint64(s.origin))>>s.tickShift, math.MaxUint32))
+}
+
+// matches reports whether r, or r swapped, matches q, whose version is known to
+// be the rule's. The ports and the protocol are screened already.
+func (r *rule) matches(q *query, swapped bool) bool {
+	src, dst := q.src, q.dst
+	if swapped {
+		src, dst = dst, src
+	}
+	return q.first <= r.end && q.last >= r.start &&
+		src.prefix(r.srcBits) == r.src && dst.prefix(r.dstBits) == r.dst &&
+		(r.capture == 0 || q.capture.has(r.capture))
+}
+
+// symmetric reports whether r matches the same sessions swapped.
+func (r *rule) symmetric() bool {
+	return r.src == r.dst && r.srcBits == r.dstBits && r.srcPort == r.dstPort &&
+		(r.fields&hasSrcPort != 0) == (r.fields&hasDstPort != 0)
+}
+
+// A screen has in value what a rule asks for of the ports, the protocol and the
+// first 12 bits of both addresses, and in mask those bits of them that it does
+// ask for. Four of them are in a cache line, so most rules of a leaf are refused
+// without a look at them.
+type screen struct{ value, mask uint64 }
+
+const screenBits = 12 // of an address
+
+func (a address) top() uint64 { return a.high >> (64 - screenBits) }
+
+func (q *query) screened() uint64 {
+	return uint64(q.srcPort)<<48 | uint64(q.dstPort)<<32 | uint64(q.protocol)<<24 | q.src.top()<<screenBits | q.dst.top()
+}
+
+func (r *rule) screen(swapped bool) (s screen) {
+	of := query{src: r.src, dst: r.dst, srcPort: r.srcPort, dstPort: r.dstPort, protocol: r.protocol}
+	all := address{high: math.MaxUint64}
+	mask := query{src: all.prefix(r.srcBits), dst: all.prefix(r.dstBits)}
+	if r.fields&hasSrcPort != 0 {
+		mask.srcPort = math.MaxUint16
+	}
+	if r.fields&hasDstPort != 0 {
+		mask.dstPort = math.MaxUint16
+	}
+	if r.fields&hasProto != 0 {
+		mask.protocol = math.MaxUint8
+	}
+	if swapped {
+		of.reverse()
+		mask.reverse()
+	}
+	return screen{of.screened(), mask.screened()}
 }
 
 func (q *query) reverse() {
 	q.src, q.dst = q.dst, q.src
 	q.srcPort, q.dstPort = q.dstPort, q.srcPort
-}
-
-// matches reports whether the rule matches q, whose version is known to be the
-// rule's.
-func (r *rule) matches(q *query) bool {
-	return (r.srcPort == q.srcPort || r.fields&hasSrcPort == 0) &&
-		(r.dstPort == q.dstPort || r.fields&hasDstPort == 0) &&
-		(r.protocol == q.protocol || r.fields&hasProto == 0) &&
-		q.first <= r.end && q.last >= r.start &&
-		q.src.prefix(r.srcBits) == r.src && q.dst.prefix(r.dstBits) == r.dst &&
-		(r.capture == 0 || q.capture.has(r.capture))
 }
 
 // rules are the rules of a set in blocks, so that reading many neither copies
@@ -101,22 +188,4 @@ func (s *rules) add() *rule {
 	}
 	s.n++
 	return s.at(s.n - 1)
-}
-
-// arrange brings the rules into the given order, in place: the rule order[i]
-// comes to i. It destroys order.
-func (s *rules) arrange(order []uint32) {
-	for i := range order {
-		if order[i] == none {
-			continue
-		}
-		first := *s.at(uint32(i))
-		to := uint32(i)
-		for order[to] != uint32(i) {
-			from := order[to]
-			*s.at(to) = *s.at(from)
-			order[to], to = none, from
-		}
-		*s.at(to), order[to] = first, none
-	}
 }

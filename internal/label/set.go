@@ -5,17 +5,27 @@ import "pcapbatch/internal/flow"
 // A Set is the rules of one file. It does not change, so any number of
 // goroutines may use it. It takes about 100 bytes a rule.
 type Set struct {
-	rules    rules // in the order of the leaves
+	rules    rules
 	captures captures
 	names    []string // the different labels, in the order of the file
 	labels   []uint32 // by rule number, in names
 	lines    []uint32 // by rule number
 
-	roots [versionMask]part // by version of the addresses
+	bands []band
 	nodes []node
 	slots []slot
 	seed  uint64
+
+	leaves  []leafEntry
+	screens []screen // of the entries in leaves
+
+	origin    int64 // the time of tick 0, ns since the epoch
+	tickShift uint8 // a tick is 1 << tickShift ns
 }
+
+// A band is a tree of neighbouring rules, with a root for each version of
+// addresses. All rules of a band stand before those of the next one.
+type band struct{ roots [versionMask]part }
 
 // Len is the number of rules.
 func (s *Set) Len() int { return int(s.rules.n) }
@@ -42,14 +52,17 @@ func (s *Set) Match(key *flow.Key, first, last int64, capture string) (label str
 // find returns the number of the first rule that matches, or none.
 func (s *Set) find(key *flow.Key, first, last int64, ids captureIDs) uint32 {
 	q := newQuery(key, first, last, ids)
+	q.firstTick, q.lastTick = s.tick(first), s.tick(last)
 	version := version4
 	if key.Version == 6 {
 		version = version6
 	}
-	for range 2 {
-		s.search(s.roots[versionAny], &q)
-		s.search(s.roots[version], &q)
-		q.reverse()
+	for i := range s.bands {
+		s.search(s.bands[i].roots[versionAny], &q)
+		s.search(s.bands[i].roots[version], &q)
+		if q.best != none {
+			break
+		}
 	}
 	return q.best
 }

@@ -1,10 +1,13 @@
 package label
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
-// A part is a part of a tree: the rules from at on, n of them in ascending
-// order of their numbers, or the node at, where n is 0. first is the smallest
-// number in it, none if it is empty.
+// A part is a part of a tree: the entries from at on, n of them in ascending
+// order, or the node at, where n is 0. first is the smallest number of a rule in
+// it, none if it is empty.
 type part struct{ first, at, n uint32 }
 
 // A field is what a node looks at.
@@ -12,7 +15,7 @@ type field uint8
 
 const (
 	fieldSrc field = iota // the first bits of the address
-	fieldDst
+	fieldDst              // swapped, each of a pair becomes the other
 	fieldSrcPort
 	fieldDstPort
 	fieldProtocol
@@ -27,28 +30,49 @@ type split struct {
 	bits   uint8 // of fieldSrc and fieldDst
 }
 
-// A node has in rest the rules that leave its field open, and in a hash table
-// of slots those that do not. A node of times has in rest the rules whose time
+// A node has in rest the entries that leave its field open, and in a hash table
+// of slots those that do not. A node of times has in rest those whose time
 // contains the center, in its first slot those that end before it and in its
-// second one those that begin after it.
+// second one those that begin after it. In a closed node what is in rest is also
+// in every slot for whose value it can match, so one of them is enough.
 type node struct {
 	split
-	rest part
-	// The table is slots[at:][:mask+1].
-	at, mask uint32
+	closed bool
+	rest   part
+	// The table is slots[at:][:size].
+	at, size uint32
 }
 
-// A slot of a table is empty where part is. Two values of one table can have
-// the same check: then both are searched, since leaves compare everything.
+// A slot of a table is empty where part is. The check is the high half of a
+// key. Where keys are not exact, two values of a table can have the same one:
+// then both are searched, since leaves compare everything.
 type slot struct {
 	check uint32
 	part  part
 }
 
-// hash mixes a value of a field; a product of 128 bits, folded, as in
-// flow.Key.Hash. The seed is drawn per set so that nobody can prepare values
-// that collide.
-func (a address) hash(seed uint64) uint64 {
+// exact reports whether a key has the whole value in its high half: ports,
+// protocols, captures, and prefixes of up to 32 bits.
+func (s *split) exact() bool { return s.field > fieldDst || s.bits <= 32 }
+
+// key returns the place of a value in a table, in its low half, and what slots
+// keep of the value, in its high half. It mixes the value as flow.Key.Hash does,
+// with a seed that is drawn per set, so that nobody can prepare values that
+// collide.
+func (s *split) key(v address, seed uint64) uint64 {
+	if !s.exact() {
+		return v.mix(seed)
+	}
+	if s.field <= fieldDst {
+		v.high >>= 32
+	}
+	return v.high<<32 | v.mix(seed)&math.MaxUint32
+}
+
+// place returns where in a table of the given size the search for key begins.
+func place(key uint64, size int) int { return int(key & math.MaxUint32 * uint64(size) >> 32) }
+
+func (a address) mix(seed uint64) uint64 {
 	high, low := bits.Mul64(a.high^seed, a.low^bits.RotateLeft64(seed, 32)^0xa0761d6478bd642f)
 	high, low = bits.Mul64(high^low^seed, 0xe7037ed1a0b428db)
 	return high ^ low
@@ -72,10 +96,14 @@ func (s *split) value(q *query) address {
 	}
 }
 
-// of returns what r asks for in the field of s, and false if r belongs into
-// node.rest. For times the value is the slot.
-func (s *split) of(r *rule) (v address, ok bool) {
-	switch s.field {
+// of returns what r, or r swapped, asks for in the field of s, and false if it
+// belongs into node.rest. For times the value is the slot.
+func (s *split) of(r *rule, swapped bool) (v address, ok bool) {
+	f := s.field
+	if swapped && f < fieldProtocol {
+		f ^= 1
+	}
+	switch f {
 	case fieldSrc:
 		return r.src.prefix(s.bits), r.srcBits >= s.bits
 	case fieldDst:
@@ -98,6 +126,18 @@ func (s *split) of(r *rule) (v address, ok bool) {
 	return address{}, false
 }
 
+// open reports whether r, or r swapped, which leaves the field of s open, can
+// match where its value is v.
+func (s *split) open(r *rule, swapped bool, v address) bool {
+	switch {
+	case s.field > fieldDst:
+		return true
+	case (s.field == fieldSrc) != swapped:
+		return v.prefix(r.srcBits) == r.src
+	}
+	return v.prefix(r.dstBits) == r.dst
+}
+
 // search sets q.best to the number of the first rule in p that matches q, if
 // it is smaller. Requires: all rules in p are of the version of q, or of any.
 func (s *Set) search(p part, q *query) {
@@ -107,39 +147,53 @@ func (s *Set) search(p part, q *query) {
 			return
 		}
 		n := &s.nodes[p.at]
+		found := false
 		if n.field == fieldTime {
-			if q.first < n.center {
+			before, after := q.first < n.center, q.last > n.center
+			if before {
 				s.search(s.slots[n.at].part, q)
 			}
-			if q.last > n.center {
+			if after {
 				s.search(s.slots[n.at+1].part, q)
 			}
+			found = before || after
 		} else {
-			s.lookUp(n, q)
+			found = s.lookUp(n, q)
+		}
+		if found && n.closed {
+			return
 		}
 		p = n.rest
 	}
 }
 
-func (s *Set) lookUp(n *node, q *query) {
-	table := s.slots[n.at:][:n.mask+1]
-	v := n.value(q)
-	h := v.hash(s.seed)
-	for i := uint32(h) & n.mask; table[i].part.first != none; i = (i + 1) & n.mask {
-		if table[i].check == uint32(h>>32) {
+func (s *Set) lookUp(n *node, q *query) (found bool) {
+	table := s.slots[n.at:][:n.size]
+	key := n.key(n.value(q), s.seed)
+	for i := place(key, len(table)); table[i].part.first != none; {
+		if table[i].check == uint32(key>>32) {
 			s.search(table[i].part, q)
+			found = true
+		}
+		if i++; i == len(table) {
+			i = 0
 		}
 	}
+	return found
 }
 
 func (s *Set) scan(p part, q *query) {
-	for i := p.at; i < p.at+p.n; i++ {
-		r := s.rules.at(i)
-		if r.number >= q.best {
+	screens := s.screens[p.at:][:p.n]
+	for i := range screens {
+		if (screens[i].value^q.screen)&screens[i].mask != 0 {
+			continue
+		}
+		l := &s.leaves[p.at+uint32(i)]
+		if l.number() >= q.best {
 			return
 		}
-		if r.matches(q) {
-			q.best = r.number
+		if q.firstTick <= l.end && q.lastTick >= l.start && s.rules.at(l.number()).matches(q, l.swapped()) {
+			q.best = l.number()
 			return
 		}
 	}
