@@ -80,7 +80,7 @@ func (x *extractCommand) config(e *env, t *terminal) (job.Config, error) {
 	c := e.config(t)
 	c.Strict, c.Interleave = x.strict, x.interleave
 	x.sessions.set(&c, x.columns.rules())
-	return c, cmp.Or(x.resources.set(&c), x.columns.set(&c))
+	return c, cmp.Or(x.resources.set(&c), x.columns.set(&c, true))
 }
 
 func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err error) {

@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
+	"io"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -15,6 +19,8 @@ import (
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
+	"pcapbatch/internal/label"
+	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
 )
 
@@ -165,18 +171,22 @@ type columnFlags struct {
 	sequence  int
 	sampleStd bool
 	undefined *choice
+	labels    string
+	unmatched string
 
 	flags *pflag.FlagSet
 }
 
 // columnFlagNames are the flags of columnFlags.
-var columnFlagNames = [...]string{"features", "schema", "columns", "quantiles", "sequence", "sample-std", "undefined"}
+var columnFlagNames = [...]string{"features", "schema", "columns", "quantiles", "sequence", "sample-std", "undefined", "labels", "default-label"}
 
 func (f *columnFlags) register(set *pflag.FlagSet) {
 	f.registerKept(set)
 	set.StringSliceVar(&f.columns, "columns", nil, "write only the columns of this `LIST`, separated by commas, in its order")
 	set.BoolVar(&f.sampleStd, "sample-std", false, "divide variances by n-1 instead of by n")
 	f.undefined = one(set, "undefined", "write `VALUE` where a statistic is undefined: zero or empty", "zero", "empty")
+	set.StringVar(&f.labels, "labels", "", "add the column label: that of the first rule of the CSV `FILE` that matches the session")
+	set.StringVar(&f.unmatched, "default-label", "", "with --labels, label sessions that no rule matches with `TEXT`")
 }
 
 // registerKept declares the flags that say what sessions have to keep.
@@ -200,7 +210,9 @@ func registerSchema(set *pflag.FlagSet, usage string) *choice {
 // given reports whether a flag was given.
 func (f *columnFlags) given(name string) bool { return f.flags.Lookup(name).Changed }
 
-func (f *columnFlags) set(c *job.Config) error {
+// set puts the flags into a Config. keyKnown says that c has the session key, and
+// not the run files that will be read.
+func (f *columnFlags) set(c *job.Config, keyKnown bool) error {
 	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty", Columns: f.columns}
 	c.Columns.Schema = f.schema.value
 	if c.Columns.Schema == "" || f.given("features") {
@@ -220,9 +232,40 @@ func (f *columnFlags) set(c *job.Config) error {
 		}
 		c.Columns.Sequence = f.sequence
 	}
-	if _, err := writer.NewLayout(c.Columns); err != nil {
+	if err := f.readLabels(c, keyKnown); err != nil {
+		return err
+	}
+	o := c.Columns
+	o.VLAN = true // whether the key has them is checked when it is known
+	o.Capture = writer.NoText
+	if c.Labels != nil {
+		o.Label = writer.NoText
+	}
+	if _, err := writer.NewLayout(o); err != nil {
 		return usageError("%w", err)
 	}
+	return nil
+}
+
+// readLabels reads the file of rules for labels.
+func (f *columnFlags) readLabels(c *job.Config, keyKnown bool) error {
+	if f.labels == "" {
+		if f.unmatched != "" {
+			return usageError("--default-label is of no use without --labels")
+		}
+		return nil
+	}
+	file, err := os.Open(f.labels)
+	if err != nil {
+		return usageError("--labels: %w", err)
+	}
+	defer file.Close()
+	digest := sha256.New()
+	rules, err := label.Read(io.TeeReader(file, digest), label.Options{Captures: c.Sessions.Capture || !keyKnown})
+	if err != nil {
+		return usageError("--labels: %s: %w", report.Printable(f.labels), err)
+	}
+	c.Labels = &job.Labels{Rules: rules, Default: f.unmatched, Digest: hex.EncodeToString(digest.Sum(nil))}
 	return nil
 }
 

@@ -24,6 +24,8 @@ type Config struct {
 	Sessions Sessions
 	// Columns choose what a row has. JoinParts takes them from the parts.
 	Columns writer.Options
+	// Labels give rows a column of labels; nil: none. JoinParts ignores them.
+	Labels *Labels
 	// Workers is the number of goroutines that decode, and of tables; the
 	// rows do not depend on it. 1 to MaxWorkers.
 	Workers int
@@ -112,6 +114,7 @@ type run struct {
 	// captures are the paths of the captures, as they were named, in capture
 	// order: known before rows are made.
 	captures []string
+	labeller *labeller // nil: no labels
 }
 
 // begin checks the Config.
@@ -150,7 +153,14 @@ func (r *run) lay() (err error) {
 	o := r.Columns
 	o.VLAN = r.Sessions.VLAN
 	if r.Sessions.Capture {
-		o.Capture = func(dst []byte, s *agg.Summary) []byte { return append(dst, r.captures[s.Capture]...) }
+		o.Capture = func(dst []byte, s *agg.Summary) []byte { return append(dst, r.captureOf(s)...) }
+	}
+	if r.Labels != nil {
+		if r.Labels.Rules.NamesCaptures() && !r.Sessions.Capture {
+			return failure(Usage, "--labels: a rule names a capture, which sessions have only with --key capture")
+		}
+		r.labeller = &labeller{Labels: r.Labels, captures: r.captureOf}
+		o.Label = r.labeller.append
 	}
 	if r.layout, err = writer.NewLayout(o); err != nil {
 		return failure(Usage, "%w", err)
@@ -158,6 +168,14 @@ func (r *run) lay() (err error) {
 	r.report.Decapsulated = r.Sessions.Decapsulate
 	r.kept = keptFor(o)
 	return nil
+}
+
+// captureOf is the path of the capture of a session where the key has it.
+func (r *run) captureOf(s *agg.Summary) string {
+	if !r.Sessions.Capture {
+		return ""
+	}
+	return r.captures[s.Capture]
 }
 
 // finish completes the report. Captures that are told apart, or were interleaved,

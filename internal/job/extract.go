@@ -81,5 +81,5 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	r.report.Reordered += spilled.reordered()
 	r.count(j)
 	r.finish()
-	return j.Write(ctx, r.encoding(), outputWriter{w})
+	return r.write(ctx, j, w)
 }

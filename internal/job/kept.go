@@ -246,7 +246,7 @@ func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error 
 	}
 	r.count(j)
 	r.finish()
-	return j.Write(ctx, r.encoding(), outputWriter{w})
+	return r.write(ctx, j, w)
 }
 
 // nameCaptures sets captures to those of run files, which are in capture order.

@@ -70,6 +70,12 @@ func (r *run) addPart(p *report.Run, first bool) {
 	r.report.Sessions += p.Sessions
 	r.report.InexactGaps += p.InexactGaps
 	r.report.Reordered += p.Joined
+	if p.Labels != nil {
+		if r.report.Labels == nil {
+			r.report.Labels = &report.Labels{Sessions: map[string]uint64{}}
+		}
+		r.report.Labels.Add(p.Labels)
+	}
 	if first {
 		p.Reordered -= p.Joined
 		r.report.Add(p)

@@ -56,15 +56,17 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		return err
 	}
 	r.report.Joined = r.count(j).Reordered
-	m, err := r.partMeta(runs, partition)
-	if err != nil {
-		return err
-	}
 	w, err := runfile.Create(r.FS, filepath.Join(dir, fmt.Sprintf("%04d-of-%04d%s", partition, n, runfile.PartSuffix)))
 	if err != nil {
 		return err
 	}
 	if err := j.WritePart(ctx, r.encoding(), w); err != nil {
+		w.Abort()
+		return err
+	}
+	r.countLabels()
+	m, err := r.partMeta(runs, partition)
+	if err != nil {
 		w.Abort()
 		return err
 	}
@@ -124,6 +126,9 @@ func (r *run) columns() string {
 	}
 	if len(r.Columns.Columns) > 0 {
 		more += " --columns " + strings.Join(r.Columns.Columns, ",")
+	}
+	if r.Labels != nil {
+		more += fmt.Sprintf(" --labels %s --default-label %q", r.Labels.Digest, r.Labels.Default)
 	}
 	undefined := "zero"
 	if r.Columns.UndefinedEmpty {

@@ -24,7 +24,8 @@ const (
 
 // Options say what a run gives its sessions.
 type Options struct {
-	// Captures: the key has the capture, so that rules may name one.
+	// Captures: the key has the capture, or is not known yet, so that rules may
+	// name one: see Set.NamesCaptures.
 	Captures bool
 }
 

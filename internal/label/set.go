@@ -30,6 +30,9 @@ type band struct{ roots [versionMask]part }
 // Len is the number of rules.
 func (s *Set) Len() int { return int(s.rules.n) }
 
+// NamesCaptures reports whether a rule names a capture.
+func (s *Set) NamesCaptures() bool { return s.captures.len() > 0 }
+
 // Match returns the label of the first rule in file order that matches a
 // session, the line on which that rule begins (the header is line 1), and
 // whether there is one. A rule matches if key does, as it is or with source and

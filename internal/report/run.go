@@ -39,6 +39,8 @@ type Run struct {
 	NamedTwice        int    `json:"captures_named_twice"`
 	NotCaptures       int    `json:"files_that_are_no_captures"` // of directories and patterns
 
+	Labels *Labels `json:"labels,omitempty"` // with --labels
+
 	Captures []Capture `json:"captures"` // in capture order
 	Damage   []Damage  `json:"damage"`   // by path
 	Overlaps []Overlap `json:"overlapping_captures"`
@@ -53,6 +55,29 @@ type Invocation struct {
 	Flags   map[string]string `json:"flags"` // those that were given, by name
 	Workers int               `json:"workers"`
 	Output  string            `json:"output"`
+}
+
+// Labels say what a file of rules did.
+type Labels struct {
+	Sessions  map[string]uint64 `json:"sessions"`              // by label
+	Unmatched uint64            `json:"sessions_without_rule"` // they have the default label
+	// Unused are the rules that gave no session its label. Of several parts it is
+	// not known which rules none of them used.
+	Unused *UnusedRules `json:"unused_rules,omitempty"`
+}
+
+// UnusedRules are rules that gave no session its label.
+type UnusedRules struct {
+	Rules int   `json:"rules"`
+	Lines []int `json:"first_lines"` // on which the first of them begin
+}
+
+// Add adds the counts of another part of the same rows.
+func (l *Labels) Add(o *Labels) {
+	for name, n := range o.Sessions {
+		l.Sessions[name] += n
+	}
+	l.Unmatched += o.Unmatched
 }
 
 // New returns the report of a run that has found nothing yet.

@@ -63,7 +63,7 @@ func SchemaColumns(name string) ([]Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Options{Schema: name, Label: noText}
+	o := &Options{Schema: name, Label: NoText}
 	if s.sequence {
 		o.Sequence = 1
 	}

@@ -60,10 +60,10 @@ func TestSchemaHeaders(t *testing.T) {
 		want string
 	}{
 		{Options{Schema: "cicflowmeter"}, cicHeader},
-		{Options{Schema: "cicflowmeter", VLAN: true, Capture: noText, Label: noText, SampleStd: true}, cicHeader},
+		{Options{Schema: "cicflowmeter", VLAN: true, Capture: NoText, Label: NoText, SampleStd: true}, cicHeader},
 		{Options{Schema: "nfstream"}, nfColumnsHere()},
 		{Options{Schema: "nfstream", Sequence: 3}, nfColumnsHere() + nfSequenceHeader},
-		{Options{Schema: "nfstream", Sequence: 100, Label: noText}, nfColumnsHere() + nfSequenceHeader + ",label"},
+		{Options{Schema: "nfstream", Sequence: 100, Label: NoText}, nfColumnsHere() + nfSequenceHeader + ",label"},
 	} {
 		l, err := NewLayout(c.o)
 		if err != nil {

@@ -1,0 +1,99 @@
+package job
+
+import (
+	"context"
+	"io"
+	"sync"
+
+	"pcapbatch/internal/agg"
+	"pcapbatch/internal/label"
+	"pcapbatch/internal/report"
+	"pcapbatch/internal/rows"
+)
+
+// Labels give every row the label of the first rule that matches its session:
+// see docs/labels.md.
+type Labels struct {
+	Rules   *label.Set
+	Default string // the label of sessions that no rule matches
+	// Digest names the content of the file of rules, so that parts which were
+	// made with different rules are not put together.
+	Digest string
+}
+
+// mostUnused is how many lines of unused rules the report names.
+const mostUnused = 10
+
+// A labeller labels the sessions of one run. Any number of goroutines may use
+// it: each takes a matcher for a session, so there are at most as many as
+// goroutines.
+type labeller struct {
+	*Labels
+	captures func(s *agg.Summary) string // the path of the session's capture
+
+	mu       sync.Mutex
+	idle     []*label.Matcher
+	matchers []*label.Matcher
+}
+
+// append appends the label of a session to dst.
+func (l *labeller) append(dst []byte, s *agg.Summary) []byte {
+	m := l.take()
+	text, ok := m.Match(&s.Key, s.First, s.Last, l.captures(s))
+	l.put(m)
+	if !ok {
+		text = l.Default
+	}
+	return append(dst, text...)
+}
+
+func (l *labeller) take() *label.Matcher {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if n := len(l.idle); n > 0 {
+		m := l.idle[n-1]
+		l.idle = l.idle[:n-1]
+		return m
+	}
+	m := l.Rules.Matcher()
+	l.matchers = append(l.matchers, m)
+	return m
+}
+
+func (l *labeller) put(m *label.Matcher) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.idle = append(l.idle, m)
+}
+
+// report says how many sessions got which label.
+func (l *labeller) report() *report.Labels {
+	sum := l.Rules.Matcher()
+	for _, m := range l.matchers {
+		sum.Add(m)
+	}
+	r := &report.Labels{Sessions: map[string]uint64{}}
+	counts, unmatched := sum.Counts()
+	for _, c := range counts {
+		r.Sessions[c.Label] += c.Sessions
+	}
+	r.Unmatched = unmatched
+	rules, lines := sum.Unused(mostUnused)
+	r.Unused = &report.UnusedRules{Rules: rules, Lines: append([]int{}, lines...)}
+	return r
+}
+
+// write writes the rows.
+func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
+	err := j.Write(ctx, r.encoding(), outputWriter{w})
+	r.countLabels()
+	return err
+}
+
+// countLabels puts the counts of labels into the report. It is called when all
+// rows are made.
+func (r *run) countLabels() {
+	if r.labeller != nil {
+		r.report.Labels = r.labeller.report()
+	}
+}
