@@ -3,6 +3,7 @@ package job
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -18,6 +19,7 @@ import (
 	"github.com/ulikunitz/xz"
 
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/shard"
 	"pcapbatch/internal/writer"
 )
 
@@ -234,7 +236,7 @@ func (m *metamorphic) varied() Config {
 	if m.odds(2) {
 		c.StretchBytes = 1 + m.Int64N(20_000)
 	}
-	if m.odds(2) && !m.whole { // a table that is put on disk in pieces joins what such rules keep apart
+	if m.odds(2) {
 		c.Share, c.LeastSpill = 1+m.Int64N(200_000), 1+m.Int64N(20_000)
 	}
 	return c
@@ -414,6 +416,9 @@ func (m *metamorphic) compressed(data []byte) []byte {
 // counts sessions with inexact gaps, nothing is compared.
 func (m *metamorphic) same(what string, got, want result) {
 	m.Helper()
+	if m.whole && errors.Is(got.err, shard.ErrTooManyLive) {
+		return // small tables cannot have all sessions that may go on
+	}
 	if got.err != nil || want.err != nil || len(got.report.Damage)+len(want.report.Damage) > 0 {
 		m.Fatalf("%s: %v, %v; %v; %v", what, got.err, want.err, got.report.Damage, want.report.Damage)
 	}
