@@ -17,6 +17,11 @@ const (
 	// of its entries than this is not worth making. It also bounds the depth
 	// of the tree, to 165 for 2^25 entries, and the time to build it.
 	leastGain = 0.9
+	// leastBand is the number of rules for which a tree of their own pays.
+	leastBand = 256
+	// leastRoom is the number of entries that a tree may always have more of
+	// than rules ask for; they take half a megabyte.
+	leastRoom = 1 << 14
 )
 
 // builder makes the tree of a set.
@@ -44,9 +49,12 @@ func build(s *Set) {
 	s.screens = make([]screen, 0, 2*n+n/4)
 	from := uint32(0)
 	for _, to := range []uint32{n / 64, n / 8, n} {
-		room := n / 2
+		if to-from < leastBand && to < n {
+			continue
+		}
+		room := max(n/2, leastRoom)
 		if to == n {
-			room = 2*(to-from) + n/2
+			room += 2 * (n - from)
 		}
 		s.bands = append(s.bands, b.band(from, to, int(room)))
 		from = to

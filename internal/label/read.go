@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// maxRules bounds the rules of a set: at 100 bytes each, they take less
-	// than 2 GiB.
+	// maxRules bounds the rules of a set: at 190 bytes each, they take about
+	// 3 GiB.
 	maxRules = 1 << 24
 	// maxCell bounds labels and captures in bytes. Linux has paths of up to
 	// 4096 bytes.
@@ -107,7 +107,7 @@ type parser struct {
 
 // Read returns the set of the rules in r, a CSV with a header; docs/labels.md
 // has the format. It holds at most 2^24 rules of at most 64 KiB each; a rule
-// takes about 100 bytes, whatever its text, and different labels and captures
+// takes about 190 bytes, whatever its text, and different labels and captures
 // at most 256 MiB. What is wrong with the file is an *Error; what is wrong with
 // r is returned as it is.
 func Read(r io.Reader, o Options) (*Set, error) {
