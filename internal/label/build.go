@@ -22,6 +22,8 @@ const (
 	// leastRoom is the number of entries that a tree may always have more of
 	// than rules ask for; they take half a megabyte.
 	leastRoom = 1 << 14
+	// mostKeys are kept from one part to the next: 1 MiB.
+	mostKeys = 1 << 16
 )
 
 // builder makes the tree of a set.
@@ -67,7 +69,14 @@ func build(s *Set) {
 // entries.
 func (b *builder) band(from, to uint32, room int) (made band) {
 	var lists [len(made.roots)][]entry
+	var counts [len(made.roots)]int
 	all := 0
+	for i := from; i < to; i++ {
+		counts[b.rules.at(i).fields&versionMask] += 2
+	}
+	for v, n := range counts {
+		lists[v] = make([]entry, 0, n)
+	}
 	for i := from; i < to; i++ {
 		r := b.rules.at(i)
 		l := &lists[r.fields&versionMask]
@@ -106,6 +115,9 @@ func (b *builder) part(list []entry, room int) part {
 	rest := b.divide(&best, list)
 	n := node{split: best}
 	lists, ok := b.table(&n, list, rest, room)
+	if cap(b.keys) > mostKeys {
+		b.keys = nil // parts need fewer
+	}
 	if !ok {
 		slices.Sort(list)
 		return b.leaf(list)
@@ -157,7 +169,7 @@ func (b *builder) leaf(list []entry) part {
 // that leave it open, up to the returned place, then those of each value, all
 // in ascending order. b.keys then has the others and their hashes.
 func (b *builder) divide(s *split, list []entry) (rest int) {
-	b.keys = b.keys[:0]
+	b.keys = slices.Grow(b.keys[:0], len(list))
 	for _, e := range list {
 		v, ok := s.of(b.rules.at(e.number()), e.swapped())
 		if !ok {

@@ -1,6 +1,7 @@
 package label
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -212,10 +213,17 @@ func (p *parser) rule(header []*column, cells [][]byte) error {
 func parseIP(r *rule, cell []byte, to *address, bits *uint8) error {
 	text := string(cell)
 	var prefix netip.Prefix
-	if addr, err := netip.ParseAddr(text); err == nil && addr.Zone() == "" {
+	if strings.Contains(text, "/") {
+		var err error
+		if prefix, err = netip.ParsePrefix(text); err != nil {
+			return errNotAllowed
+		}
+	} else {
+		addr, err := netip.ParseAddr(text)
+		if err != nil || addr.Zone() != "" {
+			return errNotAllowed
+		}
 		prefix = netip.PrefixFrom(addr, addr.BitLen())
-	} else if prefix, err = netip.ParsePrefix(text); err != nil {
-		return errNotAllowed
 	}
 	version := version6
 	var key [16]byte
@@ -245,7 +253,11 @@ func parseUint[T uint8 | uint16](cell []byte, to *T, most uint64) error {
 }
 
 func parseTime(cell []byte) (int64, error) {
-	if n, err := strconv.ParseInt(string(cell), 10, 64); err == nil {
+	if !bytes.ContainsRune(cell, 'T') {
+		n, err := strconv.ParseInt(string(cell), 10, 64)
+		if err != nil {
+			return 0, errNotAllowed
+		}
 		return n, nil
 	}
 	var t time.Time
