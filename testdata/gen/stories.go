@@ -123,6 +123,8 @@ func times() []story {
 		{file: "one-packet-sessions.pcap", text: "four sessions of one packet: UDP, TCP, ICMP, UDP over IPv6", capture: onePacketSessions()},
 		{file: "fin-does-not-end.pcap", text: "one 5-tuple opened three times, closed by FIN, FIN and RST: one session", capture: finDoesNotEnd()},
 		{file: "idle-gaps.pcap", text: "gaps of 5 s, 5.000000001 s, 4.999999999 s, 20 s and 0: active 9.999999999 s, idle 25.000000001 s", capture: idleGaps()},
+		{file: "tcp-states.pcap", text: "a TCP connection for each value of tcp_state, told by the client port from 40000 on (sessions.go lists them), and a UDP packet", capture: tcpStates()},
+		{file: "session-ends.pcap", text: "client ports 50000 to 50006: closed and opened again, FIN of one side, RST, a SYN sent again, 100 s and 1 µs more, 60 s and 1 µs more of silence, and a clock set back", capture: sessionEnds()},
 		{file: "odd-times.pcap", text: "classic pcap; a microsecond field of 2.5 s (added as it stands), and seconds of 2^32-1 (unsigned)", capture: oddTimes(), tshark: number},
 		{file: "pcapng-clamped-times.pcapng", text: "timestamps beyond both ends of int64 nanoseconds: clamped", capture: clampedTimes(), tshark: number},
 	}
