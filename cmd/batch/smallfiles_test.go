@@ -22,37 +22,6 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// smallCaptures writes n captures of 10 packets each, a thousand to a
-// directory; a session goes on through ten of them. It returns all packets.
-// pack compresses a capture; nil leaves it plain.
-func smallCaptures(t testing.TB, dir string, n int, pack func([]byte) []byte) (all []record) {
-	t.Helper()
-	for i := range n {
-		sub := filepath.Join(dir, fmt.Sprintf("%03d", i/1000))
-		if i%1000 == 0 {
-			if err := os.Mkdir(sub, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var records []record
-		for k := range 10 {
-			records = append(records, record{
-				Time: begin + int64(10*i+k)*second/100,
-				Data: ip(client, server, protoUDP, udp(uint16(i/10), 53, k)),
-			})
-		}
-		data := pcap(records...)
-		if pack != nil {
-			data = pack(data)
-		}
-		if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("%06d.pcap", i)), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, records...)
-	}
-	return all
-}
-
 // TestThousandsOfSmallCaptures runs in a process that may have few files open.
 func TestThousandsOfSmallCaptures(t *testing.T) {
 	sh, err := exec.LookPath("sh")
