@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 )
 
@@ -21,6 +22,7 @@ type mapCommand struct {
 	strict     bool
 	dir        string
 	partitions int
+	outcomes   string
 }
 
 func newMap(e *env) *cobra.Command {
@@ -35,7 +37,9 @@ its capture, and the file appears under that name only when it is complete, so
 making one twice, even at the same time, does no harm.
 
 A file that is no capture gets a run file that says so. A capture that is
-missing or could not be read gets none, and the exit status is 4.
+missing or could not be read gets none, and the exit status is 4. With
+--outcomes, a line for each capture says which of these it was, so that
+'batch merge --expect' can tell whether a run file was lost.
 
 ` + exitHelp,
 		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
@@ -55,6 +59,7 @@ missing or could not be read gets none, and the exit status is 4.
 	out := groups.add("Output")
 	registerDir(out, &m.dir, "run files")
 	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, one for each 'batch reduce'")
+	out.StringVar(&m.outcomes, "outcomes", "", "write what became of each capture to `FILE`, a line of JSON for each, as soon as it is known")
 	m.outcome.registerSummary(out)
 	m.outcome.registerProgress(out)
 	m.outcome.registerNotices(out)
@@ -77,7 +82,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	if m.dir == "" {
 		return errNoDir
 	}
-	files := written{"summary": m.outcome.summary}
+	files := written{"summary": m.outcome.summary, "outcomes": m.outcomes}
 	found, err := m.captures.find(ctx, args, e, files.targets()...)
 	if err != nil {
 		return err
@@ -85,8 +90,18 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := cmp.Or(files.protectFound(found, m.captures.filesFrom, e), files.protectDir(m.dir)); err != nil {
 		return err
 	}
+	lines, err := createLines(m.outcomes, e)
+	if err != nil {
+		return err
+	}
+	if lines != nil {
+		c.Outcome = lines.write
+	}
 	r, err := job.Map(ctx, c, m.dir, m.partitions, found)
 	t.close()
+	if failed := lines.close(); failed != nil {
+		return failed
+	}
 	lost := errors.Is(err, job.ErrNoRunFile) // but all others were made
 	if err != nil && !lost {
 		return err
@@ -109,6 +124,21 @@ func registerStrict(set *pflag.FlagSet, strict *bool) {
 
 func registerDuplicates(set *pflag.FlagSet, duplicates *bool) {
 	set.BoolVar(duplicates, "allow-duplicates", false, "accept a capture that is in two run files, and count it twice")
+}
+
+// expectFlag names the captures that run files must hold.
+type expectFlag struct{ list string }
+
+func (f *expectFlag) register(set *pflag.FlagSet) {
+	set.StringVar(&f.list, "expect", "", "fail unless there are run files of all captures that `FILE` names, and of no others: their names, one a line, or the outcomes of 'batch map'; - is standard input")
+}
+
+// set puts the captures into a Config.
+func (f *expectFlag) set(ctx context.Context, c *job.Config, e *env) (err error) {
+	if f.list != "" {
+		c.Expect, err = ingest.Await(ctx, func() ([]string, error) { return job.ReadExpected(f.list, e.in) })
+	}
+	return err
 }
 
 func registerDir(set *pflag.FlagSet, dir *string, what string) {

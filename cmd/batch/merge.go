@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +17,7 @@ type mergeCommand struct {
 	columns    columnFlags
 	outcome    outcomeFlags
 	resources  resourceFlags
+	expect     expectFlag
 	duplicates bool
 	parts      bool
 }
@@ -44,6 +46,7 @@ for each partition.
 	}
 	groups := flagGroups{cmd: cmd}
 	in := groups.add("Input")
+	m.expect.register(in)
 	registerDuplicates(in, &m.duplicates)
 	in.BoolVar(&m.parts, "parts", false, "join the parts that 'batch reduce' made")
 	m.columns.register(groups.add("Columns"))
@@ -78,7 +81,10 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(m.outcome.files().protect(paths, e), rowsEnding(m.outcome.output)); err != nil {
+	if err := m.expect.set(ctx, &c, e); err != nil {
+		return err
+	}
+	if err := cmp.Or(m.outcome.files().protect(append(slices.Clone(paths), m.expect.list), e), rowsEnding(m.outcome.output)); err != nil {
 		return err
 	}
 	r, err := m.outcome.write(ctx, e, &c, func(w io.Writer) (*report.Run, error) { return work(ctx, c, paths, w) })

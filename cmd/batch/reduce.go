@@ -12,6 +12,7 @@ import (
 type reduceCommand struct {
 	columns    columnFlags
 	resources  resourceFlags
+	expect     expectFlag
 	duplicates bool
 	dir        string
 	partition  int
@@ -38,6 +39,7 @@ is complete, so making one twice, even at the same time, does no harm.
 	in := groups.add("Input")
 	in.IntVar(&d.partition, "partition", -1, "merge partition `N` of the run files, counted from 0")
 	in.Lookup("partition").DefValue = "0" // the help does not show that -1 stands for none
+	d.expect.register(in)
 	registerDuplicates(in, &d.duplicates)
 	d.columns.register(groups.add("Columns"))
 	registerDir(groups.add("Output"), &d.dir, "the part")
@@ -61,6 +63,9 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	}
 	if d.dir == "" {
 		return errNoDir
+	}
+	if err := d.expect.set(ctx, &c, e); err != nil {
+		return err
 	}
 	_, err = job.Reduce(ctx, c, paths, d.partition, d.dir)
 	return err

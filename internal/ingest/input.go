@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync/atomic"
+	"time"
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/reader"
@@ -31,6 +32,8 @@ type Input struct {
 
 	packets, nonIP atomic.Uint64 // in sessions, and not IP; see counted
 	merged         bool          // its records were merged with those of others: nobody knows
+
+	begun time.Time // when it was opened to be read
 
 	found  *report.Capture // nil until it was read
 	damage *report.Damage  // nil: none
@@ -97,6 +100,15 @@ func (in *Input) Report() (*report.Capture, *report.Damage) {
 		in.found.LeftOut = in.found.Records > 0 && in.found.Packets+in.nonIP.Load() == 0
 	}
 	return in.found, in.damage
+}
+
+// Elapsed is the time since the capture was opened to be read, 0 where it was
+// not.
+func (in *Input) Elapsed() time.Duration {
+	if in.begun.IsZero() {
+		return 0
+	}
+	return time.Since(in.begun)
 }
 
 // openCapture opens the capture. The end of ctx ends the wait for whoever

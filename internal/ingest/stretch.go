@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"sync"
+	"time"
 
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
@@ -214,6 +215,7 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 func (s *stretch) open(ctx context.Context) error {
 	in := s.inputs[s.next]
 	s.next++
+	in.begun = time.Now()
 	c := in.open
 	if c == nil {
 		o := reader.Options{

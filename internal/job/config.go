@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"math/rand/v2"
+	"sync"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
@@ -45,6 +46,12 @@ type Config struct {
 	// Duplicates allows a capture that is in two run files, and counts it
 	// twice.
 	Duplicates bool
+	// Expect are the paths of the captures that Merge, Reduce and JoinParts must
+	// find in what they are given, and no others. nil: whatever there is.
+	Expect []string
+	// Outcome, if there is one, is told what became of each capture of Map, as
+	// soon as that is known; by one goroutine at a time. Its error ends the job.
+	Outcome func(*Outcome) error
 	// Observer is told of progress and damage.
 	Observer Observer
 
@@ -114,7 +121,8 @@ type run struct {
 	// captures are the paths of the captures, as they were named, in capture
 	// order: known before rows are made.
 	captures []string
-	labeller *labeller // nil: no labels
+	labeller *labeller  // nil: no labels
+	outcomes sync.Mutex // held while Outcome is called
 }
 
 // begin checks the Config.

@@ -94,7 +94,9 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 	}
 	reordered += more
 	k.commits.Go(func() (err error) {
-		k.runs[i], err = k.commit(w, path, i, reordered)
+		if k.runs[i], err = k.commit(w, path, i, reordered); err == nil {
+			err = k.run.tellOutcome(k.outcome(i))
+		}
 		return err
 	})
 	if k.failed.Err() != nil {
@@ -141,6 +143,28 @@ func (k *keeper) commit(w *runfile.Writer, path string, i int, reordered uint64)
 		return nil, err
 	}
 	return k.run.files.Open(path)
+}
+
+// outcome says what became of capture i.
+func (k *keeper) outcome(i int) *Outcome {
+	in, run := k.inputs[i], k.runs[i]
+	found, damage := in.Report()
+	o := &Outcome{Name: in.Path, Status: Made, Damage: damage, Seconds: in.Elapsed().Seconds()}
+	if found != nil {
+		o.Records, o.Packets, o.Bytes = found.Records, found.Packets, found.Bytes
+	}
+	switch {
+	case run.Detached():
+		o.Status = lostStatus(in.Path)
+		return o
+	case damage != nil:
+		o.Status = Broken
+	}
+	o.RunFile = run.Path
+	for _, s := range run.Index {
+		o.Sessions += s.Entries
+	}
+	return o
 }
 
 // meta makes the footer of a run file.

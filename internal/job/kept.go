@@ -181,6 +181,9 @@ func (r *run) prepare(runs []*keptRun, quiet bool) error {
 	if err := sameCapture(runs); err != nil && !r.Duplicates {
 		return err
 	}
+	if err := r.checkExpected(capturesOf(runs)); err != nil {
+		return err
+	}
 	for _, k := range runs {
 		found := k.named(k.Capture.Path)
 		r.report.Add(found)

@@ -107,27 +107,37 @@ func identify(inputs []*ingest.Input) (ids []*capture.Identity, err error) {
 // all there is to say of it is the damage, and whoever merges has to know that
 // it was there. It returns the number of captures that have no run file.
 func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost uint64, err error) {
-	for _, d := range r.report.Damage {
+	for i := range r.report.Damage {
+		d := &r.report.Damage[i]
+		o := &Outcome{Name: d.Path, Status: NotACapture, Damage: d}
 		id, err := capture.Identify(d.Path)
 		if err != nil || d.Kind == report.KindIO {
 			lost++
-			continue
-		}
-		w, err := runfile.Create(r.FS, filepath.Join(dir, runfile.RunName(d.Path)))
-		if err != nil {
+			o.Status = lostStatus(d.Path)
+		} else if o.RunFile, err = r.keepDamage(ctx, dir, partitions, id, d); err != nil {
 			return 0, err
 		}
-		m, err := r.meta(id, &report.Run{Damage: []report.Damage{d}})
-		if err == nil {
-			_, err = w.WriteSessions(ctx, nil, partitions, r.tables())
-		}
-		if err != nil {
-			w.Abort()
-			return 0, err
-		}
-		if err := w.Commit(m); err != nil {
+		if err := r.tellOutcome(o); err != nil {
 			return 0, err
 		}
 	}
 	return lost, nil
+}
+
+// keepDamage makes a run file without sessions.
+func (r *run) keepDamage(ctx context.Context, dir string, partitions int, id *capture.Identity, d *report.Damage) (path string, err error) {
+	path = filepath.Join(dir, runfile.RunName(d.Path))
+	w, err := runfile.Create(r.FS, path)
+	if err != nil {
+		return "", err
+	}
+	m, err := r.meta(id, &report.Run{Damage: []report.Damage{*d}})
+	if err == nil {
+		_, err = w.WriteSessions(ctx, nil, partitions, r.tables())
+	}
+	if err != nil {
+		w.Abort()
+		return "", err
+	}
+	return path, w.Commit(m)
 }

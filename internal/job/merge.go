@@ -51,6 +51,9 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	if err != nil {
 		return err
 	}
+	if err := r.checkExpected(capturesIn(&parts[0].report)); err != nil {
+		return err
+	}
 	r.takeSessions(parts[0].sessions)
 	for i, p := range parts {
 		r.addPart(&p.report, i == 0)

@@ -1,0 +1,58 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
+)
+
+// outcomeLines writes what becomes of captures to a file, a JSON line for each.
+// A line is written with one call as soon as its capture is done, under the name
+// of the file, so that a run that is killed leaves whole lines.
+type outcomeLines struct {
+	path string
+	file *os.File
+	to   io.Writer
+}
+
+// createLines opens the file, or standard output for "-"; nil for "".
+func createLines(path string, e *env) (*outcomeLines, error) {
+	switch path {
+	case "":
+		return nil, nil
+	case stdoutName:
+		return &outcomeLines{path: "standard output", to: e.out}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, outputError(fmt.Errorf("%s: %w", path, durable.Cause(err)))
+	}
+	return &outcomeLines{path, f, f}, nil
+}
+
+// write writes the line of a capture.
+func (l *outcomeLines) write(o *job.Outcome) error {
+	line, err := json.Marshal(o)
+	if err == nil {
+		_, err = l.to.Write(append(line, '\n'))
+	}
+	if err != nil {
+		return outputError(fmt.Errorf("%s: %w", l.path, durable.Cause(err)))
+	}
+	return nil
+}
+
+// close closes the file.
+func (l *outcomeLines) close() error {
+	if l == nil || l.file == nil {
+		return nil
+	}
+	if err := l.file.Close(); err != nil {
+		return outputError(fmt.Errorf("%s: %w", l.path, durable.Cause(err)))
+	}
+	return nil
+}
