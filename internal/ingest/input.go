@@ -139,7 +139,7 @@ func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.Spare) error {
 	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Memory}
 	if only {
-		reading.Workers, reading.Room = o.Workers, o.Room // of several, one could wait for another
+		reading.Workers, reading.Readers, reading.Room = o.Workers, readers(o.Workers), o.Room // of several, one could wait for another
 	}
 	c, err := in.openCapture(ctx, o.Stdin, reading)
 	if err != nil {

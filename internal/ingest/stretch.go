@@ -219,7 +219,7 @@ func (s *stretch) open(ctx context.Context) error {
 	c := in.open
 	if c == nil {
 		o := reader.Options{
-			Workers: s.workers, Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
+			Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
 			Memory: s.Pipeline.open.of(in), Room: s.Room,
 		}
 		var err error
@@ -236,6 +236,10 @@ func (s *stretch) open(ctx context.Context) error {
 	s.Observer.Begin(c)
 	return nil
 }
+
+// readers is how many goroutines read a plain capture for so many workers. One
+// of them reads what six or seven workers process.
+func readers(workers int) int { return (workers + 1) / 4 }
 
 // unopened records that a capture which could be opened once could not be
 // opened again.

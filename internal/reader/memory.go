@@ -35,6 +35,9 @@ func (c *Capture) Memory() int64 {
 	if c.first != nil {
 		n += int64(cap(c.first.buf)) + int64(cap(c.first.Records))*int64(unsafe.Sizeof(Record{}))
 	}
+	if c.prefetch != nil {
+		n += prefetchMemory(c.o.Readers)
+	}
 	if p, ok := c.format.(*pcapng); ok {
 		n += int64(cap(p.ifaces)) * int64(unsafe.Sizeof(iface{}))
 	}

@@ -5,7 +5,8 @@
 // Blocks of its own to Next, which fills them in capture order. Records point
 // into their block's bytes. A Capture belongs to one goroutine at a time; only
 // BytesRead may be called from another one. A decompressor may run goroutines
-// of its own (Options.Workers), which end with Close.
+// of its own (Options.Workers), and so may the reading of a large plain file
+// (Options.Readers, prefetch.go). They end with Close.
 //
 // Formats, compression and byte order are recognised by content, never by file
 // name. The specifications followed are classic pcap (draft-ietf-opsawg-pcap)
@@ -119,6 +120,10 @@ func (b *Block) regrow(rest []byte, need, size int) []byte {
 // Options tunes how a capture is read. The zero value is ready.
 type Options struct {
 	Workers int // goroutines that a decompressor may use; below 1 counts as 1
+	// Readers is the number of goroutines that read a large plain file in
+	// several places at once; below 2: it is read in one place.
+	Readers int
+	chunk   int // size of their pieces: chunkBytes except in tests
 	// Size is that of the capture on disk, in bytes; 0 if it is not known.
 	// It only keeps buffers from being larger than needed, and small captures
 	// from being decompressed by several goroutines; it may be wrong.
@@ -196,6 +201,8 @@ type Capture struct {
 	walks   uint64 // of formats over bytes: the work done, which fuzz tests hold to a budget
 	flaw    *Error // the first damage that lost nothing
 
+	prefetch *prefetch // nil: the capture is read in one place at a time
+
 	carry   []byte // bytes after the last whole record, for the front of the next block
 	skip    int64  // bytes still to be left out after carry, which is empty then
 	gap     int64  // bytes to be left out together with those that already are
@@ -265,8 +272,11 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 	if o.Spare == nil {
 		o.Spare = new(Spare)
 	}
+	if o.chunk == 0 {
+		o.chunk = chunkBytes
+	}
 	c := &Capture{path: name, raw: &source{r: r}, o: o, spare: o.Spare}
-	if f, ok := r.(*os.File); ok && o.Workers > 1 && !o.small() {
+	if f, ok := r.(*os.File); ok && max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) {
 		c.raw.regular(f)
 	}
 	if err := c.open(o); err != nil {
@@ -277,6 +287,7 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 	err := c.fill(first, o.firstBytes(c.content.unpack.name != ""))
 	if err == nil {
 		c.first, c.start, c.started = first, first.Records[0].Time, true
+		c.divide()
 	} else if err != io.EOF && c.base == 0 {
 		c.Close()
 		return nil, err // its very first block cannot be read
@@ -337,7 +348,7 @@ func (c *Capture) Next(b *Block) error {
 	b.Shrink()
 	if cap(first.Data) > c.o.BlockBytes { // a large record, which nobody copies
 		b.Data, b.Records = first.Data, append(b.Records[:0], first.Records...)
-		b.room, b.took = first.room, first.took
+		b.room, b.took, b.Offset = first.room, first.took, first.Offset
 		return nil
 	}
 	b.Data = append(b.buffer(c.o.BlockBytes)[:0], first.Data...)
@@ -353,6 +364,9 @@ func (c *Capture) fill(b *Block, size int) error {
 	b.Data, b.Records = nil, b.Records[:0]
 	if c.err != nil {
 		return c.err
+	}
+	if c.prefetch != nil && c.prefetched(b) {
+		return nil
 	}
 	size = max(size, len(c.carry)) // the first block may have been the larger one
 	buf := b.buffer(size)
@@ -500,6 +514,10 @@ func (c *Capture) BytesRead() int64 { return c.raw.count() }
 func (c *Capture) Close() error {
 	if c.err == nil {
 		c.err = c.fail(IO, os.ErrClosed) // the decompressor may be another's by now
+	}
+	if c.prefetch != nil {
+		c.prefetch.close()
+		c.prefetch = nil
 	}
 	c.content.close()
 	if c.first != nil {

@@ -2,6 +2,7 @@ package reader
 
 import (
 	"io"
+	"math"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -16,6 +17,7 @@ type source struct {
 	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
 	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
 	size   int64       // of file
+	moved  bool        // r is to go on at offset n of file
 	begun  bool        // some of it was read as content: a decompressor comes too late for the whole
 }
 
@@ -88,6 +90,9 @@ func (s *source) readTail() error {
 }
 
 func (s *source) Read(p []byte) (int, error) {
+	if s.moved {
+		s.r, s.moved = io.NewSectionReader(s.file, s.n.Load(), math.MaxInt64-s.n.Load()), false
+	}
 	n, err := s.r.Read(p)
 	s.n.Add(int64(n))
 	if keep := copy(s.tail[:], s.tail[min(n, len(s.tail)):]); n > 0 {
