@@ -66,12 +66,13 @@ type Decoder struct {
 	// link is the link type of the last record with a decoder, as neighbouring
 	// records nearly always have the same, and parser is the parser for it,
 	// nil before the first record.
-	link    uint16
-	parser  *gopacket.DecodingLayerParser
-	parsers [numLayers]*gopacket.DecodingLayerParser
-	walked  []gopacket.LayerType
-	opts    Options
-	counts  Counts
+	link     uint16
+	ethernet bool // that is Ethernet
+	parser   *gopacket.DecodingLayerParser
+	parsers  [numLayers]*gopacket.DecodingLayerParser
+	walked   []gopacket.LayerType
+	opts     Options
+	counts   Counts
 }
 
 // New returns a Decoder that has seen nothing.
@@ -126,8 +127,11 @@ func (d *Decoder) Decode(ev *flow.Event, link uint16, data []byte, wireLen uint3
 			d.counts.unsupported(link)
 			return false
 		}
-		d.link, d.parser = link, d.parsers[first]
+		d.link, d.parser, d.ethernet = link, d.parsers[first], first == layerEthernet
 		d.packet.padded = padsShortFrames(link)
+	}
+	if d.ethernet && d.common(ev, data, wireLen, time) {
+		return true
 	}
 	p := &d.packet
 	p.start(ev, wireLen)
