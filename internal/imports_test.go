@@ -31,6 +31,7 @@ var mayImport = map[string][]string{
 	"internal/writer":           {"internal/agg", "internal/flow"},
 	"internal/report":           {"internal/linktype"},
 	"internal/label":            {"internal/flow"},
+	"internal/compare":          {"internal/heap"},
 	"internal/runfile": {"internal/agg", "internal/capture", "internal/durable", "internal/flow", "internal/heap",
 		"internal/radix"},
 	"internal/shard": {"internal/agg", "internal/flow", "internal/race"},
@@ -39,7 +40,7 @@ var mayImport = map[string][]string{
 	"internal/rows": {"internal/agg", "internal/heap", "internal/race", "internal/runfile"},
 	"internal/job": {"internal/agg", "internal/capture", "internal/decode", "internal/durable", "internal/ingest",
 		"internal/label", "internal/report", "internal/rows", "internal/runfile", "internal/shard", "internal/writer"},
-	"cmd/batch": {"internal/capture", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/report",
+	"cmd/batch": {"internal/capture", "internal/compare", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/report",
 		"internal/writer"},
 	"bench": {"internal/inflate", "internal/ingest", "internal/job", "internal/reader", "internal/rows"},
 }
@@ -51,7 +52,7 @@ var onlyIn = map[string][]string{
 	"golang.org/x/sync/":         {"internal/shard", "internal/job", "internal/rows", "internal/ingest", "internal/reader"},
 	"github.com/spf13/":          {"cmd/batch"},
 	"github.com/schollz/":        {"cmd/batch"},
-	"encoding/csv":               {},
+	"encoding/csv":               {"internal/compare"},
 }
 
 type listed struct {

@@ -100,6 +100,6 @@ CSV with a row of statistical features for each network session.
 	root.SetVersionTemplate(versionLine())
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
-	root.AddCommand(newExtract(e), newMerge(e), newMap(e), newReduce(e), newInspect(e), newVerify(e), newFields(e), newVersion(e))
+	root.AddCommand(newExtract(e), newMerge(e), newMap(e), newReduce(e), newInspect(e), newVerify(e), newCompare(e), newFields(e), newVersion(e))
 	return root
 }
