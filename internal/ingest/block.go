@@ -47,11 +47,7 @@ func (b *Block) Decode() {
 	d := b.decoder
 	d.Begin()
 	before := d.Counts().NonIP
-	if b.shared.details {
-		b.decodeDetailed()
-	} else {
-		b.decodePlain()
-	}
+	b.decodeRecords()
 	b.Shrink()
 	if b.input != nil {
 		b.input.counted(uint64(len(b.events)), d.Counts().NonIP-before)
@@ -61,9 +57,16 @@ func (b *Block) Decode() {
 	}
 }
 
-// decodePlain makes events alone.
-func (b *Block) decodePlain() {
+// decodeRecords makes the events and, if they are asked for, their details.
+func (b *Block) decodeRecords() {
 	events := b.events[:cap(b.events)]
+	var details []flow.Detail
+	if b.shared.details {
+		if cap(b.details) < len(events) {
+			b.details = make([]flow.Detail, len(events))
+		}
+		details = b.details[:len(events)]
+	}
 	d := b.decoder
 	n := 0
 	latest := int64(math.MinInt64)
@@ -73,32 +76,19 @@ func (b *Block) decodePlain() {
 		d.Position = b.at(i)
 		data := b.Data[r.Off : r.Off+r.CapLen]
 		for ok := d.Decode(&events[n], r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&events[n]) {
+			if details != nil {
+				details[n] = d.Detail()
+			}
 			if n++; n == len(events) { // only aggregated records give more events than there are records
 				events = slices.Grow(events, 1)
 				events = events[:cap(events)]
+				if details != nil {
+					details = slices.Grow(details, len(events)-n)[:len(events)]
+				}
 			}
 		}
 	}
-	b.events = events[:n]
-	b.reached(latest)
-}
-
-// decodeDetailed makes events and their details.
-func (b *Block) decodeDetailed() {
-	d := b.decoder
-	events, details := b.events[:0], b.details[:0]
-	latest := int64(math.MinInt64)
-	var ev flow.Event
-	for i := range b.Records {
-		r := &b.Records[i]
-		latest = max(latest, r.Time)
-		d.Position = b.at(i)
-		data := b.Data[r.Off : r.Off+r.CapLen]
-		for ok := d.Decode(&ev, r.Link, data, r.WireLen, r.Time); ok; ok = d.More(&ev) {
-			events, details = append(events, ev), append(details, d.Detail())
-		}
-	}
-	b.events, b.details = events, details
+	b.events, b.details = events[:n], details[:min(n, len(details))]
 	b.reached(latest)
 }
 
