@@ -333,11 +333,13 @@ func TestMemoryLimit(t *testing.T) {
 		records int
 		says    string
 	}{
-		"record": {large, 1, "a record of 6291472 bytes, where --memory leaves 4194304"},
-		"zstd":   {window, 0, "a window of 16777216 bytes, where --memory leaves 4194304"},
-		"xz":     {xzLarge(t), 0, "a dictionary of 16777216 bytes, where --memory leaves 4194304"},
+		"record":           {large, 1, "a record of 6291472 bytes, where --memory leaves 4194304 for this capture (it would take --memory 107M), is"},
+		"record in zstd":   {zstdStored(large), 1, "a record of 6291472 bytes, where --memory leaves 1966080 for this capture (it would take --memory 109M), is"},
+		"zstd":             {window, 0, "a window of 16777216 bytes, where --memory leaves 4194304 for this capture (it would take --memory 116M), is"},
+		"xz":               {xzLarge(t), 0, "a dictionary of 16777216 bytes, where --memory leaves 4194304 for this capture (it would take --memory 116M), is"},
+		"records together": {slices.Concat(head, pcapRec(le, 1, 0, strings.Repeat("x", 3<<20)), pcapRec(le, 2, 0, strings.Repeat("x", 5<<20))), 1, "a record of 5242896 bytes"},
 	} {
-		o := Options{Memory: 4 << 20}
+		o := Options{Memory: 4 << 20, MemoryFor: func(bytes int64) int64 { return bytes + 100<<20 }}
 		capture, err := New("x", bytes.NewReader(c.data), o)
 		n := 0
 		if err == nil {
@@ -349,10 +351,26 @@ func TestMemoryLimit(t *testing.T) {
 		if err == nil || kindOf(t, err) != Unsupported || !strings.Contains(err.Error(), c.says) || n != c.records {
 			t.Errorf("%s: %d records, %v", name, n, err)
 		}
-		if errors.Is(err, errUnsupported) == false {
-			t.Errorf("%s: %v is not marked as unsupported", name, err)
+		if !errors.Is(err, errUnsupported) || !NoMemory(err) {
+			t.Errorf("%s: %v is not marked as unsupported for want of memory", name, err)
 		}
 	}
+}
+
+// zstdStored is a zstd frame with a window of 128 KiB that holds the data as it
+// is.
+func zstdStored(data []byte) []byte {
+	frame := raw(le, uint32(zstdMagic), "\x00\x38")
+	for len(data) > 0 {
+		n := min(len(data), 100<<10)
+		last := uint32(0)
+		if n == len(data) {
+			last = 1
+		}
+		frame = append(le.AppendUint32(frame, last|uint32(n)<<3)[:len(frame)+3], data[:n]...)
+		data = data[n:]
+	}
+	return frame
 }
 
 // xzLarge is an xz stream that needs a dictionary of 16 MiB: its block does not

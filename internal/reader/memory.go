@@ -45,6 +45,15 @@ func (c *Capture) Memory() int64 {
 	return n + int64(cap(c.seen.links)+4*len(c.seen.slots))*int64(unsafe.Sizeof(LinkCount{}))
 }
 
+// Memory is how many bytes the block holds.
+func (b *Block) Memory() int64 {
+	n := int64(cap(b.buf)) + int64(cap(b.Records))*int64(unsafe.Sizeof(Record{}))
+	if cap(b.Data) > cap(b.buf) {
+		n += int64(cap(b.Data))
+	}
+	return n
+}
+
 // Shrink lets go of a buffer that a single large record has needed, once the
 // block's data is of no use any more: up to 16 MiB, which would stay with the
 // block until it is passed to Next again.

@@ -139,6 +139,9 @@ type Options struct {
 	// 0: only the limits of the formats hold, 128 MiB for a zstd window, 64 MiB
 	// for an xz dictionary and 16 MiB for a record.
 	Memory int64
+	// MemoryFor tells which --memory would do for a capture that asks for so
+	// many bytes, for the message; nil: it does not say.
+	MemoryFor func(bytes int64) int64
 	// Room is what blocks that grow for a large record share; nil: there is no
 	// limit.
 	Room *Room
@@ -160,10 +163,18 @@ func (o *Options) affords(bytes int64) bool { return o.Memory <= 0 || bytes <= o
 var errNoMemory = fmt.Errorf("%w", errUnsupported)
 
 // errMemory is the error for a capture that asks for more bytes than it may
-// hold.
-func errMemory(what string, asks, most int64) error {
-	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture, is %w", what, asks, most, errNoMemory)
+// hold, beside those that it does already.
+func (o *Options) errMemory(what string, asks, beside, most int64) error {
+	would := ""
+	if o.MemoryFor != nil {
+		would = fmt.Sprintf(" (it would take --memory %dM)", (o.MemoryFor(asks+beside)+1<<20-1)>>20)
+	}
+	return fmt.Errorf("a %s of %d bytes, where --memory leaves %d for this capture%s, is %w", what, asks, most, would, errNoMemory)
 }
+
+// NoMemory reports whether a capture has ended with err because it may not hold
+// what it asks for: see Options.Memory.
+func NoMemory(err error) bool { return errors.Is(err, errNoMemory) }
 
 // firstBytes is the size of the first block: one byte more than a small plain
 // capture, to see its end with its last record.
@@ -390,8 +401,8 @@ func (c *Capture) fill(b *Block, size int) error {
 			c.seen.last = b.Records[len(b.Records)-1].Time
 			return nil
 		}
-		if c.err == nil && st.need > size && !c.o.affords(int64(st.need)) {
-			c.finish(c.fail(Unsupported, errMemory("record", int64(st.need), c.o.Memory)))
+		if c.err == nil && st.need > BlockBytes {
+			c.checkRecord(int64(st.need))
 		}
 		if c.err != nil {
 			b.Shrink()
@@ -402,6 +413,18 @@ func (c *Capture) fill(b *Block, size int) error {
 		}
 		buf = b.regrow(rest, st.need, size)
 		n = len(rest)
+	}
+}
+
+// checkRecord ends the capture if it may not hold a record of so many bytes,
+// which is larger than a block, together with the decompressor's window.
+func (c *Capture) checkRecord(bytes int64) {
+	window := int64(0)
+	if c.o.Memory > 0 && c.content.unpack.memory != nil {
+		window = c.content.unpack.memory()
+	}
+	if !c.o.affords(bytes + window) {
+		c.finish(c.fail(Unsupported, c.o.errMemory("record", bytes, window, max(c.o.Memory-window, 0))))
 	}
 }
 

@@ -34,6 +34,7 @@ var errXZ = errors.New("contradicts itself")
 // but one that allocates whatever dictionary a block asks for, 4 GiB at most.
 type xzReader struct {
 	src   *bufio.Reader
+	o     Options
 	most  int64 // bytes that a dictionary may take
 	held  int64 // the largest one so far
 	at    int64 // compressed bytes of the stream read so far
@@ -53,7 +54,7 @@ type xzReader struct {
 }
 
 func openXZ(r *bufio.Reader, _ *source, o Options) (unpacker, error) {
-	x := &xzReader{src: r, most: o.window(maxDictionary)}
+	x := &xzReader{src: r, o: o, most: o.window(maxDictionary)}
 	return unpacker{r: x, memory: x.memory}, unexpected(x.streamHeader())
 }
 
@@ -210,7 +211,7 @@ func (x *xzReader) blockHeader(size byte) error {
 		dict = min(dict, out) // a small block must not cost a large dictionary
 	}
 	if dict > x.most {
-		return errMemory("dictionary", dict, x.most)
+		return x.o.errMemory("dictionary", dict, 0, x.most)
 	}
 	x.held = max(x.held, dict)
 	x.out = 0

@@ -41,7 +41,7 @@ func openZstd(r *bufio.Reader, s *source, o Options) (unpacker, error) {
 			return unpacker{r: z, close: z.close, rest: z.follows, memory: fixed(seekBytes)}, nil
 		}
 	}
-	frames := &zstdFrames{src: r, most: uint64(o.window(maxWindow))}
+	frames := &zstdFrames{src: r, o: o, most: uint64(o.window(maxWindow))}
 	if blocks := int64(o.Workers) * blocksPerCore * zstdBlockBytes; o.Workers > 1 && !o.small() && o.affords(2*blocks) {
 		d, err := newZstd(frames, o.Workers)
 		if err != nil {
@@ -109,6 +109,7 @@ func (z zstdReader) Read(p []byte) (int, error) {
 // what it does not understand is left to the decoder to refuse.
 type zstdFrames struct {
 	src    *bufio.Reader
+	o      Options
 	most   uint64 // bytes that a window may take
 	header []byte // of a frame, ready to be passed on
 	left   int64  // bytes to be passed on before the next header
@@ -175,7 +176,7 @@ func (z *zstdFrames) next() {
 	}
 	z.window = max(z.window, f.size())
 	if f.size() > z.most && f.size() <= maxWindow {
-		z.refused = errMemory("window", int64(f.size()), int64(z.most))
+		z.refused = z.o.errMemory("window", int64(f.size()), 0, int64(z.most))
 	}
 	z.src.Discard(len(f.bytes))
 }
