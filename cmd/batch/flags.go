@@ -310,6 +310,7 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 	c.Memory, err = memoryLimit(f.memory, f.workers)
 	if err == nil && c.Memory > 0 {
 		debug.SetMemoryLimit(c.Memory)
+		c.HeapLimit = func(bytes int64) { debug.SetMemoryLimit(bytes) }
 	}
 	return err
 }

@@ -4,10 +4,13 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -93,28 +96,80 @@ func TestMemoryOfLargeRecords(t *testing.T) {
 	}
 }
 
-// wideCaptures makes captures with zstd windows of 128 MiB that are filled.
-func wideCaptures(t *testing.T, n int) string {
+// A packer makes a compressor.
+type packer func(w io.Writer) (io.WriteCloser, error)
+
+// wideZstd compresses with a window of so many MiB, 1 to 128.
+func wideZstd(window int) packer {
+	return func(w io.Writer) (io.WriteCloser, error) {
+		return zstd.NewWriter(w, zstd.WithWindowSize(window<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+	}
+}
+
+// An xzStore writes an xz stream with a dictionary of 64 MiB, as xz -9 does,
+// without compressing anything, which takes long. The format is that of the .xz
+// file format, version 1.1.0, and of LZMA2 chunks.
+type xzStore struct {
+	w    io.Writer
+	data []byte
+}
+
+func wideXZ(w io.Writer) (io.WriteCloser, error) { return &xzStore{w: w}, nil }
+
+func (x *xzStore) Write(p []byte) (int, error) {
+	x.data = append(x.data, p...)
+	return len(p), nil
+}
+
+func (x *xzStore) Close() error {
+	le := binary.LittleEndian
+	summed := func(b []byte) []byte { return le.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+	padded := func(b []byte) []byte { return append(b, make([]byte, -len(b)&3)...) }
+	flags := []byte{0, 0} // no checksum of the data
+	head := append([]byte("\xfd7zXZ\x00"), summed(flags)...)
+	block := summed([]byte{2, 0, 0x21, 1, 28, 0, 0, 0}) // one filter, LZMA2, with 64 MiB
+	for chunk := range slices.Chunk(x.data, 1<<16) {
+		control := byte(2) // not compressed
+		if len(block) == 12 {
+			control = 1 // the first one
+		}
+		block = append(binary.BigEndian.AppendUint16(append(block, control), uint16(len(chunk)-1)), chunk...)
+	}
+	block = append(block, 0)
+	index := binary.AppendUvarint([]byte{0, 1}, uint64(len(block)))
+	index = summed(padded(binary.AppendUvarint(index, uint64(len(x.data)))))
+	foot := append(le.AppendUint32(nil, uint32(len(index)/4-1)), flags...)
+	foot = append(le.AppendUint32(nil, crc32.ChecksumIEEE(foot)), foot...)
+	_, err := x.w.Write(slices.Concat(head, padded(block), index, foot, []byte("YZ")))
+	return err
+}
+
+// wideCaptures makes n captures of so many packets of 100 KiB, which overlap
+// from first to last. They are so large, compressed too, that no window is
+// lowered.
+func wideCaptures(t *testing.T, n, packets int, pack packer) string {
 	t.Helper()
 	dir := t.TempDir()
-	noise := make([]byte, 1<<10)
+	noise := make([]byte, 100<<10)
 	for i := range n {
 		r := rand.NewChaCha8([32]byte{byte(i)})
 		var packed bytes.Buffer
-		z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(128<<20), zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		z, err := pack(&packed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		z.Write(pcap())
-		for k := range 1400 {
-			if k%4 == 0 { // compressed bytes enough that the window is not lowered
-				r.Read(noise)
+		fresh := 1<<10 + 400<<10/packets
+		for k := range packets {
+			r.Read(noise[:fresh])
+			for at := fresh; at < len(noise); at *= 2 {
+				copy(noise[at:], noise[:at])
 			}
-			data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), bytes.Repeat(noise, 100)...)
-			z.Write(pcap(record{Time: begin + int64(i)*second, Data: data})[24:])
+			data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), noise...)
+			z.Write(pcap(record{Time: begin + int64(i) + int64(k)*second, Data: data})[24:])
 		}
 		z.Close()
-		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%d.pcap.zst", i)), packed.String())
+		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d", i)), packed.String())
 	}
 	return dir
 }
@@ -123,14 +178,39 @@ func TestMemoryOfWideWindows(t *testing.T) {
 	if testing.Short() {
 		t.Skip("unpacks a gigabyte")
 	}
-	dir := wideCaptures(t, 6)
-	code, rows, stderr := atMost(t, 64, 0, "extract", dir)
-	if code != exitDamaged || !strings.Contains(stderr, "a window of 134217728 bytes, where --memory leaves") {
-		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
+	dir := wideCaptures(t, 6, 1400, wideZstd(128))
+	for _, how := range []string{"--interleave=false", "--interleave"} {
+		code, rows, stderr := atMost(t, 64, 0, "extract", how, dir)
+		if code != exitDamaged || !strings.Contains(stderr, "a window of 134217728 bytes, where --memory leaves 71303168 for this capture (it would take --memory 125M), is unsupported") {
+			t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
+		}
+		for _, memory := range []int{125, 256} {
+			code, rows, stderr = atMost(t, memory, 0, "extract", how, dir)
+			if lines := strings.Count(rows, "\n"); code != exitOK || lines != 7 {
+				t.Errorf("%d MiB: exit code %d, %d lines, %s", memory, code, lines, stderr)
+			}
+		}
 	}
-	code, rows, stderr = atMost(t, 256, 0, "extract", dir)
-	if lines := strings.Count(rows, "\n"); code != exitOK || lines != 7 {
-		t.Errorf("exit code %d, %d lines, %s", code, lines, stderr)
+}
+
+// The rows of captures that are merged, more of them than there is memory for,
+// are those of a run with enough.
+func TestMemoryOfInterleaved(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks hundreds of megabytes")
+	}
+	for _, c := range []struct {
+		name       string
+		n, packets int
+		pack       packer
+	}{{"zstd --long=26", 40, 60, wideZstd(64)}, {"xz -9", 3, 700, wideXZ}} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := wideCaptures(t, c.n, c.packets, c.pack)
+			code, rows, stderr := atMost(t, 64, 0, "extract", "--interleave", dir)
+			if want := mustRun(t, "extract", "--interleave", dir); code != exitOK || rows != want {
+				t.Errorf("exit code %d, %d bytes of %d, %s", code, len(rows), len(want), stderr)
+			}
+		})
 	}
 }
 
@@ -168,7 +248,7 @@ func TestMemoryOfLinkTypes(t *testing.T) {
 	for i := range 60 {
 		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d.pcapng.zst", i)), string(packed))
 	}
-	for _, more := range [][]string{nil, {"--state", filepath.Join(t.TempDir(), "state")}} {
+	for _, more := range [][]string{nil, {"--interleave"}, {"--state", filepath.Join(t.TempDir(), "state")}} {
 		summary := filepath.Join(t.TempDir(), "summary.json")
 		_, _, stderr := atMost(t, 64, 0, append([]string{"extract", "-q", "--summary", summary, dir}, more...)...)
 		if r := readSummary(t, summary); r.Records != 60<<16 || len(r.Captures) != 60 {

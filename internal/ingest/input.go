@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"runtime"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -23,7 +24,7 @@ type Input struct {
 	Live bool
 
 	compressed bool
-	holds      int64 // bytes that the capture held when its first records were read
+	holds      int64 // bytes that the capture held when its first records were read; see reader.Capture.Memory
 	number     int   // place in capture order
 	open       *reader.Capture
 	// open is set where the capture is open already, because it cannot be
@@ -136,8 +137,13 @@ func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 
 // peek looks at the head of the capture. It stays open if it is the only one
 // or cannot be opened twice; only then its decompressor may use the workers.
-func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.Spare) error {
-	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Memory}
+// Those that stay open, so many, share the memory.
+func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, spare *reader.Spare) error {
+	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Alone, MemoryFor: o.MemoryFor}
+	if !in.again() && once > 1 && o.Alone > 0 {
+		reading.Memory = max(o.Alone/once, 1)
+		reading.MemoryFor = func(bytes int64) int64 { return o.MemoryFor(bytes * once) }
+	}
 	if only {
 		reading.Workers, reading.Readers, reading.Room = o.Workers, readers(o.Workers), o.Room // of several, one could wait for another
 	}
@@ -147,11 +153,14 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.
 	}
 	in.First, in.Timed = c.FirstTime()
 	in.latest.Store(in.First)
-	if in.compressed = c.Info().Compression != ""; in.compressed {
-		in.holds = c.Memory()
-	}
+	in.compressed = c.Info().Compression != ""
+	in.holds = c.Memory()
 	if !only && in.again() {
-		return c.Close()
+		err := c.Close()
+		if o.Memory > 0 && in.holds >= largeCapture {
+			runtime.GC() // the next one must not come on top of it
+		}
+		return err
 	}
 	in.open = c
 	return nil
@@ -162,17 +171,24 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, spare *reader.
 // fail gets the captures that cannot be opened. The error is the cause of ctx.
 // The caller closes the inputs that it does not give to a run.
 func Open(ctx context.Context, paths []string, o Options, fail func(report.Damage)) ([]*Input, error) {
-	var list []*Input
-	spare := reader.NewSpare(1)
+	var all, list []*Input
+	once := int64(0)
 	for _, path := range paths {
 		in := newInput(path, o.Stdin)
-		err := in.peek(ctx, &o, len(paths) == 1, spare)
+		all = append(all, in)
+		if !in.again() {
+			once++
+		}
+	}
+	spare := reader.NewSpare(1)
+	for _, in := range all {
+		err := in.peek(ctx, &o, len(paths) == 1, once, spare)
 		if cause := context.Cause(ctx); cause != nil {
 			Close(list)
 			return nil, cause
 		}
 		if err != nil {
-			fail(damageOf(path, err))
+			fail(damageOf(in.Path, err))
 			continue
 		}
 		list = append(list, in)

@@ -1,11 +1,12 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"io"
-	"math"
+	"os"
+	"slices"
 
-	"pcapbatch/internal/capture"
 	"pcapbatch/internal/heap"
 	"pcapbatch/internal/reader"
 )
@@ -21,7 +22,9 @@ import (
 // A capture takes part from the moment the merge has come to its first record
 // until its end. It costs a block of its own for that long (blockBytes), what
 // its decompressor keeps, and a file only while it is among the last read
-// (openFiles).
+// (openFiles). Where that is more than Options.Memory for all together, what
+// some of them have left is put into temporary files (spooled), and merged from
+// there.
 type interleave struct {
 	*Pipeline
 	*shared
@@ -31,29 +34,30 @@ type interleave struct {
 	files  openFiles
 	blocks []reader.Block // of captures that ended, to be used again
 	end    int64          // where the records merged so far end, as if they were one pcap
+
+	used     int64 // bytes that the lanes hold
+	garbage  int64 // bytes that lanes have held since memory was collected
+	spool    spool
+	spooling bool // a lane is read into a temporary file
 }
 
 // Interleave returns the only stretch of a run that merges captures by time.
 func (p *Pipeline) Interleave(list []*Input) Stretch {
 	m := &interleave{Pipeline: p, shared: &shared{details: p.Decoding.Details}, inputs: list, queue: heap.New(earlier)}
+	m.spool = spool{fs: p.FS, dir: cmp.Or(p.TempDir, os.TempDir())}
+	for _, in := range list {
+		if in.open != nil {
+			m.used += in.holds
+		}
+	}
 	p.stretches = append(p.stretches, m.shared)
 	return m
-}
-
-// A lane is a capture that takes part. Its next record is block.Records[at].
-type lane struct {
-	in      *Input
-	capture *reader.Capture
-	file    *parkedFile // nil where the capture has its file to itself
-	block   reader.Block
-	at      int
-	clock   int64 // ns: latest time of the records up to the next, that included
 }
 
 // earlier tells which of two lanes has the record that is due first.
 func earlier(a, b **lane) bool {
 	l, o := *a, *b
-	return l.clock < o.clock || l.clock == o.clock && l.in.number < o.in.number
+	return l.clock < o.clock || l.clock == o.clock && l.number < o.number
 }
 
 // Read implements shard.Stretch.
@@ -68,7 +72,14 @@ func (m *interleave) Read(ctx context.Context, b *Block) error {
 		if m.queue.Len() == 0 && len(b.Records) == 0 {
 			return io.EOF
 		}
-		if m.queue.Len() == 0 || !b.add(*m.queue.Front(), m.Room) {
+		added := false
+		if m.queue.Len() > 0 {
+			var err error
+			if added, err = b.add(*m.queue.Front(), m.Room); err != nil {
+				return err
+			}
+		}
+		if !added {
 			m.Observer.Records(len(b.Records))
 			b.position, b.between = m.end+mergedHeader, mergedHeader
 			m.end = b.end()
@@ -99,18 +110,24 @@ func (b *Block) empty() {
 
 // add copies the next record of a lane. It reports false if the block is full;
 // an empty one takes any record, once there is room for it.
-func (b *Block) add(l *lane, room *reader.Room) bool {
+func (b *Block) add(l *lane, room *reader.Room) (bool, error) {
 	r := l.block.Records[l.at]
-	n := len(b.Records)
-	if n > 0 && (n == mergedRecords || len(b.Data)+int(r.CapLen) > reader.BlockBytes) {
-		return false
+	n, at := len(b.Records), len(b.Data)
+	if n > 0 && (n == mergedRecords || at+int(r.CapLen) > reader.BlockBytes) {
+		return false, nil
 	}
 	room.Grow(&b.Block, int(r.CapLen))
-	packet := l.block.Data[r.Off:][:r.CapLen]
-	r.Off = uint32(len(b.Data))
-	b.Data = append(b.Data, packet...)
+	if l.part != nil && l.part.far != 0 {
+		b.Data = slices.Grow(b.Data, int(r.CapLen))[:at+int(r.CapLen)]
+		if err := l.part.copyPacket(b.Data[at:]); err != nil {
+			return false, err
+		}
+	} else {
+		b.Data = append(b.Data, l.block.Data[r.Off:][:r.CapLen]...)
+	}
+	r.Off = uint32(at)
 	b.Records = append(b.Records, r)
-	return true
+	return true, nil
 }
 
 // admit lets captures take part until the record that is due comes before the
@@ -135,98 +152,34 @@ func (m *interleave) admit(ctx context.Context) error {
 
 // begin reads the first records of a lane and puts it into the queue.
 func (m *interleave) begin(ctx context.Context, l *lane) error {
-	m.Observer.Begin(l.capture)
+	m.Observer.Begin(l)
 	if n := len(m.blocks); n > 0 {
 		l.block, m.blocks = m.blocks[n-1], m.blocks[:n-1]
 	}
-	more, err := m.load(ctx, l)
-	if more {
-		m.queue.Push(l)
-	}
-	return err
+	return m.enter(ctx, l)
 }
 
 // advance steps over the record that was due.
 func (m *interleave) advance(ctx context.Context) error {
 	l := *m.queue.Front()
-	if l.at++; l.at < len(l.block.Records) {
-		l.clock = max(l.clock, l.block.Records[l.at].Time)
-	} else if more, err := m.load(ctx, l); !more {
-		m.queue.PopFront()
-		return err
+	if l.at+1 < len(l.block.Records) {
+		l.at++
+		l.arrive()
+		m.queue.FixFront()
+		return nil
 	}
-	m.queue.FixFront()
-	return nil
+	m.queue.PopFront()
+	return m.enter(ctx, l)
 }
 
-// load reads the next records of a lane. It reports false, and has closed the
-// capture, if there are none.
-func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
-	err = l.in.next(ctx, l.capture, &l.block)
-	if l.in.Live && ctx.Err() != nil {
-		return false, context.Cause(ctx) // still in use by the read that goes on waiting
+// enter reads the next records of a lane and puts it into the queue, if there
+// are any.
+func (m *interleave) enter(ctx context.Context, l *lane) error {
+	more, err := m.load(ctx, l)
+	if more {
+		m.queue.Push(l)
 	}
-	if err == nil {
-		l.at = 0
-		l.clock = max(l.clock, l.block.Records[0].Time)
-		return true, nil
-	}
-	if l.file != nil {
-		l.file.Close()
-	}
-	m.blocks = append(m.blocks, l.block)
-	l.in.reached(l.clock)
-	return false, m.finish(l.in, l.capture, err)
-}
-
-// fewCaptures is how many captures keep their files to themselves, whatever
-// the limit of open files: their decompressors may then run ahead.
-const fewCaptures = 16
-
-// open opens a capture. A nil lane without an error: damage, which is reported.
-func (m *interleave) open(ctx context.Context, in *Input) (*lane, error) {
-	l := &lane{in: in, capture: in.open, clock: math.MinInt64}
-	in.merged = true
-	var err error
-	o := reader.Options{Workers: 1, Size: in.Size, Spare: m.Pipeline.spare, BlockBytes: m.blockBytes(in)}
-	switch {
-	case l.capture != nil:
-	case len(m.inputs) <= fewCaptures || in.Live || in.Path == capture.StdinName:
-		o.Workers = max(1, m.Workers/len(m.inputs))
-		l.capture, err = in.openCapture(ctx, m.Stdin, o)
-	default:
-		l.file = &parkedFile{path: in.Path, files: &m.files}
-		if l.capture, err = reader.New(in.Path, l.file, o); err != nil {
-			l.file.Close()
-		}
-	}
-	if err != nil {
-		return nil, m.unopened(ctx, in, err)
-	}
-	in.open = nil
-	return l, nil
-}
-
-// The more captures take part, the smaller are their blocks: the n-th gets
-// laneBytes/n, at most what a block of package reader has. That is 120 MiB for
-// the first 2048 together, and minLaneBytes for each further one, below which
-// system calls cost more than the packets they bring.
-const (
-	laneBytes    = 32 << 20
-	minLaneBytes = 16 << 10
-)
-
-// blockBytes is the size of the block of the next lane. A small file takes no
-// more than it needs.
-func (m *interleave) blockBytes(in *Input) int {
-	share := max(laneBytes/(m.queue.Len()+1), minLaneBytes)
-	if !in.compressed && in.Size > 0 && in.Size < int64(share) {
-		share = int(in.Size) + 1 // one more, to see the end with the last record
-	}
-	if m.BlockBytes > 0 {
-		share = min(share, m.BlockBytes)
-	}
-	return min(share, reader.BlockBytes)
+	return err
 }
 
 // Decoded implements shard.Stretch.
@@ -235,11 +188,9 @@ func (m *interleave) Decoded() { m.fragments.Forget() }
 // Close implements shard.Stretch.
 func (m *interleave) Close() error {
 	for _, l := range m.queue.Items() {
-		l.capture.Close()
-		if l.file != nil {
-			l.file.Close()
-		}
+		l.close()
 	}
+	m.spool.close()
 	Close(m.inputs[m.next:])
 	m.queue, m.next = heap.New(earlier), len(m.inputs)
 	return nil

@@ -15,6 +15,7 @@ import (
 // of goroutines may use it.
 type share struct {
 	bytes int64 // 0: there is no limit
+	alone int64 // Options.Alone
 	usual int64 // for a capture that has not asked for more
 	free  *semaphore.Weighted
 }
@@ -23,8 +24,8 @@ type share struct {
 // collected as soon as it is closed: the next one must not come on top of it.
 const largeCapture = 16 << 20
 
-func newShare(bytes int64, workers int) *share {
-	return &share{bytes, bytes / int64(max(workers, 1)), semaphore.NewWeighted(bytes)}
+func newShare(o *Options) *share {
+	return &share{o.Memory, o.Alone, o.Memory / int64(max(o.Workers, 1)), semaphore.NewWeighted(o.Memory)}
 }
 
 // of is how many bytes a capture may hold: what its beginning asked for, or its
@@ -33,12 +34,14 @@ func (s *share) of(in *Input) int64 {
 	if s.bytes == 0 {
 		return 0
 	}
-	return min(s.bytes, max(s.usual, in.holds))
+	return min(s.alone, max(s.usual, in.holds))
 }
 
 // take waits until a capture may hold so many bytes, and returns what is to be
-// given back. Captures that are open need nothing of those that wait.
+// given back. Captures that are open need nothing of those that wait. One that
+// may hold more than the captures together is open alone.
 func (s *share) take(ctx context.Context, bytes int64) (int64, error) {
+	bytes = min(bytes, s.bytes)
 	if s.free.Acquire(ctx, bytes) != nil {
 		return 0, context.Cause(ctx)
 	}
@@ -54,8 +57,9 @@ func (s *share) give(bytes int64) {
 }
 
 // Needs returns how many bytes the captures hold together at once that are read
-// by so many workers, by what their beginnings ask for.
-func Needs(list []*Input, workers int, interleaved bool) (bytes int64) {
+// by so many workers, by what their beginnings ask for, and how many the largest
+// of them holds.
+func Needs(list []*Input, workers int, interleaved bool) (bytes, largest int64) {
 	var most []int64
 	for _, in := range list {
 		if in.holds > int64(reader.OpenBytes) {
@@ -64,9 +68,10 @@ func Needs(list []*Input, workers int, interleaved bool) (bytes int64) {
 	}
 	slices.SortFunc(most, func(a, b int64) int { return cmp.Compare(b, a) })
 	for i, n := range most {
+		largest = max(largest, n)
 		if interleaved || i < workers {
 			bytes += n
 		}
 	}
-	return bytes
+	return bytes, largest
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/shard"
@@ -23,10 +24,18 @@ type Options struct {
 	// BlockBytes is the size of a block: see reader.Options.
 	BlockBytes int
 	// Memory is how many bytes the captures that are open may hold together;
-	// 0: there is no limit.
-	Memory int64
+	// 0: there is no limit. A capture that is open alone may hold Alone, which
+	// is at least as much.
+	Memory, Alone int64
+	// MemoryFor tells which limit of memory would do for a capture that asks
+	// for so many bytes: see reader.Options.
+	MemoryFor func(bytes int64) int64
 	// Room is for records that are larger than a block; nil: no limit.
 	Room *Room
+	// FS and TempDir are for the temporary files of merged captures for which
+	// there is no memory; "" is the system's directory.
+	FS      durable.FS
+	TempDir string
 	// Strict ends the run at the first capture that is damaged or cannot be
 	// read, with a DamageError.
 	Strict   bool
@@ -59,7 +68,7 @@ type Pipeline struct {
 
 // NewPipeline returns the pipeline of one run.
 func NewPipeline(o Options) *Pipeline {
-	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newShare(o.Memory, o.Workers)}
+	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newShare(&o)}
 }
 
 // NewBlock makes an empty block. Several goroutines may call it at once.
@@ -203,7 +212,7 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 		}
 		c := s.current
 		s.current = nil
-		err = s.finish(in, c, err)
+		err = s.finish(in, c, c, err)
 		s.release()
 		if err != nil {
 			return err
@@ -220,7 +229,7 @@ func (s *stretch) open(ctx context.Context) error {
 	if c == nil {
 		o := reader.Options{
 			Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
-			Memory: s.Pipeline.open.of(in), Room: s.Room,
+			Memory: s.Pipeline.open.of(in), MemoryFor: s.MemoryFor, Room: s.Room,
 		}
 		var err error
 		if s.held, err = s.Pipeline.open.take(ctx, o.Memory); err != nil {
@@ -252,8 +261,8 @@ func (p *Pipeline) unopened(ctx context.Context, in *Input, err error) error {
 }
 
 // finish records what there was in a capture, which ended with err, and closes
-// it.
-func (p *Pipeline) finish(in *Input, c *reader.Capture, err error) error {
+// it. The observer knows it as s.
+func (p *Pipeline) finish(in *Input, s Source, c *reader.Capture, err error) error {
 	if err == io.EOF {
 		err = nil
 	}
@@ -261,7 +270,7 @@ func (p *Pipeline) finish(in *Input, c *reader.Capture, err error) error {
 	for _, w := range in.found.Warnings {
 		p.Observer.Notice(in.Path + ": " + w)
 	}
-	p.Observer.End(c)
+	p.Observer.End(s)
 	closed := c.Close()
 	if err == nil {
 		err = closed

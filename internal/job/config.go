@@ -33,6 +33,9 @@ type Config struct {
 	// Memory bounds what the process uses, in bytes: at least LeastMemory, 0
 	// for no limit. Sessions that do not fit go to temporary files.
 	Memory int64
+	// HeapLimit is told how many bytes of Memory are for what the garbage
+	// collector looks after, which is not the case of sessions; nil: nobody is.
+	HeapLimit func(bytes int64)
 	// TempDir is the directory for temporary files; "" is the system's.
 	TempDir string
 	// FS is what the job writes to, temporary files included.
@@ -66,6 +69,9 @@ type Config struct {
 	// Share is the memory of a worker for sessions, in place of what follows
 	// from Memory.
 	Share int64
+	// CaptureBytes is how many bytes the captures that are open may hold
+	// together, in place of what follows from Memory.
+	CaptureBytes int64
 	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
 	// can make captures whose sessions collide.
 	HashSeed uint64
@@ -274,9 +280,14 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 
 // reading says how captures are read.
 func (r *run) reading() ingest.Options {
+	alone := r.forCaptures
+	if alone > 0 {
+		alone += aloneBytes
+	}
 	return ingest.Options{
 		Stdin: r.Stdin, Decoding: r.decoding(), Workers: r.Workers,
-		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Room: r.room, Strict: r.Strict, Observer: r.Observer,
+		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room,
+		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer,
 	}
 }
 

@@ -65,6 +65,7 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	defer spilled.close()
 	c.Keeper = spilled
 	tables, err := shard.Run(ctx, c)
+	r.limitHeap(r.Memory)
 	if err != nil {
 		return err
 	}

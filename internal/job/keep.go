@@ -56,6 +56,7 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	k.commits, k.failed = errgroup.WithContext(ctx)
 	k.commits.SetLimit(mostCommits)
 	_, err := shard.Run(ctx, c)
+	r.limitHeap(r.Memory)
 	if err = cmp.Or(err, k.commits.Wait(), k.syncDir()); err != nil { // what was kept stays, whatever ended the run
 		closeRuns(k.runs)
 		return nil, err

@@ -36,23 +36,59 @@ const usualCapture = 4 << 20
 // most: what the sessions leave where they have as little as can be. 0: there is
 // no limit.
 func (c *Config) openBytes() int64 {
-	if c.Memory == 0 {
-		return 0
+	if c.Memory == 0 || c.CaptureBytes > 0 {
+		return c.CaptureBytes
 	}
 	return c.Memory - LeastMemory(c.Workers) + int64(c.Workers)*usualCapture
 }
+
+// aloneBytes is how many bytes more a capture may hold while no other is open.
+// A process may use 64 MiB beyond Memory; these are for one capture with a
+// window of 64 MiB where Memory is as little as that, the others for the
+// program itself, its text and what is not collected yet.
+const aloneBytes = 44 << 20
+
+// memoryFor is the smallest Memory that lets a capture hold so many bytes: by
+// what its beginning asks for or, where Memory would have sufficed for that,
+// later on.
+func (c *Config) memoryFor(bytes int64) int64 {
+	least, usual := LeastMemory(c.Workers), int64(c.Workers)*usualCapture
+	bytes += 1 << 20 // with what else an open capture holds
+	known := max(least, least+bytes-aloneBytes-usual)
+	if known > c.Memory {
+		return known
+	}
+	return max(least, least+spareParts*(bytes-aloneBytes-usual))
+}
+
+// limitHeap tells how many bytes are for what the garbage collector looks after:
+// while captures are read that is all but the sessions.
+func (r *run) limitHeap(bytes int64) {
+	if r.HeapLimit != nil && r.Memory > 0 {
+		r.HeapLimit(bytes)
+	}
+}
+
+// spareParts is the part of what the sessions leave that is for what captures
+// ask for after their beginnings.
+const spareParts = 8
 
 // divide takes from the sessions what the captures need beyond the usual. It
 // goes by the beginnings of the captures alone, so that the same run divides
 // its memory in the same way every time.
 func (r *run) divide(inputs []*ingest.Input) {
-	if r.Memory == 0 {
+	if r.Memory == 0 || r.CaptureBytes > 0 {
 		return
 	}
 	usual := int64(r.Workers) * usualCapture
-	spare := (r.Memory - LeastMemory(r.Workers)) / 4 // for what the beginnings do not tell
-	r.forCaptures = min(r.openBytes(), max(usual+spare, ingest.Needs(inputs, r.Workers, r.Interleave)))
-	if more := r.forCaptures - usual - spare; more > 0 && r.Share == 0 {
+	left := r.Memory - LeastMemory(r.Workers)
+	needs, largest := ingest.Needs(inputs, r.Workers, r.Interleave)
+	if r.Interleave {
+		needs = min(needs, max(largest, usual+left/2)) // what is spooled of captures costs no exactness
+	}
+	r.forCaptures = min(r.openBytes(), max(usual+left/spareParts, needs))
+	r.limitHeap(min(r.Memory, bufferBytes(r.Workers)+r.forCaptures-usual) + aloneBytes)
+	if more := r.forCaptures - usual; more > 0 && r.Share == 0 {
 		r.share = min(r.share, max(leastShare, (r.Memory-bufferBytes(r.Workers)-more)/int64(r.Workers))/8*7)
 	}
 }

@@ -1,0 +1,134 @@
+package job
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"testing"
+
+	"github.com/klauspost/compress/zstd"
+
+	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durabletest"
+)
+
+// sparing gives merged captures so little memory that most of them are put into
+// temporary files, and those merged into others.
+func sparing(c Config, bytes int64) Config {
+	c.Interleave, c.CaptureBytes, c.BlockBytes = true, bytes, 4<<10
+	return c
+}
+
+// sameSpooled compares a run that has so many bytes for the captures it merges
+// with one that has enough, in all that they report too.
+func sameSpooled(t *testing.T, bytes int64, names ...string) {
+	t.Helper()
+	c := testConfig(1)
+	c.Interleave = true
+	want := extract(t, c, names...)
+	for _, workers := range []int{1, 3} {
+		fs := durabletest.None()
+		c := sparing(testConfig(workers), bytes)
+		c.FS, c.TempDir = fs, t.TempDir()
+		got := extract(t, c, names...)
+		if got.err != nil || want.err != nil {
+			t.Fatal(got.err, want.err)
+		}
+		sameRows(t, fmt.Sprint(workers, " workers"), got.rows, want.rows)
+		if a, b := got.report, want.report; !reflect.DeepEqual(a, b) {
+			t.Errorf("%d workers: reported %+v\nwant %+v", workers, *a, *b)
+		}
+		slices.Sort(got.notices)
+		slices.Sort(want.notices)
+		if !slices.Equal(got.notices, want.notices) {
+			t.Errorf("notices %q\nwant %q", got.notices, want.notices)
+		}
+		if fs.Temps() == 0 {
+			t.Error("nothing was put into temporary files")
+		}
+		if left := entriesOf(t, c.TempDir); len(left) > 0 {
+			t.Errorf("left %q", left)
+		}
+	}
+}
+
+func TestSpooledIsAsMerged(t *testing.T) {
+	t.Parallel()
+	records, flows := capturetest.Traffic(2500)
+	for _, k := range []int{7, 300} {
+		for _, compress := range []bool{false, true} {
+			t.Run(fmt.Sprintf("captures=%d/gzip=%t", k, compress), func(t *testing.T) {
+				sameSpooled(t, 64<<10, deal(t, records, k, compress, func(i int) int { return i % k }))
+				sameSpooled(t, 64<<10, deal(t, records, k, compress, func(i int) int { return flows[i] % k }))
+			})
+		}
+	}
+}
+
+// Captures of all formats, damaged ones too.
+func TestSpooledCorpus(t *testing.T) {
+	t.Parallel()
+	sameSpooled(t, 64<<10, corpus(t)...)
+}
+
+// zstdOf compresses data with a window of so many bytes.
+func zstdOf(t *testing.T, window int, data []byte) []byte {
+	t.Helper()
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(window))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write(data)
+	z.Close()
+	return packed.Bytes()
+}
+
+// Captures that ask for more memory than their beginnings tell: for the window
+// of a later stream, and for large records. Those in between have times that run
+// back, and are cut short.
+func TestSpooledSurprises(t *testing.T) {
+	t.Parallel()
+	dir := surprises(t)
+	for _, bytes := range []int64{64 << 10, 8 << 20, 24 << 20} {
+		t.Run(fmt.Sprint(bytes>>10, " KiB"), func(t *testing.T) { sameSpooled(t, bytes, dir) })
+	}
+}
+
+func surprises(t *testing.T) (dir string) {
+	const k = 12
+	records, _ := capturetest.Traffic(3000)
+	noise := make([]byte, 40_000)
+	for i := range noise {
+		noise[i] = byte(i * i >> 5)
+	}
+	hands := make([][]capturetest.Record, k)
+	for i, r := range records {
+		if i%13 == 0 {
+			r.Time -= 2 * capturetest.Second
+		}
+		hands[i%k] = append(hands[i%k], r)
+	}
+	dir = t.TempDir()
+	for i, hand := range hands {
+		half := len(hand) / 2
+		for j := range 30 {
+			frame := capturetest.IP(capturetest.Client, capturetest.Server, 99, append([]byte{byte(i), byte(j)}, noise[i*j:]...))
+			hand = slices.Insert(hand, half+3*j, capturetest.Record{Time: hand[half+3*j].Time, Data: frame})
+		}
+		huge := capturetest.IP(capturetest.Client, capturetest.Server, 98, make([]byte, 60_000))
+		hand[half+1].Data = append(huge, make([]byte, i*100_000)...)
+		first, second := capturetest.Pcap(hand[:half]...), capturetest.Pcap(hand[half:]...)
+		name, data := fmt.Sprintf("%02d.pcap", i), slices.Concat(first, second)
+		if i%2 == 0 {
+			data = slices.Concat(zstdOf(t, 64<<10, first), zstdOf(t, 4<<20, second))
+		}
+		if i >= 9 {
+			data = data[:len(data)-7]
+		}
+		write(t, filepath.Join(dir, name), data)
+	}
+	return dir
+}
