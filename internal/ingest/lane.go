@@ -2,19 +2,17 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"io"
 	"math"
-	"sync/atomic"
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/reader"
 )
 
 // A lane is what takes part in a merge: a capture, or records of one or more
-// that were put on disk. Its next record is block.Records[at]. It is the Source
-// that an Observer is told of.
+// that were put on disk. Its next record is block.Records[at].
 type lane struct {
+	opened
 	in      *Input // nil where the records are of several captures
 	number  int    // of the capture of the next record
 	capture *reader.Capture
@@ -25,22 +23,13 @@ type lane struct {
 
 	// With Options.Memory:
 
-	limit  int64  // bytes that the capture may hold
-	held   int64  // bytes that are counted for the lane
-	whole  bool   // it was opened with all there is
-	read   uint64 // records that the capture gave
-	part   *part  // of a temporary file, from which the next records come; nil: from the capture
-	again  bool   // after part the capture is to be read again, for what comes after read
-	level  int    // how often records of several lanes were merged into part
-	source atomic.Pointer[reader.Capture]
-}
-
-// BytesRead implements Source.
-func (l *lane) BytesRead() int64 {
-	if c := l.source.Load(); c != nil {
-		return c.BytesRead()
-	}
-	return 0
+	limit int64  // bytes that the capture may hold
+	held  int64  // bytes that are counted for the lane
+	whole bool   // it was opened with all there is
+	read  uint64 // records that the capture gave
+	part  *part  // of a temporary file, from which the next records come; nil: from the capture
+	again bool   // after part the capture is to be read again, for what comes after read
+	level int    // how often records of several lanes were merged into part
 }
 
 // close closes the capture and its file.
@@ -88,7 +77,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 	if m.Memory > 0 {
 		others := m.used - l.held
 		o.MemoryFor = func(bytes int64) int64 { return m.MemoryFor(bytes + others) }
-		l.limit = min(max(memory, leastLimit), max(m.Alone-others, leastLimit))
+		l.limit = min(max(memory, leastLimit), max(m.Alone-max(others-m.Memory/partsShare, 0), leastLimit))
 		o.Memory = l.limit
 	}
 	switch {
@@ -104,7 +93,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 		l.close()
 		return err
 	}
-	l.source.Store(l.capture)
+	l.now.Store(l.capture)
 	m.count(l, l.capture.Memory()+laneOverhead)
 	return nil
 }
@@ -194,8 +183,6 @@ func (m *interleave) moreMemory(ctx context.Context, l *lane, err error) (more b
 	return m.reopen(ctx, l)
 }
 
-var errChanged = errors.New("the capture has changed while it was read")
-
 // reopen reads a capture again, and goes on after the records that it gave
 // before.
 func (m *interleave) reopen(ctx context.Context, l *lane) (more bool, err error) {
@@ -228,11 +215,7 @@ func (m *interleave) lost(ctx context.Context, l *lane, err error) error {
 	l.close()
 	l.in.reached(l.clock)
 	m.count(l, 0)
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	m.Observer.End(l)
-	return m.damaged(l.in, err)
+	return m.Pipeline.lost(ctx, l.in, l, err)
 }
 
 // The more captures take part, the smaller are their blocks: the n-th gets

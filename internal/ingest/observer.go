@@ -1,5 +1,11 @@
 package ingest
 
+import (
+	"sync/atomic"
+
+	"pcapbatch/internal/reader"
+)
+
 // An Observer is told what happens while captures are read: a progress bar, and
 // a terminal that shows damage at once. Several goroutines call it side by
 // side, at most once a block.
@@ -20,6 +26,19 @@ type Source interface {
 	// BytesRead returns how much of it was read so far, in bytes as it lies on
 	// disk. Any goroutine may call it.
 	BytesRead() int64
+}
+
+// An opened is the Source of a capture that may be opened again.
+type opened struct {
+	now atomic.Pointer[reader.Capture]
+}
+
+// BytesRead implements Source.
+func (o *opened) BytesRead() int64 {
+	if c := o.now.Load(); c != nil {
+		return c.BytesRead()
+	}
+	return 0
 }
 
 // Silent is an Observer that ignores what it is told.

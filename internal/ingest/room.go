@@ -27,6 +27,8 @@ const (
 	laneOverhead = 4 << 10
 	// partOverhead is the same for one that was spooled.
 	partOverhead = 1 << 10
+	// partsShare is the part of the memory that parts may take.
+	partsShare = 8
 	// fewParts is the number of parts that are not merged into one.
 	fewParts = 8
 )
@@ -171,7 +173,7 @@ func (m *interleave) gather(ctx context.Context) error {
 			held += l.held
 		}
 	}
-	if len(parts) < fewParts || held <= m.Memory/8 {
+	if len(parts) < fewParts || held <= m.Memory/partsShare {
 		return nil
 	}
 	slices.SortFunc(parts, func(a, b *lane) int { return a.level - b.level })

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"io"
 	"sync"
 	"time"
@@ -178,8 +179,12 @@ type stretch struct {
 	inputs  []*Input
 	next    int // index of the next input to open
 	current *reader.Capture
-	held    int64 // bytes of memory for it: see share
-	workers int   // goroutines that a decompressor may use
+	source  *opened // current, as the observer knows it
+	held    int64   // bytes of memory for it: see share
+	given   uint64  // records of it that were passed on
+	skip    uint64  // how many of those are still to be left out, as it is read again
+	whole   bool    // it may hold as much as there is
+	workers int     // goroutines that a decompressor may use
 	// begin is where the current capture begins in the stretch, as if the
 	// captures were one, in uncompressed bytes; end is where the last record
 	// read ends.
@@ -193,7 +198,7 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 			if s.next == len(s.inputs) {
 				return io.EOF
 			}
-			if err := s.open(ctx); err != nil {
+			if err := s.openNext(ctx); err != nil {
 				return err
 			}
 			continue
@@ -204,46 +209,107 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 			s.current = nil // still in use by the read that goes on waiting
 			return context.Cause(ctx)
 		}
-		s.Observer.Records(len(b.Records))
-		if err == nil {
+		switch {
+		case err == nil && s.leaveOut(&b.Block):
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			continue
+		case err == nil:
+			s.Observer.Records(len(b.Records))
+			s.given += uint64(len(b.Records))
 			b.input, b.shared, b.position = in, s.shared, s.begin+b.Offset
 			s.end = b.end()
 			return nil
+		case reader.NoMemory(err) && in.again() && !s.whole:
+			err = s.readAgain(ctx, in, err)
+		default:
+			err = s.ended(in, err)
 		}
-		c := s.current
-		s.current = nil
-		err = s.finish(in, c, c, err)
-		s.release()
 		if err != nil {
 			return err
 		}
 	}
 }
 
-// open opens the next capture. It leaves current nil if that fails.
-func (s *stretch) open(ctx context.Context) error {
+// leaveOut drops the records of a block that were passed on before. It reports
+// whether those are all.
+func (s *stretch) leaveOut(b *reader.Block) bool {
+	n := min(s.skip, uint64(len(b.Records)))
+	s.skip -= n
+	b.Records = append(b.Records[:0], b.Records[n:]...)
+	return len(b.Records) == 0
+}
+
+// openNext opens the next capture. It leaves current nil if that fails.
+func (s *stretch) openNext(ctx context.Context) error {
 	in := s.inputs[s.next]
 	s.next++
 	in.begun = time.Now()
-	c := in.open
-	if c == nil {
-		o := reader.Options{
-			Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
-			Memory: s.Pipeline.open.of(in), MemoryFor: s.MemoryFor, Room: s.Room,
-		}
-		var err error
-		if s.held, err = s.Pipeline.open.take(ctx, o.Memory); err != nil {
-			return err
-		}
-		if c, err = in.openCapture(ctx, s.Stdin, o); err != nil {
-			s.release()
+	s.source, s.begin, s.given, s.skip, s.whole = new(opened), s.end, 0, 0, in.open != nil
+	s.current, in.open = in.open, nil
+	if s.current == nil {
+		if err := s.open(ctx, in, s.Pipeline.open.of(in)); err != nil {
 			return s.unopened(ctx, in, err)
 		}
 	}
-	in.open = nil
-	s.current, s.begin = c, s.end
-	s.Observer.Begin(c)
+	s.source.now.Store(s.current)
+	s.Observer.Begin(s.source)
 	return nil
+}
+
+// open opens a capture, which may hold so many bytes.
+func (s *stretch) open(ctx context.Context, in *Input, memory int64) (err error) {
+	if s.held, err = s.Pipeline.open.take(ctx, memory); err != nil {
+		return err
+	}
+	o := reader.Options{
+		Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
+		Memory: memory, MemoryFor: s.MemoryFor, Room: s.Room,
+	}
+	if s.current, err = in.openCapture(ctx, s.Stdin, o); err != nil {
+		s.release()
+	}
+	return err
+}
+
+// readAgain opens a capture again, which ended with err because it may not hold
+// what it asks for, and gives it all the memory there is.
+func (s *stretch) readAgain(ctx context.Context, in *Input, err error) error {
+	in.describe(s.current, err) // for the case that it cannot be read again
+	s.current.Close()
+	s.current = nil
+	s.release()
+	s.skip, s.whole = s.given, true
+	if err := s.open(ctx, in, s.Pipeline.open.alone); err != nil {
+		return s.lost(ctx, in, s.source, err)
+	}
+	s.source.now.Store(s.current)
+	return nil
+}
+
+// ended closes the capture, which ended with err.
+func (s *stretch) ended(in *Input, err error) error {
+	c := s.current
+	s.current = nil
+	defer s.release()
+	if s.skip > 0 {
+		c.Close()
+		return s.lost(context.Background(), in, s.source, errChanged)
+	}
+	return s.finish(in, s.source, c, err)
+}
+
+var errChanged = errors.New("the capture has changed while it was read")
+
+// lost reports that a capture could not be read again, of which records were
+// read.
+func (p *Pipeline) lost(ctx context.Context, in *Input, s Source, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	p.Observer.End(s)
+	return p.damaged(in, err)
 }
 
 // readers is how many goroutines read a plain capture for so many workers. One

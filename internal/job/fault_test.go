@@ -34,6 +34,9 @@ func faultCases(t *testing.T) []faultCase {
 	const cut = runfile.MaxInputs + 2
 	runs, manyRuns, finely := mapped(t, c, 3, dir), mapped(t, c, 1, many), mapped(t, c, cut, dir)
 	parts, manyParts := reduced(t, c, 3, runs), reduced(t, c, cut, finely)
+	records, _ := capturetest.Traffic(1200)
+	overlapping, together := deal(t, records, 12, true, func(i int) int { return i % 12 }), c
+	together.Interleave = true
 	want, wantMany := extract(t, c, dir).clean(t), extract(t, c, many).clean(t)
 	// little is so little memory that a few tables are spilled.
 	little := func(c Config) Config {
@@ -57,6 +60,9 @@ func faultCases(t *testing.T) []faultCase {
 			}},
 		{name: "many parts", want: want, run: func(c Config, out string) result { return joinParts(t, c, manyParts) }},
 		{name: "spill", want: want, run: func(c Config, out string) result { return extract(t, little(c), dir) }},
+		{name: "merged captures", want: extract(t, together, overlapping).clean(t), run: func(c Config, out string) result {
+			return extract(t, sparing(c, 64<<10), overlapping)
+		}},
 		{name: "spill with state", want: want, run: func(c Config, out string) result { return resume(t, little(c), at(out, "state"), dir) }},
 	}
 }

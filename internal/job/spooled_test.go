@@ -3,15 +3,22 @@ package job
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durabletest"
+	"pcapbatch/internal/ingest"
 )
 
 // sparing gives merged captures so little memory that most of them are put into
@@ -92,6 +99,12 @@ func zstdOf(t *testing.T, window int, data []byte) []byte {
 func TestSpooledSurprises(t *testing.T) {
 	t.Parallel()
 	dir := surprises(t)
+	c := testConfig(2)
+	want := extract(t, c, dir)
+	c.CaptureBytes = 64 << 10
+	if got := extract(t, c, dir); got.rows != want.rows || !reflect.DeepEqual(got.report.Damage, want.report.Damage) {
+		t.Errorf("one after the other: %v, %+v", got.err, got.report.Damage)
+	}
 	for _, bytes := range []int64{64 << 10, 8 << 20, 24 << 20} {
 		t.Run(fmt.Sprint(bytes>>10, " KiB"), func(t *testing.T) { sameSpooled(t, bytes, dir) })
 	}
@@ -131,4 +144,63 @@ func surprises(t *testing.T) (dir string) {
 		write(t, filepath.Join(dir, name), data)
 	}
 	return dir
+}
+
+// A meddler does something when the first capture is being read.
+type meddler struct {
+	Silent
+	once sync.Once
+	do   func()
+}
+
+func (m *meddler) Begin(ingest.Source) { m.once.Do(m.do) }
+
+// A capture that is to be read again, and is not what it was, is reported as
+// damaged after the records that were read of it, which count.
+func TestSpooledChanges(t *testing.T) {
+	t.Parallel()
+	records, _ := capturetest.Traffic(3000)
+	first, second := capturetest.Pcap(records[:500]...), capturetest.Pcap(records[500:]...)
+	data := slices.Concat(zstdOf(t, 64<<10, first), zstdOf(t, 16<<20, append(second, noiseRecord()...)))
+	for what, change := range map[string]func(path string){
+		"no such file or directory": func(path string) { os.Remove(path) },
+		"the capture has changed while it was read": func(path string) {
+			os.Remove(path)
+			write(t, path, capturetest.Pcap(records[:100]...))
+		},
+	} {
+		for _, interleave := range []bool{true, false} {
+			path := write(t, filepath.Join(t.TempDir(), "x"), data)
+			other := write(t, filepath.Join(t.TempDir(), "y"), capturetest.Pcap(records[2999]))
+			c := sparing(testConfig(1), 1<<20)
+			c.Interleave = interleave
+			c.Observer = &meddler{do: func() { change(path) }}
+			r, err := Extract(t.Context(), c, capture.Find([]string{path, other}, false), io.Discard)
+			if err != nil || r.Records != 501 || len(r.Damage) != 1 || !strings.Contains(r.Damage[0].Reason, what) {
+				t.Errorf("interleave=%t: %v, %d records, %+v, want %q", interleave, err, r.Records, r.Damage, what)
+			}
+		}
+	}
+}
+
+// noiseRecord is a record that does not get smaller when it is compressed.
+func noiseRecord() []byte {
+	noise := make([]byte, 200_000)
+	rand.NewChaCha8([32]byte{}).Read(noise)
+	return capturetest.Pcap(capturetest.Record{Time: capturetest.Begin, Data: noise})[24:]
+}
+
+// What is read once only takes part as it did.
+func TestSpooledStandardInput(t *testing.T) {
+	t.Parallel()
+	records, _ := capturetest.Traffic(3000)
+	dir := deal(t, records, 20, true, func(i int) int { return i % 20 })
+	want := extract(t, sparing(testConfig(1), 0), dir).clean(t)
+	c := sparing(testConfig(2), 64<<10)
+	first := filepath.Join(dir, entriesOf(t, dir)[3])
+	c.Stdin = bytes.NewReader(load(t, first))
+	if err := os.Remove(first); err != nil {
+		t.Fatal(err)
+	}
+	sameRows(t, "standard input and files", extract(t, c, "-", dir).clean(t), want)
 }
