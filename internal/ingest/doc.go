@@ -16,5 +16,7 @@
 //
 // Memory: a block for each one that shard asks for; with Interleave also one
 // for each capture that has begun and not ended, and at most 256 open files.
+// What captures hold keeps to Options.Memory: those that are read one after the
+// other wait for it, and of those that are merged some go to temporary files.
 // The package keeps no sessions and knows nothing of rows or run files.
 package ingest

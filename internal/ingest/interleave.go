@@ -117,9 +117,9 @@ func (b *Block) add(l *lane, room *reader.Room) (bool, error) {
 		return false, nil
 	}
 	room.Grow(&b.Block, int(r.CapLen))
-	if l.part != nil && l.part.far != 0 {
+	if l.rest != nil && l.rest.far != 0 {
 		b.Data = slices.Grow(b.Data, int(r.CapLen))[:at+int(r.CapLen)]
-		if err := l.part.copyPacket(b.Data[at:]); err != nil {
+		if err := l.rest.copyPacket(b.Data[at:]); err != nil {
 			return false, err
 		}
 	} else {

@@ -27,9 +27,9 @@ type lane struct {
 	held  int64  // bytes that are counted for the lane
 	whole bool   // it was opened with all there is
 	read  uint64 // records that the capture gave
-	part  *part  // of a temporary file, from which the next records come; nil: from the capture
-	again bool   // after part the capture is to be read again, for what comes after read
-	level int    // how often records of several lanes were merged into part
+	rest  *rest  // of captures, in a temporary file, from which the next records come; nil: from the capture
+	again bool   // after rest the capture is to be read again, for what comes after read
+	level int    // how often records of several lanes were merged into rest
 }
 
 // close closes the capture and its file.
@@ -77,7 +77,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 	if m.Memory > 0 {
 		others := m.used - l.held
 		o.MemoryFor = func(bytes int64) int64 { return m.MemoryFor(bytes + others) }
-		l.limit = min(max(memory, leastLimit), max(m.Alone-max(others-m.Memory/partsShare, 0), leastLimit))
+		l.limit = min(max(memory, leastLimit), max(m.Alone-max(others-m.Memory/restsShare, 0), leastLimit))
 		o.Memory = l.limit
 	}
 	switch {
@@ -101,7 +101,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 // arrive sets what the merge goes by to the record that is next.
 func (l *lane) arrive() {
 	l.clock = max(l.clock, l.block.Records[l.at].Time)
-	if l.part != nil {
+	if l.rest != nil {
 		l.number = numberOf(&l.block, l.at)
 	}
 }
@@ -109,13 +109,13 @@ func (l *lane) arrive() {
 // load reads the next records of a lane. It reports false, and has closed the
 // capture, if there are none.
 func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
-	if l.part != nil {
-		if err = l.part.next(&l.block); err == nil {
+	if l.rest != nil {
+		if err = l.rest.next(&l.block); err == nil {
 			l.at = 0
 			l.arrive()
 			return true, nil
 		}
-		return m.afterPart(ctx, l, err)
+		return m.afterRest(ctx, l, err)
 	}
 	err = l.in.next(ctx, l.capture, &l.block)
 	if l.in.Live && ctx.Err() != nil {
@@ -148,15 +148,15 @@ func (m *interleave) ended(l *lane, err error) error {
 	return err
 }
 
-// afterPart goes on when the part of a lane has ended with err.
-func (m *interleave) afterPart(ctx context.Context, l *lane, err error) (more bool, _ error) {
+// afterRest goes on when the rest of a lane has ended with err.
+func (m *interleave) afterRest(ctx context.Context, l *lane, err error) (more bool, _ error) {
 	if err != io.EOF {
 		return false, err
 	}
-	if err := l.part.done(); err != nil {
+	if err := l.rest.done(); err != nil {
 		return false, err
 	}
-	l.part, l.block = nil, reader.Block{}
+	l.rest, l.block = nil, reader.Block{}
 	if l.again {
 		return m.reopen(ctx, l)
 	}

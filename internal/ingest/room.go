@@ -25,12 +25,12 @@ const (
 	leastLimit = 512 << 10
 	// laneOverhead is what a lane takes besides what package reader counts.
 	laneOverhead = 4 << 10
-	// partOverhead is the same for one that was spooled.
-	partOverhead = 1 << 10
-	// partsShare is the part of the memory that parts may take.
-	partsShare = 8
-	// fewParts is the number of parts that are not merged into one.
-	fewParts = 8
+	// restOverhead is the same for one that was spooled.
+	restOverhead = 1 << 10
+	// restsShare is the share of the memory that rests may take.
+	restsShare = 8
+	// fewRests is the number of rests that are not merged into one.
+	fewRests = 8
 )
 
 // count sets how many bytes a lane holds.
@@ -100,25 +100,25 @@ func (m *interleave) spoolLane(ctx context.Context, l *lane) error {
 	return m.goOn(ctx, l, p, clock)
 }
 
-// goOn makes a lane go on with a part, whose first record is not earlier than
+// goOn makes a lane go on with a rest, whose first record is not earlier than
 // clock.
-func (m *interleave) goOn(ctx context.Context, l *lane, p *part, clock int64) error {
+func (m *interleave) goOn(ctx context.Context, l *lane, p *rest, clock int64) error {
 	n := 0
 	for _, o := range m.queue.Items() {
-		if o.part != nil {
+		if o.rest != nil {
 			n++
 		}
 	}
-	size := partBuffer(m.Memory, n, p)
-	l.part, l.clock = p, clock
+	size := restBuffer(m.Memory, n, p)
+	l.rest, l.clock = p, clock
 	l.block = reader.Block{Data: make([]byte, 0, size)}
-	m.count(l, int64(2*size)+partOverhead)
+	m.count(l, int64(2*size)+restOverhead)
 	_, err := m.load(ctx, l)
 	return err
 }
 
-// write writes the records of lanes to a part, merged, until they end.
-func (m *interleave) write(ctx context.Context, lanes *heap.Heap[*lane]) (*part, error) {
+// write writes the records of lanes to a rest, merged, until they end.
+func (m *interleave) write(ctx context.Context, lanes *heap.Heap[*lane]) (*rest, error) {
 	m.spooling = true
 	defer func() { m.spooling = false }()
 	p, err := m.spool.begin(&m.files)
@@ -130,9 +130,9 @@ func (m *interleave) write(ctx context.Context, lanes *heap.Heap[*lane]) (*part,
 		l := *lanes.Front()
 		r := &l.block.Records[l.at]
 		var packet []byte
-		if l.part != nil && l.part.far != 0 {
+		if l.rest != nil && l.rest.far != 0 {
 			far = slices.Grow(far[:0], int(r.CapLen))[:r.CapLen]
-			if err := l.part.copyPacket(far); err != nil {
+			if err := l.rest.copyPacket(far); err != nil {
 				return nil, err
 			}
 			packet = far
@@ -160,31 +160,31 @@ func (m *interleave) write(ctx context.Context, lanes *heap.Heap[*lane]) (*part,
 	return p, p.finish()
 }
 
-// gather merges parts into one where there are so many that their buffers take
+// gather merges rests into one where there are so many that their buffers take
 // more than an eighth of the memory. It takes those that were merged the least
 // often, and at least half of all: so records are written again only a few
 // times.
 func (m *interleave) gather(ctx context.Context) error {
-	var parts []*lane
+	var rests []*lane
 	held := int64(0)
 	for _, l := range m.queue.Items() {
-		if l.part != nil && !l.again {
-			parts = append(parts, l)
+		if l.rest != nil && !l.again {
+			rests = append(rests, l)
 			held += l.held
 		}
 	}
-	if len(parts) < fewParts || held <= m.Memory/partsShare {
+	if len(rests) < fewRests || held <= m.Memory/restsShare {
 		return nil
 	}
-	slices.SortFunc(parts, func(a, b *lane) int { return a.level - b.level })
-	n := len(parts) / 2
-	for n < len(parts) && parts[n].level == parts[n-1].level {
+	slices.SortFunc(rests, func(a, b *lane) int { return a.level - b.level })
+	n := len(rests) / 2
+	for n < len(rests) && rests[n].level == rests[n-1].level {
 		n++
 	}
-	one := &lane{level: parts[n-1].level + 1}
-	h, rest := heap.New(earlier), heap.New(earlier)
+	one := &lane{level: rests[n-1].level + 1}
+	h, queue := heap.New(earlier), heap.New(earlier)
 	gone := map[*lane]bool{}
-	for _, l := range parts[:n] {
+	for _, l := range rests[:n] {
 		h.Push(l)
 		gone[l] = true
 	}
@@ -195,10 +195,10 @@ func (m *interleave) gather(ctx context.Context) error {
 	}
 	for _, l := range m.queue.Items() {
 		if !gone[l] {
-			rest.Push(l)
+			queue.Push(l)
 		}
 	}
-	m.queue = rest
+	m.queue = queue
 	if err := m.goOn(ctx, one, p, clock); err != nil {
 		return err
 	}

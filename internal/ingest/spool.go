@@ -28,22 +28,23 @@ type spool struct {
 const spoolHeader = 24
 
 // mostSpools is how many files there are at most. The space of a file comes
-// back once all of its parts were read, so there are several.
-const mostSpools = 16
+// back once all of its rests were read, so there are several; captures need file
+// descriptors too.
+const mostSpools = 4
 
 // spoolBuffer is the size of the buffer through which files are written.
 const spoolBuffer = 128 << 10
 
-// A spoolFile holds parts, one after the other.
+// A spoolFile holds rests, one after the other.
 type spoolFile struct {
 	durable.File
-	end   int64 // where the next part begins
-	parts int   // those that were not read to their end
+	end   int64 // where the next rest begins
+	rests int   // those that were not read to their end
 }
 
-// A part is what follows in a file of records that are sorted as the merge
-// wants them.
-type part struct {
+// A rest is what lanes had left, in a file: records in the order in which they
+// are merged.
+type rest struct {
 	spool   *spool
 	file    *spoolFile
 	at, end int64
@@ -53,9 +54,9 @@ type part struct {
 // name is how error messages name the files.
 func (s *spool) name() string { return "temporary file in " + s.dir }
 
-// begin makes an empty part, to be written with add until finish. Captures make
+// begin makes an empty rest, to be written with add until finish. Captures make
 // way where too many files are open.
-func (s *spool) begin(captures *openFiles) (*part, error) {
+func (s *spool) begin(captures *openFiles) (*rest, error) {
 	f, err := s.file(captures)
 	if err != nil {
 		return nil, err
@@ -64,19 +65,19 @@ func (s *spool) begin(captures *openFiles) (*part, error) {
 		s.writer = bufio.NewWriterSize(nil, spoolBuffer)
 	}
 	s.writer.Reset(f)
-	f.parts++
-	return &part{spool: s, file: f, at: f.end, end: f.end}, nil
+	f.rests++
+	return &rest{spool: s, file: f, at: f.end, end: f.end}, nil
 }
 
-// file returns the file for the next part: an empty one, or the one with the
-// fewest parts.
+// file returns the file for the next rest: an empty one, or the one with the
+// fewest rests.
 func (s *spool) file(captures *openFiles) (best *spoolFile, err error) {
 	for _, f := range s.files {
-		if best == nil || f.parts < best.parts {
+		if best == nil || f.rests < best.rests {
 			best = f
 		}
 	}
-	if best != nil && (best.parts == 0 || len(s.files) == mostSpools) {
+	if best != nil && (best.rests == 0 || len(s.files) == mostSpools) {
 		return best, nil
 	}
 	f, err := s.fs.Temp(s.dir)
@@ -97,7 +98,7 @@ func (s *spool) file(captures *openFiles) (best *spoolFile, err error) {
 }
 
 // add writes a record.
-func (p *part) add(r *reader.Record, number int, packet []byte) error {
+func (p *rest) add(r *reader.Record, number int, packet []byte) error {
 	le := binary.LittleEndian
 	var h [spoolHeader]byte
 	le.PutUint64(h[:], uint64(r.Time))
@@ -115,8 +116,8 @@ func (p *part) add(r *reader.Record, number int, packet []byte) error {
 	return p.spool.failed(err)
 }
 
-// finish ends the writing of a part.
-func (p *part) finish() error {
+// finish ends the writing of a rest.
+func (p *rest) finish() error {
 	p.file.end = p.end
 	err := p.spool.writer.Flush()
 	p.spool.writer.Reset(nil)
@@ -132,7 +133,7 @@ func (s *spool) failed(err error) error {
 
 // next reads records into b, whose Data has the capacity for them; io.EOF: there
 // are none. The packet of one that is larger stays in the file, for copyPacket.
-func (p *part) next(b *reader.Block) error {
+func (p *rest) next(b *reader.Block) error {
 	b.Records, p.far = b.Records[:0], 0
 	n := int(min(int64(cap(b.Data)), p.end-p.at))
 	if n == 0 {
@@ -179,19 +180,19 @@ func numberOf(b *reader.Block, i int) int {
 }
 
 // copyPacket reads the packet of a record that is larger than a block.
-func (p *part) copyPacket(to []byte) error { return p.read(to, p.far) }
+func (p *rest) copyPacket(to []byte) error { return p.read(to, p.far) }
 
-func (p *part) read(to []byte, at int64) error {
+func (p *rest) read(to []byte, at int64) error {
 	if _, err := p.file.ReadAt(to, at); err != nil {
 		return fmt.Errorf("read %s: %w", p.spool.name(), durable.Cause(err))
 	}
 	return nil
 }
 
-// done tells that the part is not needed any more.
-func (p *part) done() error {
+// done tells that the rest is not needed any more.
+func (p *rest) done() error {
 	f := p.file
-	if f.parts--; f.parts > 0 {
+	if f.rests--; f.rests > 0 {
 		return nil
 	}
 	f.end = 0
@@ -210,15 +211,15 @@ func (s *spool) close() {
 	s.files = nil
 }
 
-// A part that is merged needs a buffer. The more there are, the smaller they
+// A rest that is merged needs a buffer. The more there are, the smaller they
 // are: the n-th has a 64th of the memory, divided by n.
 const (
-	leastPartBuffer = 2 << 10
-	mostPartBuffer  = 64 << 10
+	leastRestBuffer = 2 << 10
+	mostRestBuffer  = 64 << 10
 )
 
-// partBuffer is the size of the buffer of a part, where there are n others.
-func partBuffer(memory int64, n int, p *part) int {
+// restBuffer is the size of the buffer of a rest, where there are n others.
+func restBuffer(memory int64, n int, p *rest) int {
 	share := memory / 64 / int64(n+1)
-	return int(min(max(share, leastPartBuffer), mostPartBuffer, max(p.end-p.at, spoolHeader), math.MaxInt32))
+	return int(min(max(share, leastRestBuffer), mostRestBuffer, max(p.end-p.at, spoolHeader), math.MaxInt32))
 }

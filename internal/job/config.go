@@ -31,7 +31,9 @@ type Config struct {
 	// rows do not depend on it. 1 to MaxWorkers.
 	Workers int
 	// Memory bounds what the process uses, in bytes: at least LeastMemory, 0
-	// for no limit. Sessions that do not fit go to temporary files.
+	// for no limit. Sessions that do not fit go to temporary files, and so do
+	// captures that are merged. It is exceeded by 64 MiB at most, and 4 MiB for
+	// each worker.
 	Memory int64
 	// HeapLimit is told how many bytes of Memory are for what the garbage
 	// collector looks after, which is not the case of sessions; nil: nobody is.

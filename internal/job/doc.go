@@ -19,7 +19,7 @@
 // Config.Workers says, and a few goroutines that mostly wait. All of them have
 // ended when the function returns, except a read or write that still waits for
 // a pipe after the context has ended. It keeps to Config.Memory by writing
-// sessions to temporary files, writes only to the places that its arguments
+// sessions, and captures that it merges, to temporary files, writes only to the places that its arguments
 // name, and ends soon after its context does, with the cause of that as its
 // error. Several jobs may run at once, but not on one state directory.
 //
