@@ -54,19 +54,22 @@ func TestInterleaveFewFiles(t *testing.T) {
 		t.Skip("no shell to set the limit with")
 	}
 	records, _ := capturetest.Traffic(12_000)
-	const k = 300
-	dir := dealt(t, records, k)
-	whole := write(t, "whole.pcap", pcap(records...))
-	for _, limit := range []string{"24", "1000", "20 && set -- -j1 --memory=32M"} { // with the last one, some go to temporary files
-		cmd := exec.Command(sh, "-c", "ulimit -n "+limit+" && exec batch extract --interleave \"$@\" "+dir)
+	whole := mustRun(t, "extract", write(t, "whole.pcap", pcap(records...)))
+	for _, c := range []struct {
+		captures int
+		limit    string
+		more     string
+	}{{300, "24", ""}, {300, "1000", ""}, {1200, "20", "-j1 --memory=32M "}} { // the last ones go to temporary files
+		dir := dealt(t, records, c.captures)
+		cmd := exec.Command(sh, "-c", "ulimit -n "+c.limit+" && exec batch extract --interleave "+c.more+dir)
 		var stderr bytes.Buffer
 		cmd.Stderr = &stderr
 		got, err := cmd.Output()
 		if err != nil {
-			t.Fatalf("%s files: %v: %s", limit, err, &stderr)
+			t.Fatalf("%s files: %v: %s", c.limit, err, &stderr)
 		}
-		if string(got) != mustRun(t, "extract", whole) {
-			t.Errorf("%s files: the rows differ from those of one capture", limit)
+		if string(got) != whole {
+			t.Errorf("%s files: the rows differ from those of one capture", c.limit)
 		}
 	}
 }
