@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"encoding/csv"
 	"encoding/json"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 
@@ -58,23 +55,6 @@ func mustRun(t testing.TB, args ...string) string {
 // A row is one session by column name.
 type row map[string]string
 
-func parseRows(t testing.TB, text string) []row {
-	t.Helper()
-	records, err := csv.NewReader(strings.NewReader(text)).ReadAll() // refuses rows of different lengths
-	if err != nil || len(records) == 0 {
-		t.Fatalf("not a CSV: %v", err)
-	}
-	var rows []row
-	for _, cells := range records[1:] {
-		r := row{}
-		for i, name := range records[0] {
-			r[name] = cells[i]
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
-
 // expect compares the columns named in want.
 func (r row) expect(t testing.TB, want row) {
 	t.Helper()
@@ -93,15 +73,6 @@ func write(t testing.TB, name string, data []byte) string {
 		t.Fatal(err)
 	}
 	return path
-}
-
-func read(t testing.TB, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
 }
 
 // readSummary reads what --summary wrote.
@@ -133,31 +104,6 @@ func files(t testing.TB) []string {
 	return names
 }
 
-// mustWrite writes a file, and makes its directory where there is none.
-func mustWrite(t testing.TB, path, text string) {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// series cuts n packets of small sessions into k captures that follow each
-// other, and returns their directory.
-func series(t *testing.T, n, k int) (dir string, paths []string) {
-	t.Helper()
-	dir = t.TempDir()
-	records := capturetest.ManySessions(7, n)
-	for i := range k {
-		path := filepath.Join(dir, fmt.Sprintf("%02d.pcap", i))
-		mustWrite(t, path, string(pcap(records[i*n/k:(i+1)*n/k]...)))
-		paths = append(paths, path)
-	}
-	return dir, paths
-}
-
 // extracted is the plain run that all others are held against.
 func extracted(t *testing.T, args ...string) string {
 	t.Helper()
@@ -183,35 +129,4 @@ func differentLine(a, b string) int {
 		}
 	}
 	return len(x)
-}
-
-// smallCaptures writes n captures of 10 packets each, a thousand to a
-// directory; a session goes on through ten of them. It returns all packets.
-// pack compresses a capture; nil leaves it plain.
-func smallCaptures(t testing.TB, dir string, n int, pack func([]byte) []byte) (all []record) {
-	t.Helper()
-	for i := range n {
-		sub := filepath.Join(dir, fmt.Sprintf("%03d", i/1000))
-		if i%1000 == 0 {
-			if err := os.Mkdir(sub, 0o700); err != nil {
-				t.Fatal(err)
-			}
-		}
-		var records []record
-		for k := range 10 {
-			records = append(records, record{
-				Time: begin + int64(10*i+k)*second/100,
-				Data: ip(client, server, protoUDP, udp(uint16(i/10), 53, k)),
-			})
-		}
-		data := pcap(records...)
-		if pack != nil {
-			data = pack(data)
-		}
-		if err := os.WriteFile(filepath.Join(sub, fmt.Sprintf("%06d.pcap", i)), data, 0o600); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, records...)
-	}
-	return all
 }

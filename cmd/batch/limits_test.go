@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // limited runs batch in a shell that has set a limit with ulimit.
@@ -85,9 +87,7 @@ func TestSignalEndsTheWaitForTheKernel(t *testing.T) {
 func TestMapOfNoCaptureInAFIFO(t *testing.T) {
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	capturetest.FIFO(t, fifo)
 	cmd := exec.Command("batch", "map", "--out", "runs", "fifo")
 	cmd.Dir = dir
 	if err := cmd.Start(); err != nil {

@@ -2,7 +2,7 @@ package main
 
 import "pcapbatch/internal/capturetest"
 
-// Hand-made captures, by the short names that the tests here use.
+// Captures and files, by the short names that the tests here use.
 
 type record = capturetest.Record
 
@@ -28,4 +28,10 @@ var (
 	udp       = capturetest.UDP
 	sent      = capturetest.Sent
 	answered  = capturetest.Answered
+
+	read          = capturetest.Load
+	mustWrite     = capturetest.Write[string]
+	series        = capturetest.Series
+	smallCaptures = capturetest.SmallCaptures
+	parseRows     = capturetest.Rows[row]
 )

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // These tests need a process: for signals, and for pipes that end early.
@@ -130,9 +132,7 @@ func TestSignalInTheMiddleOfACapture(t *testing.T) {
 func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
 	for _, s := range signals {
 		dir := t.TempDir()
-		if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		capturetest.FIFO(t, filepath.Join(dir, "fifo"))
 		// A capture that nobody writes, and an output that nobody reads.
 		example, err := filepath.Abs(testdata + "/example.pcap")
 		if err != nil {
@@ -155,9 +155,7 @@ func TestSignalEndsTheWaitForAList(t *testing.T) {
 	for _, s := range signals {
 		for _, command := range []string{"extract", "inspect"} {
 			fifo := filepath.Join(t.TempDir(), "fifo")
-			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			capturetest.FIFO(t, fifo)
 			cmd := exec.Command("batch", command, "--files-from", fifo)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
@@ -247,9 +245,7 @@ func TestClosedPipeIsQuiet(t *testing.T) {
 // that comes before it.
 func TestFIFOAsCapture(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
+	capturetest.FIFO(t, fifo)
 	go func() { // ends when the reader has all
 		if f, err := os.OpenFile(fifo, os.O_WRONLY, 0); err == nil {
 			data, _ := os.ReadFile(testdata + "/rotated-a-later.pcap")

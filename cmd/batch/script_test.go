@@ -11,8 +11,9 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
+
+	"pcapbatch/internal/capturetest"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -100,7 +101,7 @@ func lines(ts *testscript.TestScript, neg bool, args []string) {
 
 func mkfifo(ts *testscript.TestScript, neg bool, args []string) {
 	for _, name := range args {
-		ts.Check(syscall.Mkfifo(ts.MkAbs(name), 0o600))
+		ts.Check(capturetest.MakeFIFO(ts.MkAbs(name)))
 	}
 }
 

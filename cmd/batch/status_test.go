@@ -204,9 +204,7 @@ func TestExitStatusOfSignals(t *testing.T) {
 		for _, s := range signals {
 			out := t.TempDir()
 			fifo := filepath.Join(out, "fifo")
-			if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			capturetest.FIFO(t, fifo)
 			var args []string
 			for arg := range strings.FieldsSeq(command) {
 				args = append(args, w.expand(strings.Replace(arg, "FIFO", "OUT/fifo", 1), out))

@@ -82,15 +82,15 @@ func (grouplessFile) Chown(int, int) error { return errors.New("not permitted") 
 // Rights of a group that could not be kept are not lent to another.
 func TestReplacedOfAnotherGroup(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "o.csv")
-	for mode, want := range map[uint32]uint32{0o660: 0o600, 0o664: 0o644, 0o644: 0o644} {
+	for mode, want := range map[fs.FileMode]fs.FileMode{0o660: 0o600, 0o664: 0o644, 0o644: 0o644} {
 		replaced(t, OS, path)
 		if err := os.Chown(path, -1, 23456); err != nil {
 			t.Skip("only root may give files to any group:", err)
 		}
-		if err := os.Chmod(path, fs.FileMode(mode)); err != nil {
+		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}
-		if got := replaced(t, groupless{OS}, path); got.Mode&0o777 != want {
+		if got := replaced(t, groupless{OS}, path); fs.FileMode(got.Mode)&0o777 != want {
 			t.Errorf("mode %o of %o, want %o", got.Mode&0o777, mode, want)
 		}
 	}

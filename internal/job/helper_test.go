@@ -2,7 +2,6 @@ package job
 
 import (
 	"bytes"
-	"encoding/csv"
 	"flag"
 	"fmt"
 	"hash/crc32"
@@ -13,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/klauspost/compress/gzip"
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
@@ -57,6 +54,15 @@ func scarce(c Config) Config {
 	c.BlockBytes, c.Share, c.LeastSpill = 4<<10, 4<<10, 4<<10
 	return c
 }
+
+// Captures and files, by the short names that the tests here use.
+var (
+	write     = capturetest.Write[[]byte]
+	load      = capturetest.Load
+	gzipped   = capturetest.Gzipped
+	series    = capturetest.Series
+	parseRows = capturetest.Rows[row]
+)
 
 // A listener keeps what an Observer is told.
 type listener struct {
@@ -214,26 +220,6 @@ func seeded(t testing.TB, seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 17))
 }
 
-func write(t testing.TB, path string, data []byte) string {
-	t.Helper()
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-func load(t testing.TB, path string) []byte {
-	t.Helper()
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
 // entriesOf lists the names in a directory.
 func entriesOf(t testing.TB, dir string) (names []string) {
 	t.Helper()
@@ -250,31 +236,6 @@ func entriesOf(t testing.TB, dir string) (names []string) {
 func pcap(t testing.TB, records []capturetest.Record) string {
 	t.Helper()
 	return write(t, filepath.Join(t.TempDir(), "c.pcap"), capturetest.Pcap(records...))
-}
-
-func gzipped(t testing.TB, data []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z, err := gzip.NewWriterLevel(&b, gzip.BestSpeed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	z.Write(data)
-	z.Close()
-	return b.Bytes()
-}
-
-// series cuts n packets of small sessions into k captures that follow each
-// other, and returns their directory.
-func series(t testing.TB, n, k int) (dir string, paths []string) {
-	t.Helper()
-	dir = t.TempDir()
-	records := capturetest.ManySessions(7, n)
-	for i := range k {
-		path := filepath.Join(dir, fmt.Sprintf("%03d.pcap", i))
-		paths = append(paths, write(t, path, capturetest.Pcap(records[i*n/k:(i+1)*n/k]...)))
-	}
-	return dir, paths
 }
 
 // deal puts each record into the capture that to names, of k, and writes them
@@ -324,22 +285,6 @@ func corpus(t testing.TB) (list []string) {
 
 // A row is one session by column name.
 type row map[string]string
-
-func parseRows(t testing.TB, text string) (rows []row) {
-	t.Helper()
-	records, err := csv.NewReader(strings.NewReader(text)).ReadAll() // refuses rows of different lengths
-	if err != nil || len(records) == 0 {
-		t.Fatalf("not a CSV: %v", err)
-	}
-	for _, cells := range records[1:] {
-		r := row{}
-		for i, name := range records[0] {
-			r[name] = cells[i]
-		}
-		rows = append(rows, r)
-	}
-	return rows
-}
 
 // runTimes are the run files in dir by path, with the time at which they were
 // made.

@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"testing/iotest"
+
+	"pcapbatch/internal/capturetest"
 )
 
 func TestFormatsAndCompressions(t *testing.T) {
@@ -240,9 +241,7 @@ func TestOpen(t *testing.T) {
 
 func TestOpenFIFO(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Skip(err)
-	}
+	capturetest.FIFO(t, path)
 	s := samples()[0]
 	done := make(chan error, 1)
 	go func() { done <- os.WriteFile(path, s.data, 0o600) }()
