@@ -6,10 +6,11 @@ PACKAGES   := ./... ./testdata/gen
 BUILDFLAGS := -trimpath
 FUZZTIME   ?= 20000x
 TIME       ?= 10m
+PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build reproducible sbom notice test race safe emulated lint tidy fuzz fuzz-long metamorphic golden testdata profile check clean
+.PHONY: help build reproducible sbom notice test race safe platforms emulated lint tidy fuzz fuzz-long metamorphic golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,11 +33,16 @@ test: ## all tests
 race: ## all tests under the race detector, on 1 and 4 CPUs
 	$(GO) test -race -cpu=1,4 -short -timeout 45m $(PACKAGES)
 
-safe: ## tests of the build without package unsafe, and of the other architecture's build
+safe: ## tests of the build without package unsafe
 	$(GO) test -tags safe -short ./internal/... ./cmd/...
-	GOARCH=arm64 $(GO) vet $(PACKAGES)
-	GOOS=darwin $(GO) build -o /dev/null ./cmd/batch
-	GOOS=windows $(GO) build -o /dev/null ./cmd/batch
+
+platforms: ## build, and go vet of the tests too, for every system and architecture
+	@set -e; for p in $(PLATFORMS); do \
+		export GOOS=$${p%/*} GOARCH=$${p#*/}; \
+		echo "$$GOOS/$$GOARCH"; \
+		$(GO) vet $(PACKAGES); \
+		CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/batch; \
+	done
 
 emulated: ## tests on arm64 and big-endian s390x, where qemu-user is installed
 	@sh scripts/emulated.sh $(GO)
@@ -69,7 +75,7 @@ profile: build ## CPU profile of the mix capture, as text
 	$(BIN) extract -q -o /dev/null --cpuprofile bin/cpu.prof bench/data/mix.pcap
 	$(GO) tool pprof -top -nodecount=40 $(BIN) bin/cpu.prof
 
-check: lint tidy test safe fuzz ## what CI runs, without the race detector and other architectures
+check: lint tidy test safe platforms fuzz ## what CI runs, without the race detector and other architectures
 
 clean: ## remove what the others made
 	rm -rf bin
