@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/race"
 
 	"github.com/klauspost/compress/zstd"
@@ -214,27 +215,6 @@ func TestMemoryOfInterleaved(t *testing.T) {
 	}
 }
 
-// manyLinks is a pcapng capture with a packet of each link type there can be.
-func manyLinks() []byte {
-	le := binary.LittleEndian
-	block := func(to []byte, kind uint32, body []byte) []byte {
-		size := uint32(len(body) + 12)
-		return le.AppendUint32(append(le.AppendUint32(le.AppendUint32(to, kind), size), body...), size)
-	}
-	data := block(nil, 0x0a0d0d0a, []byte("\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"))
-	for link := range uint32(1 << 16) {
-		data = block(data, 1, le.AppendUint32(le.AppendUint32(nil, link), 0))
-	}
-	for link := range uint32(1 << 16) {
-		var body []byte
-		for _, v := range []uint32{link, 5, 0, 4, 4, 0} {
-			body = le.AppendUint32(body, v)
-		}
-		data = block(data, 6, body)
-	}
-	return data
-}
-
 func TestMemoryOfLinkTypes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("reads millions of link types")
@@ -243,15 +223,16 @@ func TestMemoryOfLinkTypes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	packed := z.EncodeAll(manyLinks(), nil)
+	packed := z.EncodeAll(capturetest.ManyLinks(), nil)
 	dir := t.TempDir()
-	for i := range 60 {
+	n := capturetest.Usually(10, 60) // TestHeldOfACapture of package job has what one takes
+	for i := range n {
 		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d.pcapng.zst", i)), string(packed))
 	}
 	for _, more := range [][]string{nil, {"--interleave"}, {"--state", filepath.Join(t.TempDir(), "state")}} {
 		summary := filepath.Join(t.TempDir(), "summary.json")
 		_, _, stderr := atMost(t, 64, 0, append([]string{"extract", "-q", "--summary", summary, dir}, more...)...)
-		if r := readSummary(t, summary); r.Records != 60<<16 || len(r.Captures) != 60 {
+		if r := readSummary(t, summary); r.Records != uint64(n)<<16 || len(r.Captures) != n {
 			t.Errorf("%q: %d records of %d captures, %s", more, r.Records, len(r.Captures), stderr)
 		}
 	}
@@ -261,7 +242,7 @@ func TestMemoryOfTinyCaptures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes thousands of files")
 	}
-	const n = 20_000
+	n := capturetest.Usually(1000, 20_000) // TestHeldOfACapture of package job has what one takes
 	dir := t.TempDir()
 	smallCaptures(t, dir, n, nil)
 	beyond := n * (256 + len(dir) + len("/000/000000.pcap"))

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // askedQuantiles are in thousandths of a percent.
@@ -93,7 +95,7 @@ func (d *quantiled) worstQuantile(t *testing.T, scr *digestScratch, q *quantileS
 
 func TestQuantileRankError(t *testing.T) {
 	sizes := []int{129, 150, 250, 300, 500, 1000, 3000, 10_000, 100_000}
-	if !testing.Short() {
+	if capturetest.Full() {
 		sizes = append(sizes, 1_000_000)
 	}
 	scr, q := new(digestScratch), new(quantileScratch)

@@ -101,3 +101,24 @@ func fragmented(frame []byte, id uint16) (first, rest []byte) {
 	}
 	return first, rest
 }
+
+// ManyLinks is a pcapng capture with a packet of each link type there can be.
+func ManyLinks() []byte {
+	le := binary.LittleEndian
+	block := func(to []byte, kind uint32, body []byte) []byte {
+		size := uint32(len(body) + 12)
+		return le.AppendUint32(append(le.AppendUint32(le.AppendUint32(to, kind), size), body...), size)
+	}
+	data := block(nil, 0x0a0d0d0a, []byte("\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"))
+	for link := range uint32(1 << 16) {
+		data = block(data, 1, le.AppendUint32(le.AppendUint32(nil, link), 0))
+	}
+	for link := range uint32(1 << 16) {
+		var body []byte
+		for _, v := range []uint32{link, 5, 0, 4, 4, 0} {
+			body = le.AppendUint32(body, v)
+		}
+		data = block(data, 6, body)
+	}
+	return data
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
 
@@ -293,7 +294,7 @@ func TestKeeperErrorEndsWait(t *testing.T) {
 // in the same order.
 func TestSameCutsInEveryRun(t *testing.T) {
 	const seed = 31
-	events := testEvents(60_000, seed)
+	events := testEvents(capturetest.Usually(20_000, 60_000), seed)
 	for _, workers := range []int{1, 3} {
 		for _, n := range []int{1, 7} {
 			var cut [][]flow.Event
