@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
 
@@ -119,7 +120,7 @@ func checkRows(t *testing.T, tab *Table) {
 }
 
 func TestCollidingHashes(t *testing.T) {
-	keys := 10_000
+	keys := capturetest.Usually(3000, 10_000) // each is compared with each
 	if testing.Short() {
 		keys = 2000
 	}
@@ -145,7 +146,7 @@ func TestCollidingHashes(t *testing.T) {
 
 // A million keys: the table grows through all kinds of memory and stays right.
 func TestGrowth(t *testing.T) {
-	keys := 1_000_000
+	keys := capturetest.Usually(300_000, 1_000_000)
 	if testing.Short() {
 		keys = 100_000
 	}

@@ -104,22 +104,18 @@ func (c *faultCase) config(disk durable.FS, dir string) Config {
 	return o
 }
 
-// everyFault makes each of the calls fail in each way; of a job with many calls
-// each in some ways, unless PCAPBATCH_FAULTS=all. It returns how many of the
-// faults a run has met.
+// everyFault makes each of the calls fail, in one or two of the ways or, with
+// capturetest.Full, in each. It returns how many of the faults a run has met.
 func (c *faultCase) everyFault(t *testing.T, calls int) (tried int) {
-	step := 1
-	switch {
-	case testing.Short():
+	step := capturetest.Usually(3, 1)
+	if testing.Short() {
 		step = max(1, calls/4)
-	case calls > 40 && os.Getenv("PCAPBATCH_FAULTS") != "all":
-		step = 2
 	}
 	for i, fault := range []struct {
 		err   error
 		stays bool
 	}{{syscall.ENOSPC, true}, {syscall.ENOSPC, false}, {syscall.EIO, true}, {syscall.EIO, false}, {nil, false}} {
-		for n := i * step / 5; n < calls; n += step {
+		for n := i % step; n < calls; n += step {
 			if c.tryFault(t, &durabletest.Faults{FS: durable.OS, At: n, Err: fault.err, Stays: fault.stays}) {
 				tried++
 			}
