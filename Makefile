@@ -10,7 +10,7 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build reproducible sbom notice test race safe platforms emulated lint tidy fuzz fuzz-long metamorphic golden testdata profile check clean
+.PHONY: help build reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ notice: ## rewrite NOTICE, the licences of the modules in bin/batch
 
 test: ## all tests
 	$(GO) test $(PACKAGES)
+
+full: ## all tests at their full sizes: see CONTRIBUTING.md
+	PCAPBATCH_FULL=1 $(GO) test -timeout 30m $(PACKAGES)
 
 race: ## all tests under the race detector, on 1 and 4 CPUs
 	$(GO) test -race -cpu=1,4 -short -timeout 45m $(PACKAGES)

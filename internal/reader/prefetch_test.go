@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
+
 	"github.com/klauspost/compress/gzip"
 )
 
@@ -57,7 +59,7 @@ func TestPrefetch(t *testing.T) {
 	}
 	rng := rand.New(rand.NewPCG(seed, 0))
 	path := filepath.Join(t.TempDir(), "capture")
-	total, captures := 0, 150
+	total, captures := 0, capturetest.Usually(50, 150)
 	if poison {
 		captures = 8 // with the race detector
 	}
