@@ -7,6 +7,7 @@ BENCH_ROUNDS     ?= 5
 BENCH_ROWS       ?=
 BENCH_GATE_SCALE ?= 0.02
 BENCH_GATE_FLAGS ?=
+BENCH_ENGINE     ?=
 BENCH_PEERS      ?=
 BENCH_BASE       ?= HEAD
 BENCH_MICRO      ?= .
@@ -18,7 +19,7 @@ BENCH_KINDS      = mix scan elephant victim
 BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
 BENCH_WORKTREE   = $(BENCH_DATA)/base
 
-.PHONY: bench bench-inflate bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
+.PHONY: bench bench-inflate bench-engine bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
 
 # What is printed goes to a file at the end: one that was committed before
 # would change, and the commit measured would be called dirty.
@@ -33,6 +34,9 @@ bench-inflate: bin/bench $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/text.gz
 	bin/bench inflate -data $(BENCH_DATA) -rounds $(BENCH_ROUNDS) -json $(BENCH_RESULTS)/inflate.json > $(BENCH_DATA)/printed.txt
 	mv $(BENCH_DATA)/printed.txt $(BENCH_RESULTS)/inflate.txt
 	cat $(BENCH_RESULTS)/inflate.txt
+
+bench-engine: bin/bench ## measure the engine in one process: spilling, state, merging (BENCH_ENGINE has flags)
+	bin/bench engine $(BENCH_ENGINE)
 
 bench-gate: build bench-gate-data ## fail if a ratio is more than 15 % worse than bench/baseline.json
 	bin/bench gate -batch bin/batch -data $(BENCH_GATE_DATA) -baseline bench/baseline.json $(BENCH_GATE_FLAGS)

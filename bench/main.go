@@ -5,7 +5,9 @@
 //
 // The Makefile calls it; README.md says what every row means. It runs one
 // measured process at a time and keeps only buffers of a fixed size in memory.
-// Of the program it imports package inflate, which is measured by itself too.
+// Of the program it imports package inflate, which is measured by itself too,
+// and package job, the engine, which is measured without processes by the
+// command engine.
 // It never judges an absolute time: the gate compares ratios to a floor that
 // was measured in the same run.
 package main
@@ -33,6 +35,7 @@ func commands() []command {
 		{"floor", "read captures and step over their record headers, nothing else", runFloor},
 		{"run", "measure the program, print a table, write JSON", runTable},
 		{"gate", "compare a measurement with the baseline", runGate},
+		{"engine", "measure the engine in this process", runEngine},
 		{"inflate", "measure gzip decoders alone", runInflate},
 		{"gunzip", "decompress a gzip file to nothing", runGunzip},
 		{"peers", "measure other programs on the same capture", runPeers},
