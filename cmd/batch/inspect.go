@@ -83,13 +83,7 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 	if r.NotCaptures > 0 {
 		fmt.Fprintf(e.err, "batch: %s\n", report.NotCapturesLine(r.NotCaptures))
 	}
-	switch {
-	case r.Failed():
-		return exitStatus(exitInput)
-	case r.Damaged():
-		return exitStatus(exitDamaged)
-	}
-	return nil
+	return reportStatus(&r)
 }
 
 func (i *inspectCommand) print(w io.Writer, in *report.Inspection) error {
