@@ -161,7 +161,7 @@ func TestSpooledChanges(t *testing.T) {
 	t.Parallel()
 	records, _ := capturetest.Traffic(3000)
 	first, second := capturetest.Pcap(records[:500]...), capturetest.Pcap(records[500:]...)
-	data := slices.Concat(zstdOf(t, 64<<10, first), zstdOf(t, 16<<20, append(second, noiseRecord()...)))
+	data := slices.Concat(zstdOf(t, 64<<10, first), zstdOf(t, 16<<20, append(second, noiseRecord(0)...)))
 	for what, change := range map[string]func(path string){
 		"no such file or directory": func(path string) { os.Remove(path) },
 		"the capture has changed while it was read": func(path string) {
@@ -184,9 +184,9 @@ func TestSpooledChanges(t *testing.T) {
 }
 
 // noiseRecord is a record that does not get smaller when it is compressed.
-func noiseRecord() []byte {
+func noiseRecord(seed byte) []byte {
 	noise := make([]byte, 200_000)
-	rand.NewChaCha8([32]byte{}).Read(noise)
+	rand.NewChaCha8([32]byte{seed}).Read(noise)
 	return capturetest.Pcap(capturetest.Record{Time: capturetest.Begin, Data: noise})[24:]
 }
 
@@ -203,4 +203,69 @@ func TestSpooledStandardInput(t *testing.T) {
 		t.Fatal(err)
 	}
 	sameRows(t, "standard input and files", extract(t, c, "-", dir).clean(t), want)
+}
+
+// Pipes are all open from the beginning, and none may hold so much that there
+// would not be as much for each of them.
+func TestPipesShareMemory(t *testing.T) {
+	t.Parallel()
+	const k = 3
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(32<<20))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write(capturetest.Pcap())
+	for i := range 3 {
+		z.Write(noiseRecord(byte(i)))
+	}
+	z.Close()
+	for memory, refused := range map[int64]int{4 << 20: k, 60 << 20: 0} { // and 44 MiB beyond
+		for _, interleave := range []bool{false, true} {
+			var names []string
+			for i := range k {
+				path := filepath.Join(t.TempDir(), fmt.Sprint(i))
+				capturetest.FIFO(t, path)
+				go os.WriteFile(path, packed.Bytes(), 0)
+				names = append(names, path)
+			}
+			c := testConfig(1)
+			c.CaptureBytes, c.Interleave = memory, interleave
+			r := extract(t, c, names...).report
+			if len(r.Damage) != refused || r.Records != uint64(3*(k-refused)) {
+				t.Errorf("%d MiB: %d records, %v", memory>>20, r.Records, r.Damage)
+			}
+			for _, d := range r.Damage {
+				if !strings.Contains(d.Reason, "a window of 33554432 bytes") || !strings.Contains(d.Reason, "(it would take --memory 81M)") {
+					t.Error(d)
+				}
+			}
+		}
+	}
+}
+
+// What a message says of --memory is the smallest limit, to 1 MiB, with which
+// the beginning of a capture, or a later stream, may ask for as much.
+func TestMemoryFor(t *testing.T) {
+	for workers := 1; workers <= 8; workers++ {
+		for _, asks := range []int64{1 << 20, 16 << 20, 64 << 20, 128 << 20, 1 << 30} {
+			c := Config{Workers: workers, Memory: LeastMemory(workers)}
+			holds := func(memory int64) bool {
+				o := Config{Workers: workers, Memory: memory}
+				return o.openBytes()+aloneBytes >= asks+1<<20
+			}
+			if holds(c.Memory) {
+				continue
+			}
+			least := c.memoryFor(asks)
+			if !holds(least) || holds(least-1) {
+				t.Errorf("%d workers: %d bytes for %d", workers, least, asks)
+			}
+			c.Memory = least // enough for a beginning: the question is about what comes later
+			later := &run{Config: Config{Workers: workers, Memory: c.memoryFor(asks)}}
+			if later.divide(nil); later.forCaptures+aloneBytes < asks {
+				t.Errorf("%d workers: %d bytes for %d that come later", workers, later.Memory, asks)
+			}
+		}
+	}
 }
