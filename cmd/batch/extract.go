@@ -115,5 +115,22 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 		}
 		return job.Extract(ctx, c, found, w)
 	})
-	return x.outcome.conclude(ctx, e, &c, r, err)
+	return x.outcome.conclude(ctx, e, &c, r, x.interrupted(err))
+}
+
+// interrupted says what became of a run that a signal ended.
+func (x *extractCommand) interrupted(err error) error {
+	s, ok := errors.AsType[signalError](err)
+	if !ok {
+		return err
+	}
+	if x.outcome.output != "" && x.outcome.output != stdoutName {
+		s.note = ": nothing was written"
+	}
+	if x.state != "" {
+		s.note += "; captures that were read to their ends are kept in " + report.Printable(x.state)
+	} else {
+		s.note += "; with --state DIR the next run would go on from here"
+	}
+	return s
 }

@@ -44,6 +44,30 @@ func (c *choice) Set(value string) error {
 	return nil
 }
 
+// A duration is a flag whose value is a time: of Go's syntax, or a number of
+// seconds. It is a pflag.Value.
+type duration time.Duration
+
+func (d *duration) String() string { return time.Duration(*d).String() }
+func (d *duration) Type() string   { return "duration" }
+
+func (d *duration) Set(value string) error {
+	got, err := time.ParseDuration(value)
+	if err != nil {
+		if got, err = time.ParseDuration(value + "s"); err != nil {
+			return usageError("must be a time such as 90, 60s, 1.5m or 2h")
+		}
+	}
+	*d = duration(got)
+	return nil
+}
+
+// durationVar declares a duration.
+func durationVar(set *pflag.FlagSet, p *time.Duration, name string, value time.Duration, usage string) {
+	*p = value
+	set.Var((*duration)(p), name, usage)
+}
+
 // one declares a choice; its first word is the default.
 func one(set *pflag.FlagSet, name, usage string, words ...string) *choice {
 	c := &choice{words[0], words}
@@ -100,7 +124,7 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env, written 
 		args = append(slices.Clone(args), names...)
 	}
 	if len(args) == 0 {
-		return nil, usageError("no captures named")
+		return nil, usageError("no captures named; standard input is named -")
 	}
 	if f.filesFrom == capture.StdinName && slices.Contains(args, capture.StdinName) {
 		return nil, usageError("standard input cannot be both a capture and the list of captures")
@@ -129,13 +153,13 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	set.Var(&f.key, "key", "make `FIELDS` part of the session key, separated by commas: vlan, the outermost and the innermost VLAN id, and capture")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
 	set.StringVar(&f.tunnelPorts, "tunnel-port", "", "with --decapsulate, take these UDP ports for tunnels too: a `LIST` such as vxlan=8472,geneve=7000")
-	set.DurationVar(&f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60s or 5m; 0 is never")
-	set.DurationVar(&f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
+	durationVar(set, &f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60 (seconds) or 5m; 0 is never")
+	durationVar(set, &f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
 	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a closed TCP session at the SYN of a new connection")
 }
 
 func (f *sessionFlags) registerThreshold(set *pflag.FlagSet) {
-	set.DurationVar(&f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "count gaps longer than `DURATION` as idle time")
+	durationVar(set, &f.threshold, "idle-threshold", job.DefaultSessions().IdleThreshold, "count gaps longer than `DURATION` as idle time")
 }
 
 // set puts the flags into a Config; rules are for those that were not given.

@@ -42,29 +42,32 @@ func (g *flagGroups) done() {
 
 // complete tells shells the values of a flag that has a few.
 func (g *flagGroups) complete(f *pflag.Flag) {
-	var list []cobra.Completion
 	if c, ok := f.Value.(*choice); ok {
-		list = slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
-	} else if w, ok := f.Value.(*words); ok {
-		list = append(slices.Clone(w.known), strings.Join(w.known, ","))
-	} else if f.Name == "features" {
-		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, completeGroups)
-	}
-	if list != nil {
+		list := slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
 		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp))
+	} else if w, ok := f.Value.(*words); ok {
+		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, completeList(w.known))
+	} else if f.Name == "features" {
+		var groups []string
+		for _, group := range append(writer.FeatureGroups(), writer.All) {
+			groups = append(groups, string(group))
+		}
+		_ = g.cmd.RegisterFlagCompletionFunc(f.Name, completeList(groups))
 	}
 }
 
-// completeGroups completes the last group of a list with commas.
-func completeGroups(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	before := typed[:strings.LastIndexByte(typed, ',')+1]
-	var words []cobra.Completion
-	for _, group := range append(writer.FeatureGroups(), writer.All) {
-		if !slices.Contains(strings.Split(before, ","), string(group)) {
-			words = append(words, before+string(group))
+// completeList completes the last word of a list with commas.
+func completeList(known []string) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		before := typed[:strings.LastIndexByte(typed, ',')+1]
+		var list []cobra.Completion
+		for _, word := range known {
+			if !slices.Contains(strings.Split(before, ","), word) {
+				list = append(list, before+word)
+			}
 		}
+		return list, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 	}
-	return words, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
 }
 
 func (g *flagGroups) usage() string {

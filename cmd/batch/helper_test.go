@@ -20,7 +20,7 @@ const testdata = "../../testdata"
 // TestMain lets the test binary be the command: in scripts, and for the tests
 // that need a process of its own (exec.Command("batch")).
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"batch": main, "batch-peak": mainPeak})
+	testscript.Main(m, map[string]func(){"batch": main, "batch-peak": mainPeak, "batch-bar": mainBar})
 }
 
 // result is what a run left.
@@ -31,14 +31,14 @@ type result struct {
 
 func runWith(stdin []byte, args ...string) result {
 	var out, err bytes.Buffer
-	code := run(args, bytes.NewReader(stdin), &out, &err)
+	code := run(defaultName, args, bytes.NewReader(stdin), &out, &err)
 	return result{out.String(), err.String(), code}
 }
 
 // runOn is a run on a file system.
 func runOn(fs durable.FS, args ...string) result {
 	var out, err bytes.Buffer
-	code := runIn(&env{in: bytes.NewReader(nil), out: &out, err: &err, fs: fs}, args)
+	code := runIn(&env{name: defaultName, in: bytes.NewReader(nil), out: &out, err: &err, fs: fs}, args)
 	return result{out.String(), err.String(), code}
 }
 

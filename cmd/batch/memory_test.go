@@ -16,7 +16,7 @@ func TestMemoryFlag(t *testing.T) {
 			t.Errorf("%q: %d", text, n)
 		}
 	}
-	if r := runWith(nil, "extract", "-j4", "--memory=40M", "x.pcap"); r.code != exitUsage || r.stderr != "batch: --memory 40M: 4 workers need at least 80.0 MiB\nbatch: see 'batch help'\n" {
+	if r := runWith(nil, "extract", "-j4", "--memory=40M", "x.pcap"); r.code != exitUsage || r.stderr != "batch: --memory 40M: 4 workers need at least 80.0 MiB\nbatch: see 'batch help extract'\n" {
 		t.Errorf("code %d, %q", r.code, r.stderr)
 	}
 }

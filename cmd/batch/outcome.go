@@ -38,7 +38,7 @@ func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {
 }
 
 func (f *outcomeFlags) registerProgress(set *pflag.FlagSet) {
-	f.progress = one(set, "progress", "choose `WHEN` a progress bar is shown: auto (on a terminal), always, never", "auto", "always", "never")
+	f.progress = one(set, "progress", "choose `WHEN` a progress bar is shown: auto (on a terminal), always, never; with json lines of JSON are written instead, for programs", "auto", "always", "never", "json")
 }
 
 func (f *outcomeFlags) registerNotices(set *pflag.FlagSet) {
@@ -53,9 +53,10 @@ func (f *outcomeFlags) begin(cmd *cobra.Command) {
 
 // terminal returns the observer that shows progress and notices.
 func (f *outcomeFlags) terminal(e *env) *terminal {
-	t := &terminal{w: e.err, quiet: f.quiet}
+	t := &terminal{w: e.err, name: e.name, quiet: f.quiet}
 	if f.progress != nil {
-		t.bar = f.progress.value == "always" || f.progress.value == "auto" && !f.quiet && isTerminal(e.err)
+		t.json = f.progress.value == "json"
+		t.bar = f.progress.value == "always" || f.progress.value == "auto" && !f.quiet && drawsBars(e.err)
 	}
 	return t
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -16,31 +17,36 @@ import (
 // env is what a command has besides its arguments: the three standard streams
 // and the file system that it writes to.
 type env struct {
-	in  io.Reader
-	out io.Writer
-	err io.Writer
-	fs  durable.FS
+	name string // that the program was called by
+	in   io.Reader
+	out  io.Writer
+	err  io.Writer
+	fs   durable.FS
 }
 
 // run is the whole command: it returns the exit status. Tests call it.
-func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runIn(&env{in: stdin, out: stdout, err: stderr, fs: durable.OS}, args)
+func run(name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	return runIn(&env{name: name, in: stdin, out: stdout, err: stderr, fs: durable.OS}, args)
 }
 
 func runIn(e *env, args []string) int {
 	ctx, stop := signalContext(context.Background())
 	defer stop()
 	root := newRoot(e)
+	e.speakOf(root)
+	if len(args) > 0 && strings.HasPrefix(args[0], "__complete") {
+		unquote(root)
+	}
 	root.SetArgs(args)
 	root.SetIn(e.in)
 	printed := &firstError{Writer: e.out}
 	root.SetOut(printed)
 	root.SetErr(e.err)
-	err := root.ExecuteContext(ctx)
+	cmd, err := root.ExecuteContextC(ctx)
 	if printed.err != nil { // of help and the like, which cobra prints
 		err = outputError(printed.err)
 	}
-	return exitCode(err, e.err)
+	return e.exitCode(suggest(cmd, args, err), cmd)
 }
 
 // firstError keeps the first error of a writer.
@@ -66,7 +72,7 @@ func signalContext(parent context.Context) (context.Context, func()) {
 	go func() {
 		if s, ok := <-c; ok {
 			signal.Stop(c)
-			cancel(signalError{s.(syscall.Signal)})
+			cancel(signalError{sig: s.(syscall.Signal)})
 		}
 	}()
 	return ctx, func() {
@@ -93,13 +99,15 @@ CSV with a row of statistical features for each network session.
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetFlagErrorFunc(flagError)
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Commands:"},
 		&cobra.Group{ID: "scale", Title: "For job schedulers:"},
 		&cobra.Group{ID: "about", Title: "About the program:"})
-	root.SetVersionTemplate(versionLine())
+	root.SetVersionTemplate(versionLine(e.name))
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
 	root.AddCommand(newExtract(e), newMerge(e), newMap(e), newReduce(e), newInspect(e), newVerify(e), newCompare(e), newFields(e), newVersion(e))
+	root.SetHelpCommand(newHelp(root))
 	return root
 }

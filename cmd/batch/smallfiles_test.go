@@ -71,14 +71,14 @@ func TestProgressCountsCaptures(t *testing.T) {
 		found := capture.Find([]string{dir}, true)
 		slices.Sort(found.Paths)
 		size := int64(len(read(t, found.Paths[0])) + len(read(t, found.Paths[2])))
-		term := &terminal{w: io.Discard}
+		term := &terminal{w: io.Discard, name: defaultName}
 		c := job.New()
 		c.Interleave, c.Observer = interleave, &vanishing{term, t, found.Paths[1]}
 		r, err := job.Extract(t.Context(), c, found, io.Discard)
 		if err != nil || !r.Failed() {
 			t.Fatalf("interleave=%t: %v, %+v", interleave, err, r)
 		}
-		if got := term.describe(2e6); got != "3/3 captures, 2.0 M packets/s" || term.records.Load() != 20 || term.bytes() != size {
+		if got := (&bar{terminal: term}).describe(2e6); got != "3/3 captures, 2.0 M packets/s" || term.records.Load() != 20 || term.bytes() != size {
 			t.Errorf("interleave=%t: %q, %d records, %d bytes", interleave, got, term.records.Load(), term.bytes())
 		}
 	}

@@ -3,9 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"syscall"
+
+	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
@@ -34,8 +35,6 @@ const exitHelp = `Exit status:
   128+n  ended by signal n: 130 is SIGINT, 143 is SIGTERM
 Of several that apply it is the first of 3, 5, 4, 1.`
 
-const seeHelp = "batch: see 'batch help'"
-
 // exitStatus is an error that ends the program with a status and no message:
 // everything was reported before.
 type exitStatus int
@@ -51,9 +50,12 @@ func outputError(err error) error {
 }
 
 // signalError is the cause of a context that a signal ended.
-type signalError struct{ sig syscall.Signal }
+type signalError struct {
+	sig  syscall.Signal
+	note string // what became of the run
+}
 
-func (e signalError) Error() string { return e.sig.String() }
+func (e signalError) Error() string { return e.sig.String() + e.note }
 
 // reportStatus is the exit status of a run that ended without an error.
 func reportStatus(r *report.Run) error {
@@ -67,13 +69,13 @@ func reportStatus(r *report.Run) error {
 }
 
 // exitCode reports err, unless that was done before, and returns the exit
-// status.
-func exitCode(err error, stderr io.Writer) int {
+// status. cmd is the command that returned it.
+func (e *env) exitCode(err error, cmd *cobra.Command) int {
 	if err == nil {
 		return exitOK
 	}
 	if s, ok := errors.AsType[signalError](err); ok {
-		fmt.Fprintf(stderr, "batch: %v\n", err)
+		fmt.Fprintf(e.err, "%s: %s\n", e.name, e.named(err.Error()))
 		return 128 + int(s.sig)
 	}
 	if errors.Is(err, syscall.EPIPE) {
@@ -96,9 +98,9 @@ func exitCode(err error, stderr io.Writer) int {
 	case job.Damaged:
 		status = exitDamaged
 	}
-	fmt.Fprintf(stderr, "batch: %s\n", text)
+	fmt.Fprintf(e.err, "%s: %s\n", e.name, e.named(text))
 	if status == exitUsage {
-		fmt.Fprintln(stderr, seeHelp)
+		fmt.Fprintf(e.err, "%s: see '%s'\n", e.name, helpOf(cmd))
 	}
 	return status
 }

@@ -159,7 +159,7 @@ func TestExitStatus(t *testing.T) {
 			args = append(args, w.expand(arg, out))
 		}
 		var stdout, stderr bytes.Buffer
-		e := &env{in: bytes.NewReader(nil), out: &stdout, err: &stderr, fs: durable.OS}
+		e := &env{name: defaultName, in: bytes.NewReader(nil), out: &stdout, err: &stderr, fs: durable.OS}
 		if c.full {
 			e.out, e.fs = fullDisk{}, &durabletest.Faults{FS: durable.OS, Err: syscall.ENOSPC, Stays: true}
 		}

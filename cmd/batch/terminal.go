@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -8,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
 	"pcapbatch/internal/ingest"
@@ -19,8 +19,10 @@ import (
 // a progress bar is wanted it draws one, from Start until close.
 type terminal struct {
 	w     io.Writer
-	bar   bool // a progress bar is wanted
-	quiet bool // no notes
+	name  string // of the program
+	bar   bool   // a progress bar is wanted
+	json  bool   // lines of JSON are, for a program that shows a bar of its own
+	quiet bool   // no notes
 
 	records  atomic.Uint64
 	ended    atomic.Int64 // captures that were read or could not be opened
@@ -65,7 +67,7 @@ func (t *terminal) Notice(line string) {
 	if t.drawn {
 		fmt.Fprint(t.w, "\r\x1b[K")
 	}
-	fmt.Fprintf(t.w, "batch: %s\n", report.Printable(line))
+	fmt.Fprintf(t.w, "%s: %s\n", t.name, report.Printable(line))
 }
 
 // Note implements job.Observer.
@@ -86,41 +88,31 @@ func (t *terminal) bytes() int64 {
 	return n
 }
 
-// describe returns the text before the bar. rate is in packets per second.
-func (t *terminal) describe(rate float64) string {
-	text := fmt.Sprintf("%.1f M packets/s", rate/1e6)
-	if t.captures > 1 {
-		text = fmt.Sprintf("%d/%d captures, %s", t.ended.Load(), t.captures, text)
-	}
-	return text
-}
-
 // Start implements job.Observer.
 func (t *terminal) Start(captures int, bytes int64) {
-	if !t.bar {
-		return
+	switch {
+	case t.json:
+		t.show(500*time.Millisecond, func() { t.writeJSON(bytes) }, func() { t.writeJSON(bytes) })
+	case t.bar:
+		t.captures, t.drawn = captures, true
+		b := &bar{terminal: t, total: bytes, begun: time.Now()}
+		t.show(200*time.Millisecond, b.draw, b.clear)
 	}
-	t.captures, t.drawn = captures, true
-	bar := progressbar.NewOptions64(bytes,
-		progressbar.OptionSetWriter(t.w),
-		progressbar.OptionShowBytes(true),
-		progressbar.OptionShowCount(),
-		progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionSetPredictTime(true),
-		progressbar.OptionClearOnFinish())
-	begin := time.Now()
+}
+
+// show calls draw now and then, from a goroutine, until close does so with end.
+func (t *terminal) show(every time.Duration, draw, end func()) {
 	quit, gone := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(gone)
-		tick := time.NewTicker(200 * time.Millisecond)
+		tick := time.NewTicker(every)
 		defer tick.Stop()
 		for {
 			select {
 			case <-tick.C:
-				bar.Describe(t.describe(float64(t.records.Load()) / time.Since(begin).Seconds()))
-				_ = bar.Set64(t.bytes()) // beyond the total when a capture grows: it is only a bar
+				draw()
 			case <-quit:
-				_ = bar.Clear()
+				end()
 				return
 			}
 		}
@@ -129,6 +121,19 @@ func (t *terminal) Start(captures int, bytes int64) {
 		close(quit)
 		<-gone
 	}
+}
+
+// writeJSON writes how many bytes of the captures were read, and of how many
+// where that is known.
+func (t *terminal) writeJSON(total int64) {
+	line := struct {
+		Bytes int64 `json:"bytes"`
+		Total int64 `json:"total,omitempty"`
+	}{t.bytes(), max(total, 0)}
+	text, _ := json.Marshal(line) // of two numbers
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	fmt.Fprintf(t.w, "%s\n", text)
 }
 
 // close removes the bar and ends its goroutine.

@@ -28,8 +28,8 @@ func version() string {
 }
 
 // versionLine is what batch version prints.
-func versionLine() string {
-	return fmt.Sprintf("batch %s (%s, %s/%s)\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+func versionLine(name string) string {
+	return fmt.Sprintf("%s %s (%s, %s/%s)\n", name, version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
 
 func newVersion(e *env) *cobra.Command {
@@ -39,7 +39,7 @@ func newVersion(e *env) *cobra.Command {
 		Short:   "Print the version, that of Go, and the platform",
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			_, err := io.WriteString(e.out, versionLine())
+			_, err := io.WriteString(e.out, versionLine(e.name))
 			return printed(err)
 		},
 	}
