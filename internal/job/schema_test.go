@@ -122,3 +122,44 @@ func TestAgainstNFStream(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Where the key has the capture, a schema's rows name it, behind the columns of
+// the other program, and the label, if it is not one of those, behind that.
+func TestSchemaWithCaptures(t *testing.T) {
+	t.Parallel()
+	for name, labelled := range map[string]bool{"cicflowmeter": true, "nfstream": false} {
+		dir, paths := series(t, 600, 3)
+		c := schemaConfig(t, 2, name)
+		plain, _, _ := strings.Cut(extract(t, c, dir).clean(t), "\n")
+		c.Sessions.Capture = true
+		c.Labels = labelsOf(t, "capture,label\n"+paths[1]+",second\n", "")
+		want := extract(t, c, dir).clean(t)
+		header, _, _ := strings.Cut(want, "\n")
+		more, at := ",capture", -1
+		if !labelled {
+			more, at = ",capture,label", -2
+		}
+		if header != plain+more {
+			t.Fatalf("%s: %s", name, header)
+		}
+		records, err := csv.NewReader(strings.NewReader(want)).ReadAll()
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for _, row := range records[1:] {
+			path := row[len(row)+at]
+			label := row[len(row)-3-at] // the neighbour of the capture
+			seen[path] = true
+			if (path == paths[1]) != (label == "second") {
+				t.Fatalf("%s: a session of %s has the label %q", name, path, label)
+			}
+		}
+		for _, path := range paths {
+			if !seen[path] {
+				t.Errorf("%s: no row names %s", name, path)
+			}
+		}
+		sameRows(t, name+": merge", merge(t, c, mapped(t, c, 2, dir)).clean(t), want)
+	}
+}

@@ -12,7 +12,7 @@ import (
 type Options struct {
 	// Schema is the name of another program whose table is written, one of
 	// Schemas. Its columns are fixed: it excludes Features, Quantiles, and
-	// mostly Sequence. VLAN and Capture add no columns then. Deviations are
+	// mostly Sequence. VLAN adds no columns then. Deviations are
 	// those of a sample. "" is no schema.
 	Schema string
 	// Features lists groups beyond the identity: FeatureGroups, or All.
@@ -24,7 +24,8 @@ type Options struct {
 	Sequence int
 	// VLAN adds the VLAN ids to the identity.
 	VLAN bool
-	// Capture adds the capture to the identity, Label a last column. Either
+	// Capture adds the capture to the identity, or behind the columns of a
+	// schema, Label a last column. Either
 	// appends the text of a session to dst. Nil means no such column.
 	Capture, Label func(dst []byte, s *agg.Summary) []byte
 	// SampleStd divides variances by n-1 instead of n.

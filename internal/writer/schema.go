@@ -20,8 +20,24 @@ type schema struct {
 	needs    agg.Needs // of the tables
 	numbered bool      // the first column is the number of the row
 	sequence bool      // there are columns for Options.Sequence
-	// columns are those of a layout, without the number of the row.
+	// columns are those of the other program, without the number of the row.
 	columns func(o *Options) []Column
+	// labelled: one of them is that of Options.Label.
+	labelled bool
+}
+
+// all returns the columns of a layout, without the number of the row. What the
+// other program does not have stands behind its columns, so that these keep
+// their places: the capture, and the label as the last one.
+func (s *schema) all(o *Options) []Column {
+	columns := s.columns(o)
+	if o.Capture != nil {
+		columns = append(columns, s.ofSession("capture", "the capture that the session is in: its path as it was named; with --key capture", o.Capture))
+	}
+	if o.Label != nil && !s.labelled {
+		columns = append(columns, s.ofSession("label", "label of the first rule that matches the session; with --labels", o.Label))
+	}
+	return columns
 }
 
 // schemas are all there are. What they ask of a layout is checked by
@@ -56,18 +72,18 @@ func SchemaRules(name string) (Rules, error) {
 }
 
 // SchemaColumns returns the data dictionary of a schema, in the order of a row,
-// with the columns that only --sequence and --labels add. Its columns have no
+// with the columns that only --sequence, --key capture and --labels add. Its columns have no
 // values.
 func SchemaColumns(name string) ([]Column, error) {
 	s, err := schemaOf(name)
 	if err != nil {
 		return nil, err
 	}
-	o := &Options{Schema: name, Label: NoText}
+	o := &Options{Schema: name, Capture: NoText, Label: NoText}
 	if s.sequence {
 		o.Sequence = 1
 	}
-	columns := s.columns(o)
+	columns := s.all(o)
 	if s.numbered {
 		columns = slices.Insert(columns, 0, s.integer(numberName, "", "number of the row in the table, from 0", 0, func(*agg.Summary) uint64 { return 0 }))
 	}
@@ -104,7 +120,7 @@ func newSchemaLayout(o Options) (*Layout, error) {
 	if err != nil {
 		return nil, err
 	}
-	columns := s.columns(&o)
+	columns := s.all(&o)
 	for i := range columns {
 		columns[i].void = columns[i].needs
 	}
@@ -141,8 +157,8 @@ func (s *schema) text(name, definition string, text func([]byte, *Row) []byte) C
 	return Column{Name: name, Group: Group(s.name), Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text, free: true}
 }
 
-// label is the column that Options.Label fills.
-func (s *schema) label(name, definition string, of func([]byte, *agg.Summary) []byte) Column {
+// ofSession is a column that Options.Capture or Options.Label fills.
+func (s *schema) ofSession(name, definition string, of func([]byte, *agg.Summary) []byte) Column {
 	return s.text(name, definition, func(dst []byte, r *Row) []byte { return of(dst, &r.Summary) })
 }
 

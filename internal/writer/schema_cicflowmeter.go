@@ -12,10 +12,11 @@ import (
 // 2022: FlowFeature.java has the names). It takes payload sizes for packet
 // lengths. Times are in microseconds.
 var cicflowmeter = schema{
-	name:    "cicflowmeter",
-	rules:   Rules{ActiveTimeout: 120 * time.Second, TCPEnd: true},
-	needs:   agg.NeedDirection | agg.NeedFlags | agg.NeedTCP | agg.NeedActivity | agg.NeedBulk,
-	columns: cicflowmeterColumns,
+	name:     "cicflowmeter",
+	rules:    Rules{ActiveTimeout: 120 * time.Second, TCPEnd: true},
+	needs:    agg.NeedDirection | agg.NeedFlags | agg.NeedTCP | agg.NeedActivity | agg.NeedBulk,
+	columns:  cicflowmeterColumns,
+	labelled: true,
 }
 
 // manualLabel is the label of sessions that nothing labels.
@@ -30,7 +31,7 @@ func cicflowmeterColumns(o *Options) []Column {
 	return slices.Concat(s.cicIdentity(), s.cicVolumes(), s.cicGaps(), s.cicHeaders(), s.cicLengths(), s.cicBulks(), s.cicWindows(),
 		s.cicPeriods("Active", "active periods: longest stretches without a gap above the idle threshold", 0, func(m *agg.Summary) *agg.Moments { return &m.Activity.Active }),
 		s.cicPeriods("Idle", "idle periods: gaps above the idle threshold", someIdle, func(m *agg.Summary) *agg.Moments { return &m.Activity.Idle }),
-		[]Column{s.label("Label", "label of the first rule that matches the session; without rules "+manualLabel, of)})
+		[]Column{s.ofSession("Label", "label of the first rule that matches the session; without rules "+manualLabel, of)})
 }
 
 func (s *schema) cicIdentity() []Column {

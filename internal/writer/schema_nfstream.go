@@ -26,9 +26,6 @@ func nfstreamColumns(o *Options) []Column {
 	if o.Sequence > 0 {
 		columns = append(columns, s.nfSequence(o.Sequence)...)
 	}
-	if o.Label != nil {
-		columns = append(columns, s.label("label", "label of the first rule that matches the session; with --labels", o.Label))
-	}
 	return columns
 }
 

@@ -60,8 +60,9 @@ func TestSchemaHeaders(t *testing.T) {
 		want string
 	}{
 		{Options{Schema: "cicflowmeter"}, cicHeader},
-		{Options{Schema: "cicflowmeter", VLAN: true, Capture: NoText, Label: NoText, SampleStd: true}, cicHeader},
+		{Options{Schema: "cicflowmeter", VLAN: true, Capture: NoText, Label: NoText, SampleStd: true}, cicHeader + ",capture"},
 		{Options{Schema: "nfstream"}, nfColumnsHere()},
+		{Options{Schema: "nfstream", VLAN: true, Capture: NoText, Label: NoText}, nfColumnsHere() + ",capture,label"},
 		{Options{Schema: "nfstream", Sequence: 3}, nfColumnsHere() + nfSequenceHeader},
 		{Options{Schema: "nfstream", Sequence: 100, Label: NoText}, nfColumnsHere() + nfSequenceHeader + ",label"},
 	} {
@@ -79,7 +80,7 @@ func TestSchemaHeaders(t *testing.T) {
 }
 
 func TestSchemaColumns(t *testing.T) {
-	for name, want := range map[string]string{"cicflowmeter": cicHeader, "nfstream": nfColumnsHere() + nfSequenceHeader + ",label"} {
+	for name, want := range map[string]string{"cicflowmeter": cicHeader + ",capture", "nfstream": nfColumnsHere() + nfSequenceHeader + ",capture,label"} {
 		columns, err := SchemaColumns(name)
 		if err != nil {
 			t.Fatal(err)
