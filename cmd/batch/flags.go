@@ -263,7 +263,7 @@ func (f *columnFlags) set(c *job.Config, keyKnown bool) error {
 	o.VLAN = true // whether the key has them is checked when it is known
 	o.Capture = writer.NoText
 	if c.Labels != nil {
-		o.Label = writer.NoText
+		o.Label = writer.NoLabel
 	}
 	if _, err := writer.NewLayout(o); err != nil {
 		return usageError("%w", err)

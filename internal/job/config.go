@@ -176,7 +176,7 @@ func (r *run) lay() (err error) {
 			return failure(Usage, "--labels: a rule names a capture, which sessions have only with --key capture")
 		}
 		r.labeller = &labeller{Labels: r.Labels, captures: r.captureOf}
-		o.Label = r.labeller.append
+		o.Label = r.labeller.text
 	}
 	if r.layout, err = writer.NewLayout(o); err != nil {
 		return failure(Usage, "%w", err)

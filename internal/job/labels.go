@@ -9,6 +9,7 @@ import (
 	"pcapbatch/internal/label"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/rows"
+	"pcapbatch/internal/writer"
 )
 
 // Labels give every row the label of the first rule that matches its session:
@@ -24,49 +25,32 @@ type Labels struct {
 // mostUnused is how many lines of unused rules the report names.
 const mostUnused = 10
 
-// A labeller labels the sessions of one run. Any number of goroutines may use
-// it: each takes a matcher for a session, so there are at most as many as
-// goroutines.
+// A labeller labels the sessions of one run. It has a matcher for each goroutine
+// that makes rows.
 type labeller struct {
 	*Labels
 	captures func(s *agg.Summary) string // the path of the session's capture
 
 	mu       sync.Mutex
-	idle     []*label.Matcher
 	matchers []*label.Matcher
 }
 
-// append appends the label of a session to dst.
-func (l *labeller) append(dst []byte, s *agg.Summary) []byte {
-	m := l.take()
-	text, ok := m.Match(&s.Key, s.First, s.Last, l.captures(s))
-	l.put(m)
-	if !ok {
-		text = l.Default
-	}
-	return append(dst, text...)
-}
-
-func (l *labeller) take() *label.Matcher {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if n := len(l.idle); n > 0 {
-		m := l.idle[n-1]
-		l.idle = l.idle[:n-1]
-		return m
-	}
+// text returns what appends the labels of sessions, for one goroutine.
+func (l *labeller) text() writer.SessionText {
 	m := l.Rules.Matcher()
-	l.matchers = append(l.matchers, m)
-	return m
-}
-
-func (l *labeller) put(m *label.Matcher) {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.idle = append(l.idle, m)
+	l.matchers = append(l.matchers, m)
+	l.mu.Unlock()
+	return func(dst []byte, s *agg.Summary) []byte {
+		text, ok := m.Match(&s.Key, s.First, s.Last, l.captures(s))
+		if !ok {
+			text = l.Default
+		}
+		return append(dst, text...)
+	}
 }
 
-// report says how many sessions got which label.
+// report says how many sessions got which label. Requires: all rows are made.
 func (l *labeller) report() *report.Labels {
 	sum := l.Rules.Matcher()
 	for _, m := range l.matchers {

@@ -105,6 +105,7 @@ type Row struct {
 	sample     bool // deviations are those of a sample
 	groups     bool // there are columns that ask for groupFacts
 	facts      needs
+	label      SessionText // of Options.Label; nil until it is asked for
 }
 
 // NewRow returns a row for the columns of l.

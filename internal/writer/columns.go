@@ -65,14 +65,17 @@ func Columns() []Column {
 // sequences, labels and captures in the key add. In names Q stands for a
 // percentage and i for the number of a packet. Its columns have no values.
 func Dictionary() []Column {
-	columns := columnsOf(Columns(), &Options{Capture: NoText, Label: NoText})
+	columns := columnsOf(Columns(), &Options{Capture: NoText, Label: NoLabel})
 	label := columns[len(columns)-1]
 	columns = append(columns[:len(columns)-1], quantileColumns("Q", 0)...)
 	return append(append(columns, sequenceColumns("i", 0)...), label)
 }
 
-// NoText is for Options.Capture and Label where only the columns are asked for.
+// NoText is for Options.Capture where only the columns are asked for.
 func NoText(dst []byte, _ *agg.Summary) []byte { return dst }
+
+// NoLabel is for Options.Label where only the columns are asked for.
+func NoLabel() SessionText { return NoText }
 
 func identityColumns() []Column {
 	return []Column{

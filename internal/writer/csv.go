@@ -25,9 +25,12 @@ type Options struct {
 	// VLAN adds the VLAN ids to the identity.
 	VLAN bool
 	// Capture adds the capture to the identity, or behind the columns of a
-	// schema, Label a last column. Either
-	// appends the text of a session to dst. Nil means no such column.
-	Capture, Label func(dst []byte, s *agg.Summary) []byte
+	// schema. It appends the capture of a session to dst. Nil means no such
+	// column.
+	Capture SessionText
+	// Label adds a last column. It is called once for each Formatter, so that
+	// what it returns belongs to one goroutine. Nil means no such column.
+	Label func() SessionText
 	// SampleStd divides variances by n-1 instead of n.
 	SampleStd bool
 	// Columns picks columns of those that the other fields ask for, by name, in
@@ -77,6 +80,21 @@ func Missing(o Options, n agg.Needs, sequence int) (list []Group) {
 		list = append(list, Sequence)
 	}
 	return list
+}
+
+// A SessionText appends a text of a session to dst. It does not keep s.
+type SessionText func(dst []byte, s *agg.Summary) []byte
+
+func (f SessionText) ofRow(dst []byte, r *Row) []byte { return f(dst, &r.Summary) }
+
+// labelOf is the text of a column for Options.Label.
+func labelOf(label func() SessionText) func(dst []byte, r *Row) []byte {
+	return func(dst []byte, r *Row) []byte {
+		if r.label == nil {
+			r.label = label()
+		}
+		return r.label(dst, &r.Summary)
+	}
 }
 
 // A Layout is the list of columns of one run.
@@ -186,20 +204,19 @@ func groupNames() string {
 // columnsOf adds to columns, which begin with the identity, those that have
 // their values from o.
 func columnsOf(columns []Column, o *Options) []Column {
-	text := func(name string, group Group, definition string, of func([]byte, *agg.Summary) []byte) Column {
-		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, free: true,
-			text: func(dst []byte, r *Row) []byte { return of(dst, &r.Summary) }}
+	text := func(name string, group Group, definition string, text func([]byte, *Row) []byte) Column {
+		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, free: true, text: text}
 	}
 	if o.Capture != nil {
 		at := slices.IndexFunc(columns, func(c Column) bool { return c.Group != Identity && c.Group != VLAN })
-		columns = slices.Insert(columns, at, text("capture", Capture, "the capture that the session is in: its path as it was named", o.Capture))
+		columns = slices.Insert(columns, at, text("capture", Capture, "the capture that the session is in: its path as it was named", o.Capture.ofRow))
 	}
 	for k, q := range o.Quantiles {
 		columns = append(columns, quantileColumns(q.Text, k)...)
 	}
 	columns = append(columns, sequenceOf(o.Sequence)...)
 	if o.Label != nil {
-		columns = append(columns, text("label", Label, "label of the first rule that matches the session", o.Label))
+		columns = append(columns, text("label", Label, "label of the first rule that matches the session", labelOf(o.Label)))
 	}
 	return columns
 }

@@ -65,7 +65,7 @@ func TestHeader(t *testing.T) {
 		{Options{Features: []Group{All}}, identityNames + timeNames + basicNames + totalsNames + meanNames + moreNames()},
 		{Options{Features: []Group{Basic, All}, VLAN: true}, identityNames + vlanNames + timeNames + basicNames + totalsNames + meanNames + moreNames()},
 		{Options{Features: []Group{End, Flags, CommunityID}, Capture: NoText, VLAN: true}, identityNames + vlanNames + timeNames + ",capture" + both(flagNames) + ",community_id,end_reason"},
-		{Options{Quantiles: []Quantile{{"5", 5000}, {"99.9", 99900}}, Sequence: 2, Label: NoText}, identityNames + timeNames + basicNames +
+		{Options{Quantiles: []Quantile{{"5", 5000}, {"99.9", 99900}}, Sequence: 2, Label: NoLabel}, identityNames + timeNames + basicNames +
 			",iat_p5_s,packet_length_p5,payload_size_p5,iat_p99.9_s,packet_length_p99.9,payload_size_p99.9" +
 			",seq_1_length,seq_1_payload,seq_1_iat_s,seq_2_length,seq_2_payload,seq_2_iat_s,label"},
 	} {

@@ -32,10 +32,10 @@ type schema struct {
 func (s *schema) all(o *Options) []Column {
 	columns := s.columns(o)
 	if o.Capture != nil {
-		columns = append(columns, s.ofSession("capture", "the capture that the session is in: its path as it was named; with --key capture", o.Capture))
+		columns = append(columns, s.text("capture", "the capture that the session is in: its path as it was named; with --key capture", o.Capture.ofRow))
 	}
 	if o.Label != nil && !s.labelled {
-		columns = append(columns, s.ofSession("label", "label of the first rule that matches the session; with --labels", o.Label))
+		columns = append(columns, s.text("label", "label of the first rule that matches the session; with --labels", labelOf(o.Label)))
 	}
 	return columns
 }
@@ -79,7 +79,7 @@ func SchemaColumns(name string) ([]Column, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &Options{Schema: name, Capture: NoText, Label: NoText}
+	o := &Options{Schema: name, Capture: NoText, Label: NoLabel}
 	if s.sequence {
 		o.Sequence = 1
 	}
@@ -155,11 +155,6 @@ func (s *schema) decimal(name, unit, definition string, needs needs, value func(
 // text is a column of text, which may be of any length.
 func (s *schema) text(name, definition string, text func([]byte, *Row) []byte) Column {
 	return Column{Name: name, Group: Group(s.name), Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text, free: true}
-}
-
-// ofSession is a column that Options.Capture or Options.Label fills.
-func (s *schema) ofSession(name, definition string, of func([]byte, *agg.Summary) []byte) Column {
-	return s.text(name, definition, func(dst []byte, r *Row) []byte { return of(dst, &r.Summary) })
 }
 
 // named is c under another name and in the group of the schema.

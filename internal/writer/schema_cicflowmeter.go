@@ -24,14 +24,14 @@ const manualLabel = "NeedManualLabel"
 
 func cicflowmeterColumns(o *Options) []Column {
 	s := &schema{name: "cicflowmeter"}
-	of := o.Label
-	if of == nil {
-		of = func(dst []byte, _ *agg.Summary) []byte { return append(dst, manualLabel...) }
+	label := func(dst []byte, _ *Row) []byte { return append(dst, manualLabel...) }
+	if o.Label != nil {
+		label = labelOf(o.Label)
 	}
 	return slices.Concat(s.cicIdentity(), s.cicVolumes(), s.cicGaps(), s.cicHeaders(), s.cicLengths(), s.cicBulks(), s.cicWindows(),
 		s.cicPeriods("Active", "active periods: longest stretches without a gap above the idle threshold", 0, func(m *agg.Summary) *agg.Moments { return &m.Activity.Active }),
 		s.cicPeriods("Idle", "idle periods: gaps above the idle threshold", someIdle, func(m *agg.Summary) *agg.Moments { return &m.Activity.Idle }),
-		[]Column{s.ofSession("Label", "label of the first rule that matches the session; without rules "+manualLabel, of)})
+		[]Column{s.text("Label", "label of the first rule that matches the session; without rules "+manualLabel, label)})
 }
 
 func (s *schema) cicIdentity() []Column {

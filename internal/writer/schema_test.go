@@ -60,11 +60,11 @@ func TestSchemaHeaders(t *testing.T) {
 		want string
 	}{
 		{Options{Schema: "cicflowmeter"}, cicHeader},
-		{Options{Schema: "cicflowmeter", VLAN: true, Capture: NoText, Label: NoText, SampleStd: true}, cicHeader + ",capture"},
+		{Options{Schema: "cicflowmeter", VLAN: true, Capture: NoText, Label: NoLabel, SampleStd: true}, cicHeader + ",capture"},
 		{Options{Schema: "nfstream"}, nfColumnsHere()},
-		{Options{Schema: "nfstream", VLAN: true, Capture: NoText, Label: NoText}, nfColumnsHere() + ",capture,label"},
+		{Options{Schema: "nfstream", VLAN: true, Capture: NoText, Label: NoLabel}, nfColumnsHere() + ",capture,label"},
 		{Options{Schema: "nfstream", Sequence: 3}, nfColumnsHere() + nfSequenceHeader},
-		{Options{Schema: "nfstream", Sequence: 100, Label: NoText}, nfColumnsHere() + nfSequenceHeader + ",label"},
+		{Options{Schema: "nfstream", Sequence: 100, Label: NoLabel}, nfColumnsHere() + nfSequenceHeader + ",label"},
 	} {
 		l, err := NewLayout(c.o)
 		if err != nil {
@@ -211,7 +211,7 @@ func TestGoldenCICFlowMeter(t *testing.T) {
 func TestGoldenNFStream(t *testing.T) {
 	events, details := connection()
 	label := func(dst []byte, s *agg.Summary) []byte { return append(dst, `web, "new"`...) }
-	zero, _ := schemaRows(t, Options{Schema: "nfstream", Sequence: 12, Label: label}, events, details)
+	zero, _ := schemaRows(t, Options{Schema: "nfstream", Sequence: 12, Label: func() SessionText { return label }}, events, details)
 	expect(t, zero[0], map[string]string{
 		"expiration_id": "0", "src_ip": "192.0.2.1", "src_port": "51234", "dst_ip": "198.51.100.7", "dst_port": "443", "protocol": "6", "ip_version": "4", "vlan_id": "0", "tunnel_id": "0",
 		"bidirectional_first_seen_ms": "1700000000000", "bidirectional_last_seen_ms": "1700000007200", "bidirectional_duration_ms": "7200", "bidirectional_packets": "10", "bidirectional_bytes": "1140",
