@@ -10,7 +10,7 @@ import (
 const (
 	// leafEntries is the number of entries that are scanned rather than
 	// divided.
-	leafEntries = 16
+	leafEntries = 48
 	// samples is how many entries of a part choose looks at.
 	samples = 256
 	// leastGain: a node whose largest part, or whose expected part, has more
