@@ -258,3 +258,43 @@ func TestMemoryOfTinyCaptures(t *testing.T) {
 		}
 	}
 }
+
+// Rules of labels count in the memory: reading them takes no more than 200
+// bytes a rule besides what a process takes that does nothing.
+func TestMemoryOfLabels(t *testing.T) {
+	const n, idle = 300_000, 40 << 20
+	r := rand.New(rand.NewPCG(1, 2))
+	var rules strings.Builder
+	rules.WriteString("src_ip,dst_ip,src_port,dst_port,protocol,start,end,label\n")
+	some := func(format string, args ...any) {
+		if r.IntN(10) > 0 {
+			fmt.Fprintf(&rules, format, args...)
+		}
+		rules.WriteByte(',')
+	}
+	prefix := func() {
+		some("%d.%d.%d.%d/%d", r.IntN(256), r.IntN(256), r.IntN(256), r.IntN(256), 3+r.IntN(30))
+	}
+	for i := range n {
+		start := begin + r.Int64N(1e6)*second
+		prefix()
+		prefix()
+		some("%d", r.IntN(1<<16))
+		some("%d", r.IntN(1<<16))
+		some("%d", []int{6, 17, 1}[r.IntN(3)])
+		some("%d", start)
+		some("%d", start+r.Int64N(3600)*second)
+		fmt.Fprintf(&rules, "label %d\n", i%7)
+	}
+	path := write(t, "rules.csv", []byte(rules.String()))
+	args := []string{"extract", "-q", "--labels", path, "../../testdata/example.pcap"}
+	const memory = 128
+	code, rows, stderr := atMost(t, memory, n*200+idle-(memory+64+8)<<20, args...)
+	if code != exitOK || !strings.Contains(rows, ",label\n") {
+		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
+	}
+	code, rows, stderr = atMost(t, 64, n*200, args...)
+	if code != exitUsage || rows != "" || !strings.Contains(stderr, "--memory 64.0 MiB: the 300,000 rules of --labels take ") {
+		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
+	}
+}

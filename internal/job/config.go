@@ -30,9 +30,9 @@ type Config struct {
 	// Workers is the number of goroutines that decode, and of tables; the
 	// rows do not depend on it. 1 to MaxWorkers.
 	Workers int
-	// Memory bounds what the process uses, in bytes: at least LeastMemory, 0
-	// for no limit. Sessions that do not fit go to temporary files, and so do
-	// captures that are merged. It is exceeded by 64 MiB at most, and 4 MiB for
+	// Memory bounds what the process uses, in bytes: at least LeastMemory and
+	// what the rules of Labels take, 0 for no limit. Sessions that do not fit go
+	// to temporary files, and so do captures that are merged. It is exceeded by 64 MiB at most, and 4 MiB for
 	// each worker.
 	Memory int64
 	// HeapLimit is told how many bytes of Memory are for what the garbage
@@ -135,15 +135,18 @@ type run struct {
 
 // begin checks the Config.
 func (c Config) begin() (*run, error) {
-	r := &run{Config: c, seed: c.HashSeed, files: &runfile.Files{FS: c.FS}, report: report.New()}
-	if r.seed == 0 {
-		r.seed = rand.Uint64()
-	}
 	if c.Workers < 1 || c.Workers > MaxWorkers {
 		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
 	}
 	if c.Memory != 0 && c.Memory < LeastMemory(c.Workers) {
 		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
+	}
+	if err := c.takeLabels(); err != nil {
+		return nil, err
+	}
+	r := &run{Config: c, seed: c.HashSeed, files: &runfile.Files{FS: c.FS}, report: report.New()}
+	if r.seed == 0 {
+		r.seed = rand.Uint64()
 	}
 	if c.Interleave && c.Sessions.Capture {
 		return nil, failure(Usage, "--interleave makes one capture of all, --key capture tells them apart: use one or the other")

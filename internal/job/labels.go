@@ -22,6 +22,10 @@ type Labels struct {
 	Digest string
 }
 
+// bytes is the memory that the rules take with a matcher for each of so many
+// workers, and one for their sum.
+func (l *Labels) bytes(workers int) int64 { return l.Rules.Bytes(workers + 1) }
+
 // mostUnused is how many lines of unused rules the report names.
 const mostUnused = 10
 

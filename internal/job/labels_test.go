@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/csv"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -95,4 +96,41 @@ func TestLabelsOfCaptures(t *testing.T) {
 		}
 	}
 	sameRows(t, "merge", merge(t, c, mapped(t, c, 2, dir)).clean(t), want)
+}
+
+// What the rules take is not there for sessions, captures and large records. A
+// run whose rules leave too little is refused, with what would be enough.
+func TestMemoryOfLabels(t *testing.T) {
+	t.Parallel()
+	var rules strings.Builder
+	rules.WriteString("src_ip,dst_port,label\n")
+	for i := range 40_000 {
+		fmt.Fprintf(&rules, "10.%d.%d.0/24,%d,label %d\n", i%250, i/250%250, i%60_000, i%9)
+	}
+	c := testConfig(2)
+	c.Share, c.Memory = 0, LeastMemory(2)
+	c.Labels = labelsOf(t, rules.String(), "")
+	size := c.Labels.bytes(2)
+	if size < 40_000*64 || size > 40_000*400 {
+		t.Fatalf("40 000 rules are said to take %d bytes", size)
+	}
+	c.Memory += size - 1
+	extract(t, c, "../../testdata/example.pcap").refuses(t, Usage, "the 40,000 rules of --labels take "+report.BinaryBytes(size)+" and 2 workers at least 48.0 MiB, together "+fmt.Sprint(LeastMemory(2)+size)+" bytes")
+	for _, more := range []int64{0, 1 << 20, 1 << 30} {
+		c.Memory = LeastMemory(2) + size + more
+		got, err := c.begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		bare := c
+		bare.Memory, bare.Labels = c.Memory-size, nil
+		want, err := bare.begin()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got.share != want.share || got.forCaptures != want.forCaptures || got.Memory != want.Memory {
+			t.Errorf("with %d bytes more: share %d, captures %d, want %d and %d", more, got.share, got.forCaptures, want.share, want.forCaptures)
+		}
+	}
+	extract(t, c, "../../testdata/example.pcap").clean(t)
 }

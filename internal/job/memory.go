@@ -1,6 +1,9 @@
 package job
 
-import "pcapbatch/internal/ingest"
+import (
+	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/report"
+)
 
 // bufferBytes is what a run uses besides sessions: blocks that are read and
 // decoded, text of rows, the runtime.
@@ -16,6 +19,31 @@ const mostShare = 128 << 30
 // LeastMemory is the smallest limit of memory, in bytes, that a job with so many
 // workers can keep to.
 func LeastMemory(workers int) int64 { return bufferBytes(workers) + int64(workers)*leastShare }
+
+// labelBytes is the memory of the rules of labels, which the garbage collector
+// looks after. In a run it is not part of Memory any more: see takeLabels.
+func (c *Config) labelBytes() int64 {
+	if c.Labels == nil {
+		return 0
+	}
+	return c.Labels.bytes(c.Workers)
+}
+
+// takeLabels takes from the memory what the rules of labels take. What is left
+// is for everything else.
+func (c *Config) takeLabels() error {
+	if c.Memory == 0 || c.Labels == nil {
+		return nil
+	}
+	rules, least := c.labelBytes(), LeastMemory(c.Workers)
+	if c.Memory-rules < least {
+		return failure(Usage, "--memory %s: the %s rules of --labels take %s and %s workers at least %s, together %d bytes",
+			report.BinaryBytes(c.Memory), report.Thousands(uint64(c.Labels.Rules.Len())), report.BinaryBytes(rules),
+			report.Thousands(uint64(c.Workers)), report.BinaryBytes(least), rules+least)
+	}
+	c.Memory -= rules
+	return nil
+}
 
 // share returns how many bytes of sessions each worker may hold. An eighth is
 // left for sorting.
@@ -56,16 +84,16 @@ func (c *Config) memoryFor(bytes int64) int64 {
 	bytes += 1 << 20 // with what else an open capture holds
 	known := max(least, least+bytes-aloneBytes-usual)
 	if known > c.Memory {
-		return known
+		return known + c.labelBytes()
 	}
-	return max(least, least+spareParts*(bytes-aloneBytes-usual))
+	return max(least, least+spareParts*(bytes-aloneBytes-usual)) + c.labelBytes()
 }
 
 // limitHeap tells how many bytes are for what the garbage collector looks after:
 // while captures are read that is all but the sessions.
 func (r *run) limitHeap(bytes int64) {
 	if r.HeapLimit != nil && r.Memory > 0 {
-		r.HeapLimit(bytes)
+		r.HeapLimit(bytes + r.labelBytes())
 	}
 }
 

@@ -47,8 +47,10 @@ func build(s *Set) {
 	s.seed = rand.Uint64()
 	n := s.rules.n
 	s.setTicks()
-	s.leaves = make([]leafEntry, 0, 2*n+n/4)
-	s.screens = make([]screen, 0, 2*n+n/4)
+	// Most sets keep within this room. What is not used of it is never touched,
+	// so it takes no memory.
+	s.leaves = make([]leafEntry, 0, 2*n+n/2)
+	s.screens = make([]screen, 0, 2*n+n/2)
 	from := uint32(0)
 	for _, to := range []uint32{n / 64, n / 8, n} {
 		if to-from < leastBand && to < n {
@@ -152,7 +154,7 @@ func (b *builder) leaf(list []entry) part {
 	for _, e := range list {
 		c := content{*b.rules.at(e.number()), e.swapped()}
 		if seen != nil {
-			c.number = 0
+			c.label = 0 // the first one's
 			if _, ok := seen[c]; ok {
 				continue
 			}

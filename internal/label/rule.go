@@ -39,7 +39,7 @@ const (
 type rule struct {
 	src, dst         address // zero beyond their lengths
 	start, end       int64   // ns since the epoch; the extremes where there is none
-	number           uint32  // from 0, in file order
+	label            uint32  // in Set.names
 	capture          uint32  // 0 for any, otherwise what captures.add gives
 	srcPort, dstPort uint16
 	srcBits, dstBits uint8 // prefix lengths; 0 for any address of the version
@@ -171,8 +171,14 @@ func (q *query) reverse() {
 // rules are the rules of a set in blocks, so that reading many neither copies
 // them nor needs to know their number.
 type rules struct {
-	blocks [][]rule
+	blocks []*block
 	n      uint32
+}
+
+// A block has neighbouring rules, and the lines on which they begin.
+type block struct {
+	rules [blockRules]rule
+	lines [blockRules]uint32
 }
 
 const (
@@ -180,12 +186,15 @@ const (
 	blockRules = 1 << blockBits
 )
 
-func (s *rules) at(i uint32) *rule { return &s.blocks[i>>blockBits][i%blockRules] }
+func (s *rules) at(i uint32) *rule { return &s.blocks[i>>blockBits].rules[i%blockRules] }
 
-func (s *rules) add() *rule {
+func (s *rules) line(i uint32) int { return int(s.blocks[i>>blockBits].lines[i%blockRules]) }
+
+func (s *rules) add(line uint32) *rule {
 	if s.n%blockRules == 0 {
-		s.blocks = append(s.blocks, make([]rule, blockRules))
+		s.blocks = append(s.blocks, new(block))
 	}
+	s.blocks[s.n>>blockBits].lines[s.n%blockRules] = line
 	s.n++
 	return s.at(s.n - 1)
 }

@@ -1,15 +1,18 @@
 package label
 
-import "pcapbatch/internal/flow"
+import (
+	"unsafe"
+
+	"pcapbatch/internal/flow"
+)
 
 // A Set is the rules of one file. It does not change, so any number of
-// goroutines may use it. It takes about 190 bytes a rule.
+// goroutines may use it. It takes about 160 bytes a rule: see Bytes.
 type Set struct {
 	rules    rules
 	captures captures
 	names    []string // the different labels, in the order of the file
-	labels   []uint32 // by rule number, in names
-	lines    []uint32 // by rule number
+	text     int      // bytes of the different labels and captures
 
 	bands []band
 	nodes []node
@@ -30,6 +33,16 @@ type band struct{ roots [versionMask]part }
 // Len is the number of rules.
 func (s *Set) Len() int { return int(s.rules.n) }
 
+// Bytes is the memory that the set takes, with so many matchers.
+func (s *Set) Bytes(matchers int) int64 {
+	n := len(s.rules.blocks)*int(unsafe.Sizeof(block{})) + len(s.nodes)*int(unsafe.Sizeof(node{})) +
+		len(s.slots)*int(unsafe.Sizeof(slot{})) + len(s.leaves)*int(unsafe.Sizeof(leafEntry{})) + len(s.screens)*int(unsafe.Sizeof(screen{}))
+	const text = 64 // of a string besides its bytes, with an entry of a map
+	n += 2*s.text + text*(len(s.names)+s.captures.len())
+	n += matchers * (8*len(s.names) + s.Len()/8)
+	return int64(n)
+}
+
 // NamesCaptures reports whether a rule names a capture.
 func (s *Set) NamesCaptures() bool { return s.captures.len() > 0 }
 
@@ -49,7 +62,7 @@ func (s *Set) Match(key *flow.Key, first, last int64, capture string) (label str
 	if number == none {
 		return "", 0, false
 	}
-	return s.names[s.labels[number]], int(s.lines[number]), true
+	return s.names[s.rules.at(number).label], s.rules.line(number), true
 }
 
 // find returns the number of the first rule that matches, or none.
@@ -93,7 +106,7 @@ func (m *Matcher) Match(key *flow.Key, first, last int64, capture string) (label
 		m.others++
 		return "", false
 	}
-	n := m.set.labels[number]
+	n := m.set.rules.at(number).label
 	m.sessions[n]++
 	m.used[number/64] |= 1 << (number % 64)
 	return m.set.names[n], true
@@ -135,7 +148,7 @@ func (m *Matcher) Unused(most int) (rules int, lines []int) {
 			continue
 		}
 		if rules++; len(lines) < most {
-			lines = append(lines, int(m.set.lines[number]))
+			lines = append(lines, m.set.rules.line(uint32(number)))
 		}
 	}
 	return rules, lines
