@@ -5,9 +5,10 @@ those of NFStream itself, which must be installed (pip install nfstream).
 Each CSV was made of the CAPTURE before it, with the VLAN ids in the key and
 --sequence 20. Sessions are looked up by 5-tuple and first time. Times may
 differ by the millisecond to which NFStream rounds each packet's time; sizes
-and numbers of packets not at all. Every session that differs is listed, with
-the reason that nfstream-exceptions.txt gives for its capture; without one there
-it is an error, and so is an exception for a capture in which nothing differs.
+and numbers of packets not at all. Every session that differs is listed, with the reason
+that nfstream-exceptions.txt gives for it; without one there it is an error, and
+so is an exception for a session that does not differ: all others of the same
+capture are compared.
 """
 import collections
 import csv
@@ -82,9 +83,36 @@ def compare(capture, path):
 
 
 def exceptions():
+    """The reasons of nfstream-exceptions.txt: by capture, then by session."""
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), "nfstream-exceptions.txt")
+    reasons = collections.defaultdict(dict)
     with open(path) as f:
-        return dict(line.rstrip("\n").split("\t") for line in f if not line.startswith("#"))
+        for number, line in enumerate(f, 1):
+            line = line.rstrip("\n")
+            if line.startswith("#") or not line:
+                continue
+            if not line.startswith("\t"):
+                capture, reason = line.split("\t")
+                continue
+            session = line[1:]
+            if session in reasons[capture]:
+                sys.exit("%s:%d: the session is there twice" % (path, number))
+            reasons[capture][session] = reason
+    return reasons
+
+
+def judge(name, equal, lines, reasons):
+    """Prints what differs in a capture; returns how much of it is an error."""
+    bad = 0
+    if lines or reasons:
+        print("%s: %d sessions equal, %d differ" % (name, equal, len({what for what, _ in lines})))
+    for what, difference in lines:
+        bad += what not in reasons
+        print("  %s: %s: %s" % (what, reasons.get(what, "NO REASON"), difference[:200]))
+    for what in reasons.keys() - {what for what, _ in lines}:
+        bad += 1
+        print("  %s: it does not differ, but there is an exception" % what)
+    return bad
 
 
 def main(args):
@@ -97,17 +125,8 @@ def main(args):
             print("%s: not read there: %s" % (name, error))
             continue
         total += equal
-        if not lines and name not in reasons:
-            continue
-        reason = reasons.get(name)
-        if not lines:
-            print("%s: nothing differs, but there is an exception" % name)
-        else:
-            print("%s: %d sessions equal, %d differ: %s" % (name, equal, len(lines), reason or "NO REASON"))
-        bad += bool(lines) != bool(reason)
-        for what, difference in lines:
-            print("  %s: %s" % (what, difference[:200]))
-    print("%d sessions are equal; captures without a reason: %d" % (total, bad))
+        bad += judge(name, equal, lines, reasons.get(name, {}))
+    print("%d sessions are equal; without a reason, or with one too many: %d" % (total, bad))
     return bad > 0
 
 
