@@ -141,7 +141,7 @@ func TestEvictWithWholeRules(t *testing.T) {
 						evictions++
 					}
 					return nil
-				}); err != nil {
+				}, false); err != nil {
 					t.Fatal(err)
 				}
 			}

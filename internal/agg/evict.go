@@ -11,14 +11,15 @@ package agg
 // where all have ended because they were gathered, or while less than half of
 // the sessions have ended. It looks at the sessions only when there are twice as
 // many as had not ended when it looked last, so its work is linear in the number
-// of sessions that t ever had.
+// of sessions that t ever had. A caller that is pressed has no room for more: then
+// it looks at them in any case, and an eighth is enough.
 //
 // That an evicted session has ended is a guess: a packet that comes late may
 // still be of it. It begins a session of its own then, and belongs to the
 // evicted one where both are merged (Absorb). With a rule that needs the whole
 // session nothing is guessed.
-func (t *Table) Evict(put func() error) error {
-	if t.gathered || !t.ends.any || t.Len() < 2*t.live {
+func (t *Table) Evict(put func() error, pressed bool) error {
+	if t.gathered || !t.ends.any || t.Len() < 2*t.live && !pressed {
 		return nil
 	}
 	t.live = 0
@@ -27,14 +28,19 @@ func (t *Table) Evict(put func() error) error {
 			t.live++
 		}
 	}
-	if t.Len() < 2*t.live {
+	ended, pays := t.Len()-t.live, t.Len()/2
+	if pressed {
+		pays = t.Len() / 8
+	}
+	if ended == 0 || ended < pays {
 		return nil
 	}
 	t.evicting = true
 	err := put()
 	t.evicting = false
 	if err == nil {
-		t.forgetEnded()
+		t.remove(t.ended)
+		t.reordered = 0
 	}
 	return err
 }
@@ -46,26 +52,25 @@ func (t *Table) ended(s *Session) bool {
 	return s.endReason() != EndInput || !t.ends.whole && t.endedBefore(s, t.newest)
 }
 
-// forgetEnded moves the sessions that have not ended to the front. Their
+// remove moves the sessions that leaves does not name to the front. Their
 // records stay where they are; those of the others are free.
-func (t *Table) forgetEnded() {
+func (t *Table) remove(leaves func(s *Session) bool) {
 	clear(t.slots)
 	t.keys = 0
 	n := uint32(t.Len())
 	t.sessions.reset()
 	for i := range n {
 		s := t.session(i)
-		if t.ended(s) {
+		if leaves(s) {
 			t.forget(s)
 			continue
 		}
-		to, n := t.insert(&s.key, uint32(s.key.Hash(t.opt.Seed)))
+		to, at := t.another(&s.key, uint32(s.key.Hash(t.opt.Seed)))
 		*to = *s
 		if t.detailed {
-			*t.heads.at(n, sessionShift) = *t.heads.at(i, sessionShift)
+			*t.heads.at(at, sessionShift) = *t.heads.at(i, sessionShift)
 		}
 	}
-	t.reordered = 0
 }
 
 // forget takes back what s has besides itself.

@@ -35,7 +35,7 @@ func (e *evictor) put() error {
 // evict is Table.Evict, whether it pays or not.
 func (e *evictor) evict() {
 	e.table.live = 0
-	if err := e.table.Evict(e.put); err != nil {
+	if err := e.table.Evict(e.put, false); err != nil {
 		e.t.Fatal(err)
 	}
 }
@@ -176,7 +176,7 @@ func TestEvictKeepsLiveSessions(t *testing.T) {
 		whole.Update(rest[:1000], inOrder(1000))
 		e.table.Update(rest[:1000], inOrder(1000))
 		if e.table.Used() > first {
-			if err := e.table.Evict(e.put); err != nil {
+			if err := e.table.Evict(e.put, false); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -222,7 +222,7 @@ func TestEvictReuses(t *testing.T) {
 		last := plainEvent(1000, int64(round)*100e9+90e9)
 		tab.Update([]flow.Event{last}, inOrder(1))
 		tab.live = 0
-		if err := tab.Evict(func() error { return nil }); err != nil || tab.Len() != 1 {
+		if err := tab.Evict(func() error { return nil }, false); err != nil || tab.Len() != 1 {
 			t.Fatalf("%d sessions are left, %v", tab.Len(), err)
 		}
 	}
@@ -236,7 +236,7 @@ func TestEvictWhen(t *testing.T) {
 	calls := 0
 	broken := errors.New("broken")
 	evict := func(result error) error {
-		return tab.Evict(func() error { calls++; return result })
+		return tab.Evict(func() error { calls++; return result }, false)
 	}
 	for i := range 100 {
 		tab.Update([]flow.Event{plainEvent(i, int64(i))}, inOrder(1))
@@ -259,7 +259,7 @@ func TestEvictWhen(t *testing.T) {
 	never := NewTable(Options{})
 	defer never.Release()
 	never.Update([]flow.Event{plainEvent(1, 0), plainEvent(2, 1<<60)}, inOrder(2))
-	if err := never.Evict(func() error { return broken }); err != nil {
+	if err := never.Evict(func() error { return broken }, true); err != nil {
 		t.Error("evicts without a time-out")
 	}
 }

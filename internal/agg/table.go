@@ -360,6 +360,15 @@ func (t *Table) renew(k *flow.Key, hash uint32) (*Session, uint32) {
 	}
 }
 
+// another adds a session of a key, whether it has one or not, as its newest.
+// Requires: ensure made room.
+func (t *Table) another(k *flow.Key, hash uint32) (*Session, uint32) {
+	if s, _ := t.find(k, hash); s != nil {
+		return t.renew(k, hash)
+	}
+	return t.insert(k, hash)
+}
+
 func (t *Table) place(i, hash uint32) (*Session, uint32) {
 	n := t.sessions.add(1, sessionShift)
 	t.slots[i] = uint64(hash)<<32 | uint64(n+1)

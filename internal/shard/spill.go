@@ -84,7 +84,7 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit/2 {
 		return false, nil
 	}
-	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }); err != nil {
+	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }, false); err != nil {
 		return false, err
 	}
 	if t.Used() <= limit {
