@@ -1,27 +1,27 @@
 package agg
 
-// SetAside passes the sessions that leaves names by the hash of their key to
-// put, one after the other in the order they began, and takes them out of t. The
-// others stay as they are, renumbered. Restore makes of what put gets the
-// sessions that left, in a table that then takes their further packets as t
-// would have done. The bytes are valid until put returns; after an error of put t
-// is as it was.
+// SetAside passes the sessions that leaves names by the hash of their key, which
+// is that of flow.Event, to put, one after the other in the order they began, and
+// takes them out of t. The others stay as they are, renumbered. Restore makes of
+// what put gets the sessions that left, in a table that then takes their further
+// packets as t would have done. The bytes are valid until put returns; after an
+// error of put t is as it was.
 //
 // Requires: nothing was gathered into t.
-func (t *Table) SetAside(leaves func(hash uint32) bool, put func(session []byte) error) error {
-	away := func(s *Session) bool { return leaves(uint32(s.key.Hash(t.opt.Seed))) }
+func (t *Table) SetAside(leaves func(hash uint32) bool, put func(hash uint32, session []byte) error) error {
 	var b []byte
 	for i := range uint32(t.Len()) {
 		s := t.session(i)
-		if !away(s) {
+		hash := uint32(s.key.Hash(t.opt.Seed))
+		if !leaves(hash) {
 			continue
 		}
 		b = t.AppendSession(append(b[:0], byte(s.state>>stateShift)), i)
-		if err := put(b); err != nil {
+		if err := put(hash, b); err != nil {
 			return err
 		}
 	}
-	t.remove(away)
+	t.remove(func(s *Session) bool { return leaves(uint32(s.key.Hash(t.opt.Seed))) })
 	t.live = min(t.live, t.Len())
 	return nil
 }

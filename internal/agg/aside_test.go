@@ -14,7 +14,7 @@ import (
 // A shelf holds sessions that were set aside.
 type shelf struct{ sessions [][]byte }
 
-func (s *shelf) put(session []byte) error {
+func (s *shelf) put(_ uint32, session []byte) error {
 	s.sessions = append(s.sessions, bytes.Clone(session))
 	return nil
 }
@@ -130,10 +130,10 @@ func TestSetAsideMemory(t *testing.T) {
 		}
 		broken := errors.New("broken")
 		before := encodedRows(tab)
-		if err := tab.SetAside(all, func([]byte) error { return broken }); err != broken || !bytes.Equal(encodedRows(tab), before) {
+		if err := tab.SetAside(all, func(uint32, []byte) error { return broken }); err != broken || !bytes.Equal(encodedRows(tab), before) {
 			t.Errorf("%v, or sessions are lost", err)
 		}
-		if err := tab.SetAside(all, func([]byte) error { return nil }); err != nil || tab.Len() != 0 || tab.Used() != 0 {
+		if err := tab.SetAside(all, func(uint32, []byte) error { return nil }); err != nil || tab.Len() != 0 || tab.Used() != 0 {
 			t.Errorf("%v, %d sessions, %d bytes", err, tab.Len(), tab.Used())
 		}
 	}
