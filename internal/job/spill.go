@@ -9,20 +9,24 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/runfile"
+	"pcapbatch/internal/shard"
 )
 
 // A spillStore keeps the sessions that do not fit into memory, in one temporary
-// file for each worker: the Spill of a shard.Keeper.
+// file for each worker, and one more where some are set aside: the Spill and the
+// Scratch of a shard.Keeper.
 type spillStore struct {
+	run        *run
 	partitions int
 	workers    []spillFile
 }
 
 // A spillFile is what one worker has put on disk.
 type spillFile struct {
-	mu     sync.Mutex
-	temp   *runfile.Temp
-	tables []spilledTable
+	mu      sync.Mutex
+	temp    *runfile.Temp
+	tables  []spilledTable
+	scratch *runfile.Scratch // nil: none was asked for
 }
 
 type spilledTable struct {
@@ -32,7 +36,7 @@ type spilledTable struct {
 }
 
 func newSpillStore(r *run, partitions int) *spillStore {
-	s := &spillStore{partitions: partitions, workers: make([]spillFile, r.Workers)}
+	s := &spillStore{run: r, partitions: partitions, workers: make([]spillFile, r.Workers)}
 	for i := range s.workers {
 		s.workers[i].temp = r.newTemp()
 	}
@@ -50,6 +54,13 @@ func (s *spillStore) Spill(_ context.Context, worker, stretch int, t *agg.Table)
 	}
 	w.tables = append(w.tables, spilledTable{stretch, in, t.Reordered()})
 	return nil
+}
+
+// Scratch implements shard.Keeper.
+func (s *spillStore) Scratch(worker, bytes int) shard.Scratch {
+	f := runfile.NewScratch(s.run.FS, s.run.TempDir, bytes)
+	s.workers[worker].scratch = f
+	return f
 }
 
 // groups are the inputs of each worker, which have keys of their own, in capture
@@ -81,7 +92,11 @@ func (s *spillStore) reordered() (n uint64) {
 
 func (s *spillStore) close() (err error) {
 	for i := range s.workers {
-		err = errors.Join(err, s.workers[i].temp.Close())
+		w := &s.workers[i]
+		err = errors.Join(err, w.temp.Close())
+		if w.scratch != nil {
+			err = errors.Join(err, w.scratch.Close())
+		}
 	}
 	return err
 }

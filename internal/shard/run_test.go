@@ -43,11 +43,15 @@ type fakeBlock struct {
 	ordered bool
 	raw     []flow.Event
 	events  []flow.Event
+	details []flow.Detail // nil: none are asked for
 	resolve func(events []flow.Event)
 }
 
 func (b *fakeBlock) Decode() {
 	b.events = b.events[:0]
+	if b.details != nil {
+		b.details = b.details[:0]
+	}
 	rng := newRand(uint64(b.raw[0].Time))
 	for _, ev := range b.raw {
 		if rng.IntN(64) == 0 {
@@ -56,6 +60,9 @@ func (b *fakeBlock) Decode() {
 		hash := ev.Key.Hash(7)
 		ev.Hash, ev.Shard = uint32(hash), ev.Key.Shard(b.workers)
 		b.events = append(b.events, ev)
+		if b.details != nil {
+			b.details = append(b.details, flow.NewDetail(uint8(ev.Time)).WithHeader(20).WithTCPFlags(uint8(ev.Flags)&0x3f))
+		}
 	}
 	if rng.IntN(8) == 0 {
 		time.Sleep(time.Millisecond)
@@ -64,7 +71,7 @@ func (b *fakeBlock) Decode() {
 
 func (b *fakeBlock) Ordered() bool                         { return b.ordered }
 func (b *fakeBlock) Resolve()                              { b.resolve(b.events) }
-func (b *fakeBlock) Events() ([]flow.Event, []flow.Detail) { return b.events, nil }
+func (b *fakeBlock) Events() ([]flow.Event, []flow.Detail) { return b.events, b.details }
 
 // A fakeStretch deals out events in blocks of random size. Every third block
 // is ordered, and its turn is checked.

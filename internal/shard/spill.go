@@ -2,7 +2,6 @@ package shard
 
 import (
 	"context"
-	"errors"
 
 	"pcapbatch/internal/agg"
 )
@@ -20,6 +19,10 @@ type Keeper interface {
 	// spilled: one table for each worker, nil where there is none. It must not
 	// keep the tables.
 	Keep(ctx context.Context, stretch int, tables []*agg.Table) error
+	// Scratch returns what a worker writes to that does not stay on disk, for
+	// pieces of at most so many bytes. It is called once for each worker that
+	// needs it, and closed by whoever made the Keeper.
+	Scratch(worker, bytes int) Scratch
 }
 
 // LeastSpill is the size in bytes up to which spilling a table would free
@@ -71,17 +74,10 @@ const mergedTable = -1
 // spilled, if there is a rule that ends them (agg.Table.Evict). Where that is
 // not enough, the whole table is spilled and released, which makeRoom reports;
 // sessions that go on are joined with their later packets when spilled tables
-// are merged.
+// are merged. With a rule that needs whole sessions some are set aside instead.
 func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg.Table) (spilled bool, err error) {
-	limit := r.quota.stretch
-	if stretch == mergedTable {
-		limit = r.quota.merged
-	}
-	if limit == 0 {
-		return false, nil
-	}
-	limit = max(limit, r.LeastSpill)
-	if t.Used() <= limit/2 {
+	limit := w.limit(r, stretch)
+	if limit == 0 || t.Used() <= limit/2 {
 		return false, nil
 	}
 	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }, false); err != nil {
@@ -90,16 +86,29 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit {
 		return false, nil
 	}
-	over := w.options.Captures && stretch == mergedTable // each stretch was a capture: its sessions are whole
-	if w.options.Whole() && !over {
-		return false, ErrTooManyLive
+	if w.options.Whole() && stretch != mergedTable { // the sessions of stretches that have ended are whole
+		return false, w.setAside(ctx, r, stretch, t, limit)
 	}
 	return true, w.spill(ctx, r, stretch, t)
 }
 
-// ErrTooManyLive says that the sessions which may go on do not fit into the share
-// of memory, and that a rule which needs whole sessions forbids to put them away.
-var ErrTooManyLive = errors.New("the sessions that have not ended do not fit into --memory, and with --active-timeout or --tcp-end they cannot be put on disk in parts: use more memory")
+// limit is how many bytes a table may use; 0: there is no limit.
+func (w *worker[B]) limit(r *run[B], stretch int) int64 {
+	if stretch == mergedTable {
+		if r.quota.merged == 0 {
+			return 0
+		}
+		return max(r.quota.merged, r.LeastSpill)
+	}
+	if r.quota.stretch == 0 {
+		return 0
+	}
+	limit := max(r.quota.stretch, r.LeastSpill)
+	if a := w.asides[stretch]; a != nil {
+		limit = max(limit/2, limit-a.bytes())
+	}
+	return limit
+}
 
 // store gives the sessions of a table to the keeper.
 func (w *worker[B]) store(ctx context.Context, r *run[B], stretch int, t *agg.Table) error {
@@ -130,26 +139,41 @@ func (w *worker[B]) spillMerged(ctx context.Context, r *run[B]) error {
 }
 
 // mergeSpilled is merge for a stretch of which sessions were spilled. The rest
-// of it is spilled too, after all that was merged before it, so that what the
-// worker spills stays in order.
+// of it is spilled too, and what was set aside, after all that was merged before
+// it, so that what the worker spills stays in order.
 func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.Table) error {
 	if err := w.spillMerged(ctx, r); err != nil {
 		t.Release()
 		return err
 	}
-	err := w.spill(ctx, r, i, t)
+	err := w.spillEnded(ctx, r, i, t)
 	delete(w.spills, i)
 	return err
 }
 
+// spillEnded spills all sessions of a stretch that has ended.
+func (w *worker[B]) spillEnded(ctx context.Context, r *run[B], i int, t *agg.Table) error {
+	if err := w.spill(ctx, r, i, t); err != nil {
+		return err
+	}
+	return w.replay(ctx, r, i)
+}
+
 // keep hands the table of a stretch over to the keeper, which is called once
 // the last worker has done so.
-func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
-	s.tables[w.index] = w.open[s.index]
+func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) error {
+	t := w.open[s.index]
 	delete(w.open, s.index)
+	if w.asides[s.index] != nil {
+		if err := w.spillEnded(ctx, r, s.index, t); err != nil {
+			return err // and what is kept must not lack these sessions
+		}
+		t = nil
+	}
+	s.tables[w.index] = t
 	delete(w.spills, s.index)
 	if s.pending.Add(-1) > 0 {
-		return
+		return nil
 	}
 	r.keeping.Go(func() {
 		err := keep(ctx, r.Keeper, s.index, s.tables)
@@ -161,6 +185,7 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) {
 		r.check(err)
 		<-r.window
 	})
+	return nil
 }
 
 func keep(ctx context.Context, k Keeper, stretch int, tables []*agg.Table) (err error) {

@@ -21,8 +21,13 @@ type memoryKeeper struct {
 	kept   map[int][]byte         // by stretch
 	fail   error
 
-	sessions int   // that were spilled
-	most     int64 // size of a table that was spilled
+	sessions  int   // that were spilled
+	most      int64 // size of a table that was spilled
+	scratches []*memoryScratch
+	puts      int // pieces of these, known at the end
+	reordered uint64
+	// The uses of a scratch that fail: see memoryScratch.
+	failPut, failTake int
 }
 
 type spilledTable struct {
@@ -46,6 +51,7 @@ func (k *memoryKeeper) Spill(_ context.Context, worker, stretch int, t *agg.Tabl
 	defer k.mu.Unlock()
 	k.tables[worker] = append(k.tables[worker], spilledTable{stretch, encode(nil, t)})
 	k.sessions += len(t.KeyOrder(nil))
+	k.reordered += t.Reordered()
 	k.most = max(k.most, t.Bytes())
 	return k.fail
 }
@@ -62,6 +68,7 @@ func (k *memoryKeeper) Keep(_ context.Context, stretch int, tables []*agg.Table)
 	for _, t := range tables {
 		if t != nil {
 			k.kept[stretch] = encode(k.kept[stretch], t)
+			k.reordered += t.Reordered()
 		}
 	}
 	return k.fail

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/flow"
 )
 
 // A worker owns the sessions of one shard: one table for the stretches that are
@@ -22,12 +23,17 @@ type worker[B Block] struct {
 	mergedFrom int         // index of the first stretch in merged
 	spills     map[int]int // how many tables were spilled, by stretch
 	spilled    bool        // a table was spilled
+
+	// And these for aside.go.
+
+	asides  map[int]*aside // what is set aside, by stretch
+	scratch Scratch        // nil until something is
 }
 
 // consume updates tables with the blocks of its queue until that is closed.
 // Once ctx is cancelled it only returns blocks to the free list.
 func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
-	w.spills = map[int]int{}
+	w.spills, w.asides = map[int]int{}, map[int]*aside{}
 	for task := range r.queues[w.index] {
 		task.decoded.Wait()
 		if ctx.Err() == nil {
@@ -44,8 +50,7 @@ func (w *worker[B]) consume(ctx context.Context, r *run[B]) {
 func (w *worker[B]) take(ctx context.Context, r *run[B], task *blockTask[B]) (err error) {
 	defer agg.CatchOutOfMemory(&err)
 	if task.end {
-		w.end(ctx, task.stretch, r)
-		return nil
+		return w.end(ctx, task.stretch, r)
 	}
 	return w.update(ctx, r, task)
 }
@@ -69,20 +74,30 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) e
 		w.open[i] = t
 	}
 	events, details := task.block.Events()
-	t.UpdateDetailed(events, details, order)
-	spilled, err := w.makeRoom(ctx, r, i, t)
+	spilled, err := w.add(ctx, r, i, t, events, details, order)
 	if spilled {
 		w.open[i] = w.newTable(i)
 	}
 	return err
 }
 
+// add gives events to the table of stretch i, and makes room there. It reports
+// whether the table was spilled and released.
+func (w *worker[B]) add(ctx context.Context, r *run[B], i int, t *agg.Table, events []flow.Event, details []flow.Detail, order []uint16) (spilled bool, err error) {
+	if a := w.asides[i]; a != nil {
+		if order, err = a.divert(events, details, order); err != nil {
+			return false, err
+		}
+	}
+	t.UpdateDetailed(events, details, order)
+	return w.makeRoom(ctx, r, i, t)
+}
+
 // end merges the stretch, if all before it are merged, and those that waited
 // for it.
-func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
+func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) error {
 	if r.Separate {
-		w.keep(ctx, s, r)
-		return
+		return w.keep(ctx, s, r)
 	}
 	w.ended = append(w.ended, s)
 	for k := 0; k < len(w.ended); {
@@ -91,7 +106,9 @@ func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
 			k++
 			continue
 		}
-		r.check(w.merge(ctx, r, s.index))
+		if err := w.merge(ctx, r, s.index); err != nil {
+			return err
+		}
 		w.next++
 		if s.pending.Add(-1) == 0 {
 			<-r.window
@@ -99,6 +116,7 @@ func (w *worker[B]) end(ctx context.Context, s *stretchRun[B], r *run[B]) {
 		w.ended = append(w.ended[:k], w.ended[k+1:]...)
 		k = 0
 	}
+	return nil
 }
 
 // merge merges the table of stretch i into the merged one.
