@@ -7,6 +7,7 @@ type slab[T any] struct {
 	arena  *arena
 	chunks [][]T
 	n      uint32
+	before uint32 // largest n before the last reset
 }
 
 // Elements per chunk are a power of two, so that an index splits by shift and
@@ -38,7 +39,10 @@ func (s *slab[T]) add(n uint32, shift uint) uint32 {
 }
 
 // reset takes all elements back and keeps the chunks.
-func (s *slab[T]) reset() { s.n = 0 }
+func (s *slab[T]) reset() { s.before, s.n = s.most(), 0 }
+
+// most is the largest number of elements that were handed out at one time.
+func (s *slab[T]) most() uint32 { return max(s.before, s.n) }
 
 // unit is the granule of record blocks: blocks of 4, 12, 28, 60 and 124 records
 // are 1, 3, 7, 15 and 31 units.

@@ -55,7 +55,13 @@ func NewTable(o Options) *Table {
 	if o.Sequence < 0 || o.Sequence > MaxSequence || o.Needs > allNeeds {
 		panic(fmt.Sprintf("agg: options out of range: %+v", o))
 	}
-	t := &Table{opt: o, ends: endingsOf(&o), plain: o.plain(), newest: minTime}
+	t := new(Table)
+	t.init(o)
+	return t
+}
+
+func (t *Table) init(o Options) {
+	*t = Table{opt: o, ends: endingsOf(&o), plain: o.plain(), newest: minTime}
 	t.detailed = o.Details()
 	if !t.plain {
 		t.more = new(moreScratch)
@@ -63,7 +69,6 @@ func NewTable(o Options) *Table {
 	t.sessions.arena, t.records.arena, t.larges.arena = &t.arena, &t.arena, &t.arena
 	t.setSlots(make([]uint64, minSlots))
 	t.arena.bytes = minSlots * 8
-	return t
 }
 
 func (t *Table) setSlots(s []uint64) {
@@ -83,10 +88,27 @@ func (t *Table) Bytes() int64 { return t.arena.bytes }
 // else, whatever memory the table holds besides for sessions to come: so a
 // caller that puts tables away by it does so at the same event in every run.
 func (t *Table) Used() int64 {
-	session, unit, block := int64(sizeOf[Session]()), int64(sizeOf[unit]()), int64(sizeOf[large]())
+	session, unit, block := t.sizes()
+	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
+		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
+}
+
+// Held returns the memory that the table has touched since it was new or
+// renewed, in bytes, as Used counts it: also what is free for other sessions of
+// the same size.
+func (t *Table) Held() int64 {
+	session, unit, block := t.sizes()
+	return int64(t.keys)*slotBytes + int64(t.sessions.most())*session +
+		int64(t.records.most())*unit + int64(t.larges.most())*block
+}
+
+// sizes returns how many bytes a session, a unit of records and a digest block
+// take, with what the table keeps beside them.
+func (t *Table) sizes() (session, unitSize, block int64) {
+	session, unitSize, block = int64(sizeOf[Session]()), int64(sizeOf[unit]()), int64(sizeOf[large]())
 	if t.detailed {
 		session += int64(sizeOf[wordUnit]())
-		unit += int64(sizeOf[wordUnit]())
+		unitSize += int64(sizeOf[wordUnit]())
 	}
 	if t.opt.folds() {
 		block += int64(sizeOf[facts]())
@@ -101,8 +123,7 @@ func (t *Table) Used() int64 {
 	if t.gathered {
 		session += int64(sizeOf[uint32]())
 	}
-	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
-		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
+	return session, unitSize, block
 }
 
 // slotBytes is what the slots of a key take on average: a table of slots has
@@ -151,6 +172,15 @@ func (t *Table) Release() {
 	}
 	t.arena.release()
 	*t = Table{}
+}
+
+// Renew empties the table and gives its memory back; what it counts goes on.
+func (t *Table) Renew() {
+	capture, newest, reordered := t.capture, t.newest, t.reordered
+	o := t.opt
+	t.Release()
+	t.init(o)
+	t.capture, t.newest, t.reordered = capture, newest, reordered
 }
 
 // groupSize is how many events are looked up side by side. A lookup misses

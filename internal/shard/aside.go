@@ -135,11 +135,16 @@ func (w *worker[B]) aside(r *run[B], stretch int) *aside {
 	return a
 }
 
-func (w *worker[B]) newAside(r *run[B], shift uint) *aside {
+// pieces returns the scratch file of the worker.
+func (w *worker[B]) pieces(r *run[B]) Scratch {
 	if w.scratch == nil {
 		w.scratch = r.Keeper.Scratch(w.index, pieceBytes)
 	}
-	return &aside{scratch: w.scratch, shift: shift, stay: classes, detailed: w.options.Details()}
+	return w.scratch
+}
+
+func (w *worker[B]) newAside(r *run[B], shift uint) *aside {
+	return &aside{scratch: w.pieces(r), shift: shift, stay: classes, detailed: w.options.Details()}
 }
 
 // setAside makes room in a table of sessions that must not be cut. Requires: it
@@ -156,6 +161,51 @@ func (w *worker[B]) setAside(ctx context.Context, r *run[B], stretch int, t *agg
 			return err
 		}
 		if err := context.Cause(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wasteful reports whether more of the memory of a table is lost than it is worth:
+// places for sessions and records are of some sizes, and what is free of one size
+// does not serve for another.
+func wasteful(t *agg.Table, limit int64) bool {
+	held := t.Held()
+	return held > limit/2*3 && held > t.Used()/2*3
+}
+
+// rebuild gives the memory of a table back and makes it again.
+func (w *worker[B]) rebuild(r *run[B], t *agg.Table) error {
+	s := w.pieces(r)
+	var c chain
+	var entry []byte
+	err := t.SetAside(func(uint32) bool { return true }, func(_ uint32, session []byte) error {
+		c.sessions++
+		entry = appendSession(entry[:0], session)
+		return c.write(s, entry)
+	})
+	if err != nil {
+		return err
+	}
+	t.Renew()
+	if c.sessions == 0 {
+		return nil
+	}
+	if err := c.close(s); err != nil {
+		return err
+	}
+	return restore(t, &chainReader{scratch: s, next: c.first}, c.sessions)
+}
+
+// restore gives t the sessions with which a chain begins.
+func restore(t *agg.Table, in *chainReader, sessions int) error {
+	for range sessions {
+		session, err := in.session()
+		if err != nil {
+			return err
+		}
+		if err := t.Restore(session); err != nil {
 			return err
 		}
 	}
@@ -207,14 +257,8 @@ func (w *worker[B]) replay(ctx context.Context, r *run[B], stretch int) error {
 // replayPart gives the sessions and the events of a part to t.
 func (w *worker[B]) replayPart(ctx context.Context, r *run[B], stretch int, t *agg.Table, p part, b *batch) error {
 	in := chainReader{scratch: w.scratch, next: p.first}
-	for range p.sessions {
-		session, err := in.session()
-		if err != nil {
-			return err
-		}
-		if err := t.Restore(session); err != nil {
-			return err
-		}
+	if err := restore(t, &in, p.sessions); err != nil {
+		return err
 	}
 	for {
 		if err := context.Cause(ctx); err != nil {
@@ -226,7 +270,7 @@ func (w *worker[B]) replayPart(ctx context.Context, r *run[B], stretch int, t *a
 		if len(b.order) == 0 {
 			return nil
 		}
-		if _, err := w.add(ctx, r, stretch, t, b.events, b.details, b.order); err != nil { // never spilled
+		if err := w.add(ctx, r, stretch, t, b.events, b.details, b.order); err != nil {
 			return err
 		}
 	}

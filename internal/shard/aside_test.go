@@ -330,7 +330,7 @@ func TestReplayCancelled(t *testing.T) {
 	gone := errors.New("gone")
 	c.Share, c.LeastSpill = 4000, 1000
 	c.Keeper = &cancelling{memoryKeeper: newMemoryKeeper(), cancel: func() { cancel(gone) }}
-	if _, err := Run(ctx, c); err != gone {
+	if _, err := Run(ctx, c); !errors.Is(err, gone) {
 		t.Error(err)
 	}
 }

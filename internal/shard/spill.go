@@ -67,8 +67,8 @@ func (c *Config[B]) quota() quota {
 // index.
 const mergedTable = -1
 
-// makeRoom keeps a table within its quota. It is called once a block for the
-// table of a stretch, and once a merge for the merged table.
+// makeRoom keeps a table within its quota. It is called once a portion of events
+// for the table of a stretch, and once a merge for the merged table.
 //
 // Once half of the quota is used, the sessions of the table that have ended are
 // spilled, if there is a rule that ends them (agg.Table.Evict). Where that is
@@ -77,7 +77,16 @@ const mergedTable = -1
 // are merged. With a rule that needs whole sessions some are set aside instead.
 func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg.Table) (spilled bool, err error) {
 	limit := w.limit(r, stretch)
-	if limit == 0 || t.Used() <= limit/2 {
+	if limit == 0 {
+		return false, nil
+	}
+	whole := w.options.Whole() && stretch != mergedTable // the sessions of stretches that have ended are whole
+	if whole && wasteful(t, limit) {
+		if err := w.rebuild(r, t); err != nil {
+			return false, err
+		}
+	}
+	if t.Used() <= limit/2 {
 		return false, nil
 	}
 	if err := t.Evict(func() error { return w.store(ctx, r, stretch, t) }, false); err != nil {
@@ -86,7 +95,7 @@ func (w *worker[B]) makeRoom(ctx context.Context, r *run[B], stretch int, t *agg
 	if t.Used() <= limit {
 		return false, nil
 	}
-	if w.options.Whole() && stretch != mergedTable { // the sessions of stretches that have ended are whole
+	if whole {
 		return false, w.setAside(ctx, r, stretch, t, limit)
 	}
 	return true, w.spill(ctx, r, stretch, t)

@@ -74,23 +74,38 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) e
 		w.open[i] = t
 	}
 	events, details := task.block.Events()
-	spilled, err := w.add(ctx, r, i, t, events, details, order)
-	if spilled {
-		w.open[i] = w.newTable(i)
-	}
-	return err
+	return w.add(ctx, r, i, t, events, details, order)
 }
 
-// add gives events to the table of stretch i, and makes room there. It reports
-// whether the table was spilled and released.
-func (w *worker[B]) add(ctx context.Context, r *run[B], i int, t *agg.Table, events []flow.Event, details []flow.Detail, order []uint16) (spilled bool, err error) {
-	if a := w.asides[i]; a != nil {
-		if order, err = a.divert(events, details, order); err != nil {
-			return false, err
+// portion is how many events a table gets before it is looked at how large it is:
+// each may be the one with which a session begins digests, up to 32 KiB.
+const portion = 256
+
+// add gives events to t, the table of stretch i, and makes room there.
+func (w *worker[B]) add(ctx context.Context, r *run[B], i int, t *agg.Table, events []flow.Event, details []flow.Detail, order []uint16) (err error) {
+	if r.quota.stretch == 0 {
+		t.UpdateDetailed(events, details, order)
+		return nil
+	}
+	for len(order) > 0 {
+		next := order[:min(len(order), portion)]
+		order = order[len(next):]
+		if a := w.asides[i]; a != nil {
+			if next, err = a.divert(events, details, next); err != nil {
+				return err
+			}
+		}
+		t.UpdateDetailed(events, details, next)
+		spilled, err := w.makeRoom(ctx, r, i, t)
+		if spilled {
+			t = w.newTable(i)
+			w.open[i] = t
+		}
+		if err != nil {
+			return err
 		}
 	}
-	t.UpdateDetailed(events, details, order)
-	return w.makeRoom(ctx, r, i, t)
+	return nil
 }
 
 // end merges the stretch, if all before it are merged, and those that waited
