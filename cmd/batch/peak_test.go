@@ -298,3 +298,52 @@ func TestMemoryOfLabels(t *testing.T) {
 		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
 	}
 }
+
+// growingSessions is a capture of n UDP sessions that all go on from its
+// beginning to its end: their packets come in turn, so many of each.
+func growingSessions(t *testing.T, n, packets int) string {
+	t.Helper()
+	var packed bytes.Buffer
+	z, err := zstd.NewWriter(&packed, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	z.Write(pcap())
+	records := make([]byte, 0, 1<<20)
+	at := int64(begin)
+	for range packets {
+		for i := range n {
+			at += 1000
+			data := ip(client, server, protoUDP, udp(uint16(1024+i), 53, i%30))
+			records = append(records, pcap(record{Time: at, Data: data})[24:]...)
+			if len(records) > 1<<20-1<<10 {
+				z.Write(records)
+				records = records[:0]
+			}
+		}
+	}
+	z.Write(records)
+	z.Close()
+	return write(t, "growing.pcap.zst", packed.Bytes())
+}
+
+// Sessions that all go on, and must not be cut, take no more memory than others:
+// those that grow side by side leave behind what is too small for them.
+func TestMemoryOfLiveSessions(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a million packets")
+	}
+	const n = 8000
+	path := growingSessions(t, n, 132)
+	flags := []string{"extract", "-q", "--tcp-end", "--features", "all", "--quantiles", "25,75", path}
+	whole := runWith(nil, flags...)
+	for _, more := range [][]string{nil, {"--key", "capture"}, {"--key", "capture", "--state", filepath.Join(t.TempDir(), "state")}} {
+		code, rows, stderr := atMost(t, 64, 0, append(slices.Clone(flags), more...)...)
+		if code != exitOK || strings.Count(rows, "\n") != n+1 {
+			t.Errorf("%q: exit code %d, %d lines, %s", more, code, strings.Count(rows, "\n"), stderr)
+		}
+		if more == nil && rows != whole.stdout {
+			t.Errorf("other rows than without a limit of memory")
+		}
+	}
+}
