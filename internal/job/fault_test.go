@@ -44,14 +44,15 @@ func faultCases(t *testing.T) []faultCase {
 		return c
 	}
 	// whole is so little that sessions are set aside.
-	whole := func(c Config) Config {
-		c.Sessions.TCPEnd, c.Sessions.Capture = true, true
-		c.BlockBytes, c.Share, c.LeastSpill = 24<<10, 24<<10, 12<<10
+	whole := func(c Config, capture bool, share int64) Config {
+		c.Sessions.TCPEnd, c.Sessions.Capture = true, capture
+		c.BlockBytes, c.Share, c.LeastSpill = 24<<10, share, 12<<10
 		return c
 	}
-	all := whole(c)
-	all.Share = 0
-	wantWhole := extract(t, all, dir).clean(t)
+	unlimited := func(capture bool) string {
+		c := whole(c, capture, 0)
+		return extract(t, c, dir).clean(t)
+	}
 	at := filepath.Join
 	return []faultCase{
 		{name: "state", want: want, run: func(c Config, out string) result { return resume(t, c, at(out, "state"), dir) }},
@@ -72,8 +73,10 @@ func faultCases(t *testing.T) []faultCase {
 		{name: "merged captures", want: extract(t, together, overlapping).clean(t), run: func(c Config, out string) result {
 			return extract(t, sparing(c, 64<<10), overlapping)
 		}},
-		{name: "spill whole sessions", want: wantWhole, run: func(c Config, out string) result { return extract(t, whole(c), dir) }},
-		{name: "spill whole sessions with state", want: wantWhole, run: func(c Config, out string) result { return resume(t, whole(c), at(out, "state"), dir) }},
+		{name: "spill whole sessions", want: unlimited(false), run: func(c Config, out string) result { return extract(t, whole(c, false, 64<<10), dir) }},
+		{name: "spill whole sessions with state", want: unlimited(true), run: func(c Config, out string) result {
+			return resume(t, whole(c, true, 128<<10), at(out, "state"), dir)
+		}},
 		{name: "spill with state", want: want, run: func(c Config, out string) result { return resume(t, little(c), at(out, "state"), dir) }},
 	}
 }
