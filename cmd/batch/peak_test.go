@@ -327,6 +327,21 @@ func growingSessions(t *testing.T, n, packets int) string {
 	return write(t, "growing.pcap.zst", packed.Bytes())
 }
 
+// Rules that make a session of nearly every packet of one key.
+func TestMemoryOfManySessionsOfOneKey(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads a million packets")
+	}
+	const n = 1_200_000
+	path := growingSessions(t, 1, n)
+	for _, rule := range []string{"--active-timeout=1ns", "--idle-timeout=1ns"} {
+		code, rows, stderr := atMost(t, 64, 0, "extract", "-q", rule, path)
+		if lines := strings.Count(rows, "\n"); code != exitOK || lines != n+1 {
+			t.Errorf("%s: exit code %d, %d lines, %s", rule, code, lines, stderr)
+		}
+	}
+}
+
 // Sessions that all go on, and must not be cut, take no more memory than others:
 // those that grow side by side leave behind what is too small for them.
 func TestMemoryOfLiveSessions(t *testing.T) {

@@ -1,6 +1,7 @@
 package runfile
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math"
@@ -228,5 +229,49 @@ func TestCombineJoinsOnlyOneKey(t *testing.T) {
 	}
 	if one := tableOf(list); n != one.Len() || rowsOf(into) != rowsOf(one) {
 		t.Errorf("%d sessions, one pass makes %d", n, one.Len())
+	}
+}
+
+// Of one key with more sessions than are held at a time, those that two inputs
+// have parts of are joined, and all come in order.
+func TestCombineManySessionsOfOneKey(t *testing.T) {
+	o := options
+	o.IdleTimeout = 10
+	r := rand.New(rand.NewPCG(4, 6))
+	list := make([]flow.Event, 20*maxJoined)
+	now := int64(0)
+	for i := range list {
+		now += 1 + r.Int64N(25)
+		list[i] = event(r, 1, now)
+		list[i].Time = now
+		list[i].Key = list[0].Key
+		list[i].Hash = uint32(list[0].Key.Hash(o.Seed))
+	}
+	one := agg.NewTable(o)
+	defer one.Release()
+	update(one, list)
+	for _, pieces := range []int{1, 2, 7, 100} {
+		var inputs []Input
+		for i := range pieces {
+			part := agg.NewTable(o)
+			defer part.Release()
+			update(part, list[i*len(list)/pieces:(i+1)*len(list)/pieces])
+			inputs = append(inputs, TableInput(part, 1))
+		}
+		var got, want []byte
+		n := 0
+		if _, err := combine(t.Context(), inputs, o, func(_ int, s []byte) error {
+			n++
+			got = append(got, s...)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		for i := range uint32(one.Len()) {
+			want = one.AppendSession(want, i)
+		}
+		if n < 5*maxJoined || !bytes.Equal(got, want) {
+			t.Errorf("%d pieces: %d sessions, one pass makes %d, or they differ", pieces, n, one.Len())
+		}
 	}
 }

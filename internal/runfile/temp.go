@@ -219,9 +219,45 @@ func (c *combiner) take(e *Entry) error {
 	c.joined = true
 	if probe != c.probe {
 		c.table.AbsorbLoaded(probe)
+	} else if err := e.absorb(c.table); err != nil {
+		return err
+	}
+	if c.table.Len() < maxJoined {
 		return nil
 	}
-	return e.absorb(c.table)
+	return c.thin(e)
+}
+
+// maxJoined is how many sessions of one key are in memory: rules may make
+// millions of them.
+const maxJoined = 1 << 10
+
+// thin passes the sessions of the current key to emit, but for the newest: nothing
+// is joined with the others any more.
+func (c *combiner) thin(e *Entry) error {
+	newest := uint32(c.table.Len() - 1)
+	if err := c.emitTable(newest); err != nil {
+		return err
+	}
+	c.session = c.table.AppendSession(c.session[:0], newest)
+	c.reordered += c.table.Reordered()
+	c.table.Reset()
+	if _, err := c.table.Absorb(c.session); err != nil {
+		return e.damaged(err)
+	}
+	return nil
+}
+
+// emitTable passes the first n sessions of the current key to emit.
+func (c *combiner) emitTable(n uint32) error {
+	partition := partitionOf(c.key)
+	for i := range n {
+		c.session = c.table.AppendSession(c.session[:0], i)
+		if err := c.emit(partition, c.session); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // probeOf returns the table that decodes the sessions of an input.
@@ -242,15 +278,11 @@ func (c *combiner) flush() error {
 	if !c.started {
 		return nil
 	}
-	partition := partitionOf(c.key)
 	if !c.joined {
-		return c.emit(partition, c.session)
+		return c.emit(partitionOf(c.key), c.session)
 	}
-	for i := range uint32(c.table.Len()) {
-		c.session = c.table.AppendSession(c.session[:0], i)
-		if err := c.emit(partition, c.session); err != nil {
-			return err
-		}
+	if err := c.emitTable(uint32(c.table.Len())); err != nil {
+		return err
 	}
 	c.reordered += c.table.Reordered()
 	c.table.Reset()
