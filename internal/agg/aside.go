@@ -1,11 +1,11 @@
 package agg
 
-// SetAside passes the sessions that leaves names by the hash of their key, which
-// is that of flow.Event, to put, one after the other in the order they began, and
-// takes them out of t. The others stay as they are, renumbered. Restore makes of
-// what put gets the sessions that left, in a table that then takes their further
-// packets as t would have done. The bytes are valid until put returns; after an
-// error of put t is as it was.
+// SetAside passes the sessions that leaves names by the hash of their key,
+// which is that of flow.Event, to put, one after the other in the order they
+// began, and takes them out of t. The others stay as they are, renumbered.
+// Restore makes of what put gets the sessions that left, in a table that then
+// takes their further packets as t would have done. The bytes are valid until
+// put returns; after an error of put t is as it was.
 //
 // Requires: nothing was gathered into t.
 func (t *Table) SetAside(leaves func(hash uint32) bool, put func(hash uint32, session []byte) error) error {

@@ -32,7 +32,8 @@
 // ending.go has them as one object. The idle time-out can be asked of parts of
 // sessions, too, and merging asks it; the active time-out and the end of TCP
 // connections need the whole session so far, so sessions are right with them
-// only where one table sees all packets of a key in capture order.
+// only where one table sees all packets of a key in capture order. A session may
+// leave that table and come back (aside.go) between two of its packets.
 //
 // # Merging
 //

@@ -12,8 +12,8 @@ import (
 )
 
 // A Scratch is a temporary file of pieces, each of which is written once, read
-// once, and then makes room for another. Like a Temp it is created when the first
-// piece is written, and nothing of it is left when the process ends. One
+// once, and then makes room for another. Like a Temp it is created when the
+// first piece is written, and nothing of it is left when the process ends. One
 // goroutine uses it at a time.
 type Scratch struct {
 	fs   durable.FS
@@ -106,8 +106,8 @@ func pieceSum(place int64, length, piece []byte) uint32 {
 	return crc32.Update(sum, castagnoli, piece)
 }
 
-// Take appends the piece at a place to dst and frees the place. The file shrinks
-// once no place is in use.
+// Take appends the piece at a place to dst and frees the place. The file
+// shrinks once no place is in use.
 func (s *Scratch) Take(place int64, dst []byte) ([]byte, error) {
 	dst, err := s.read(place, dst)
 	if err != nil {

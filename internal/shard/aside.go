@@ -10,10 +10,11 @@ import (
 // This file is for rules that need whole sessions (agg.Options.Whole), where
 // what goes on cannot be spilled. If it does not fit into a table, classes of
 // sessions are set aside, by bits of the hash of their keys: their sessions are
-// written to a scratch file as they are, and every later packet of these classes
-// is written there instead of going to the table. At the end of the stretch each
-// class is replayed: its sessions are restored, and take their packets in order.
-// A class that does not fit is divided by the next bits of the hash.
+// written to a scratch file as they are, and every later packet of these
+// classes is written there instead of going to the table. At the end of the
+// stretch each class is replayed: its sessions are restored, and take their
+// packets in order. A class that does not fit is divided by the next bits of
+// the hash.
 //
 // Nothing is cut by that, so the rows are those of a run without a limit,
 // whatever was set aside. Therefore the hash may be the seeded one that events
@@ -24,8 +25,8 @@ import (
 type Scratch interface {
 	// Reserve returns a place for a piece.
 	Reserve() (place int64)
-	// Put stores a copy of a piece, of as many bytes as Keeper.Scratch was asked
-	// for at most, at a place that was reserved for it.
+	// Put stores a copy of a piece, of as many bytes as Keeper.Scratch was
+	// asked for at most, at a place that was reserved for it.
 	Put(place int64, piece []byte) error
 	// Take appends the piece at a place to dst and frees the place.
 	Take(place int64, dst []byte) ([]byte, error)
@@ -38,7 +39,8 @@ const (
 	classBits = 6
 	classes   = 1 << classBits
 	hashBits  = 32
-	// pieceBytes is the size of those buffers, and of a piece of a scratch file.
+	// pieceBytes is the size of those buffers, and of a piece of a scratch
+	// file.
 	pieceBytes = 16 << 10
 )
 
@@ -167,9 +169,9 @@ func (w *worker[B]) setAside(ctx context.Context, r *run[B], stretch int, t *agg
 	return nil
 }
 
-// wasteful reports whether more of the memory of a table is lost than it is worth:
-// places for sessions and records are of some sizes, and what is free of one size
-// does not serve for another.
+// wasteful reports whether more of the memory of a table is lost than it is
+// worth: places for sessions and records are of some sizes, and what is free of
+// one size does not serve for another.
 func wasteful(t *agg.Table, limit int64) bool {
 	held := t.Held()
 	return held > limit/2*3 && held > t.Used()/2*3
@@ -215,7 +217,8 @@ func restore(t *agg.Table, in *chainReader, sessions int) error {
 // replayBatch is how many events a replay gives to the table at once.
 const replayBatch = 512
 
-// replay spills what was set aside of a stretch, after the rest of its sessions.
+// replay spills what was set aside of a stretch, after the rest of its
+// sessions.
 func (w *worker[B]) replay(ctx context.Context, r *run[B], stretch int) error {
 	a := w.asides[stretch]
 	if a == nil {

@@ -154,8 +154,8 @@ func ruled(o agg.Options, workers int, cut ...[]flow.Event) Config[*fakeBlock] {
 	return c
 }
 
-// result is what a run with a keeper leads to: the sessions of each key, and how
-// many packets came late.
+// result is what a run with a keeper leads to: the sessions of each key, and
+// how many packets came late.
 func (k *memoryKeeper) result(t *testing.T, c Config[*fakeBlock]) map[string]string {
 	t.Helper()
 	c.Keeper = k

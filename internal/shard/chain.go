@@ -63,8 +63,8 @@ func (c *chain) close(s Scratch) error {
 	return err
 }
 
-// errChain says that a chain does not have what was written to it. Scratch files
-// have checksums, so that would be an error of this program.
+// errChain says that a chain does not have what was written to it. Scratch
+// files have checksums, so that would be an error of this program.
 var errChain = errors.New("internal error: sessions that were set aside are not as they were written")
 
 // A chainReader reads a chain and frees its pieces.

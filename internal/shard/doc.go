@@ -34,6 +34,8 @@
 // still to be taken.
 //
 // Tables grow with the sessions. With Config.Share a worker whose tables have
-// grown to its share gives sessions to a Keeper, which stores them. The package
-// itself opens no files, and knows nothing of captures, packets or rows.
+// grown to its share gives sessions to a Keeper, which stores them (spill.go),
+// or sets them aside with their packets and replays those later (aside.go). The
+// package itself opens no files, and knows nothing of captures, packets or
+// rows.
 package shard

@@ -67,8 +67,8 @@ func (c *Config[B]) quota() quota {
 // index.
 const mergedTable = -1
 
-// makeRoom keeps a table within its quota. It is called once a portion of events
-// for the table of a stretch, and once a merge for the merged table.
+// makeRoom keeps a table within its quota. It is called once a portion of
+// events for the table of a stretch, and once a merge for the merged table.
 //
 // Once half of the quota is used, the sessions of the table that have ended are
 // spilled, if there is a rule that ends them (agg.Table.Evict). Where that is
@@ -148,8 +148,8 @@ func (w *worker[B]) spillMerged(ctx context.Context, r *run[B]) error {
 }
 
 // mergeSpilled is merge for a stretch of which sessions were spilled. The rest
-// of it is spilled too, and what was set aside, after all that was merged before
-// it, so that what the worker spills stays in order.
+// of it is spilled too, and what was set aside, after all that was merged
+// before it, so that what the worker spills stays in order.
 func (w *worker[B]) mergeSpilled(ctx context.Context, r *run[B], i int, t *agg.Table) error {
 	if err := w.spillMerged(ctx, r); err != nil {
 		t.Release()

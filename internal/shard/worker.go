@@ -77,8 +77,8 @@ func (w *worker[B]) update(ctx context.Context, r *run[B], task *blockTask[B]) e
 	return w.add(ctx, r, i, t, events, details, order)
 }
 
-// portion is how many events a table gets before it is looked at how large it is:
-// each may be the one with which a session begins digests, up to 32 KiB.
+// portion is how many events a table gets before it is looked at how large it
+// is: each may be the one with which a session begins digests, up to 32 KiB.
 const portion = 256
 
 // add gives events to t, the table of stretch i, and makes room there.
