@@ -19,6 +19,7 @@ type goal struct {
 
 func ratioOf(r []result) float64     { return r[0].Ratio }
 func besideRatio(r []result) float64 { return r[0].BesideRatio }
+func besideCPU(r []result) float64   { return r[0].BesideCPURatio }
 
 var goals = []goal{
 	{"mix: wall / floor", []string{"mix"}, ratioOf, 3.0, true},
@@ -35,6 +36,10 @@ var goals = []goal{
 	}, 96, true},
 	{"elephant: wall / floor", []string{"elephant"}, ratioOf, 3.0, true},
 	{"victim: wall / mix's, of as many packets", []string{"victim"}, besideRatio, 1.15, true},
+	{"mix-all: CPU / mix's", []string{"mix-all"}, besideCPU, 1.6, true},
+	{"scan-all: CPU / scan's", []string{"scan-all"}, besideCPU, 1.5, true},
+	{"mix-rules: CPU / mix's", []string{"mix-rules"}, besideCPU, 1.1, true},
+	{"gz-8files-rules: wall / gz-8files-2cpu's", []string{"gz-8files-rules"}, besideRatio, 1.3, true},
 	{"mix-16files: wall / mix's", []string{"mix-16files"}, besideRatio, 1.0, true},
 	{"mix-zst: wall / zstd -dc", []string{"mix-zst"}, ratioOf, 1.25, true},
 	{"gz-2cpu: wall / igzip -dc", []string{"gz-2cpu"}, ratioOf, 0.75, true},

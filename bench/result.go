@@ -43,6 +43,7 @@ type result struct {
 	RatioMax       float64 `json:"ratio_max"`
 	CPURatio       float64 `json:"cpu_ratio"`              // CPU time, median over the rounds
 	BesideRatio    float64 `json:"beside_ratio,omitempty"` // wall to that of the row beside it, median over the rounds
+	BesideCPURatio float64 `json:"beside_cpu_ratio,omitempty"`
 }
 
 // derive computes the other fields from the samples. Requires: there are as
@@ -67,11 +68,12 @@ func (r *result) derive() {
 	// slows the machine down for some seconds slows both programs down.
 	r.Ratio, r.CPURatio = median(ratios), median(cpuRatios)
 	r.RatioMin, r.RatioMax = slices.Min(ratios), slices.Max(ratios)
-	var beside []float64
+	var beside, besideCPU []float64
 	for i, n := range r.Neighbour {
 		beside = append(beside, quotient(r.Program[i].WallS, n.WallS))
+		besideCPU = append(besideCPU, quotient(r.Program[i].CPUS, n.CPUS))
 	}
-	r.BesideRatio = median(beside)
+	r.BesideRatio, r.BesideCPURatio = median(beside), median(besideCPU)
 }
 
 // quotient is a / b, and 0 for b = 0, which a JSON file can hold.

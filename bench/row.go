@@ -42,12 +42,17 @@ var rows = []row{
 	{name: "scan-1e7-500M", about: "10^7 sessions in 500 MB", captures: []string{"sessions-1e7/scan.pcap"}, flags: []string{"--memory", "500M"}, beside: "scan-1e7"},
 	{name: "elephant", about: "one session with 80 % of the packets: one busy shard", captures: []string{"elephant.pcap"}, gate: true},
 	{name: "victim", about: "mix between two addresses: sharding by the full key", captures: []string{"victim.pcap"}, gate: true, beside: "mix"},
+	{name: "mix-all", about: "mix with all feature groups", captures: []string{"mix.pcap"}, flags: []string{"--features", "all"}, beside: "mix"},
+	{name: "scan-all", about: "scan with all feature groups", captures: []string{"scan.pcap"}, flags: []string{"--features", "all"}, beside: "scan"},
+	{name: "mix-quantiles", about: "mix with six quantiles", captures: []string{"mix.pcap"}, flags: []string{"--quantiles", "1,5,25,75,95,99"}, beside: "mix"},
+	{name: "mix-rules", about: "mix with the rules that need whole sessions", captures: []string{"mix.pcap"}, flags: []string{"--active-timeout", "120s", "--tcp-end"}, beside: "mix"},
 	{name: "mix-16files", about: "mix as 16 captures", captures: []string{"mix16/mix-*.pcap"}, beside: "mix"},
 	{name: "mix-zst", about: "mix as zstd -3", captures: []string{"mix.pcap.zst"}, plain: []string{"mix.pcap"}, against: zstdPrograms},
 	{name: "gz-1cpu", about: "a quarter of mix as gzip -6, on one CPU", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
 	{name: "gz-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2},
 	{name: "gz-8files-1cpu", about: "a quarter of mix as 8 captures, gzip -6, on one CPU", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
 	{name: "gz-8files-2cpu", about: "the same on two CPUs", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2, beside: "gz-8files-1cpu"},
+	{name: "gz-8files-rules", about: "the same with the rules that need whole sessions", captures: []string{"quarter/mix8/mix-*.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 2, flags: []string{"--active-timeout", "120s", "--tcp-end"}, beside: "gz-8files-2cpu"},
 }
 
 var (
