@@ -77,6 +77,8 @@ type Config struct {
 	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
 	// can make captures whose sessions collide.
 	HashSeed uint64
+	// PackBytes is the size from which a pack of a state directory is complete.
+	PackBytes int64
 	// LeastSpill is the size of a table below which it stays in memory; see
 	// shard.Config.
 	LeastSpill int64
@@ -111,7 +113,7 @@ func New() Config {
 	return Config{
 		Sessions: DefaultSessions(), Workers: 1,
 		FS: durable.OS, Observer: Silent{},
-		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill,
+		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill, PackBytes: packBytes,
 	}
 }
 

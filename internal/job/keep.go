@@ -34,7 +34,9 @@ type keeper struct {
 	runs   []*runfile.Run // nil until it is kept
 	count  func(i int, r *report.Run)
 
-	commits *errgroup.Group // of run files that are written
+	shelf   *shelf          // nil: all run files are files of their own
+	packer  *packer         // with shelf
+	commits *errgroup.Group // of run files and packs that are written
 	failed  context.Context // done once one could not be committed
 }
 
@@ -44,19 +46,26 @@ const mostCommits = 16
 
 // keep reads inputs, whose identities are ids, and returns their run files, in
 // order. What is to be reported of them is in the run files. A run file that has
-// no name goes when it is closed.
-func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int) ([]*runfile.Run, error) {
+// no name goes when it is closed. With what a state directory holds, shelf, small
+// ones are put into packs; without, each is a file of its own.
+func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]*runfile.Run, error) {
 	p, c := r.pipeline()
 	spilled := newSpillStore(r, partitions)
 	defer spilled.close()
-	k := &keeper{spillStore: spilled, run: r, dir: dir, inputs: inputs, ids: ids, runs: make([]*runfile.Run, len(inputs))}
+	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]*runfile.Run, len(inputs))}
 	c.Stretches, k.count = p.Separate(inputs)
 	c.Keeper, c.Separate = k, true
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
 	k.commits, k.failed = errgroup.WithContext(ctx)
 	k.commits.SetLimit(mostCommits)
+	if shelf != nil {
+		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, next: shelf.next, commits: k.commits}
+	}
 	_, err := shard.Run(ctx, c)
 	r.limitHeap(r.Memory)
+	if k.packer != nil {
+		k.packer.finish()
+	}
 	if err = cmp.Or(err, k.commits.Wait(), k.syncDir()); err != nil { // what was kept stays, whatever ended the run
 		closeRuns(k.runs)
 		return nil, err
@@ -83,8 +92,12 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		return err
 	}
 	reordered += more
-	path := filepath.Join(k.dir, runfile.RunName(k.ids[i].Path))
-	w, err := runfile.Create(durable.Later(k.run.FS), path)
+	id, most := runfile.IDOf(k.ids[i].Path), 0
+	if k.packer != nil && !k.shelf.hasOwn(id) {
+		most = runfile.MaxPacked
+	}
+	path := filepath.Join(k.dir, id.Name())
+	w, err := runfile.CreateHeld(durable.Later(k.run.FS), path, most)
 	if err != nil {
 		return err
 	}
@@ -94,12 +107,9 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		return err
 	}
 	reordered += more
-	k.commits.Go(func() (err error) {
-		if k.runs[i], err = k.commit(w, path, i, reordered); err == nil {
-			err = k.run.tellOutcome(k.outcome(i))
-		}
+	if err := k.commit(w, path, id, i, reordered); err != nil {
 		return err
-	})
+	}
 	if k.failed.Err() != nil {
 		return context.Cause(k.failed)
 	}
@@ -112,17 +122,17 @@ func (k *keeper) syncDir() error {
 		if r == nil || r.Detached() {
 			continue
 		}
-		if err := k.run.FS.SyncDir(r.Path); err != nil {
-			return durable.WriteFailed(r.Path, err)
+		if err := k.run.FS.SyncDir(r.File()); err != nil {
+			return durable.WriteFailed(r.File(), err)
 		}
 		break // they are all in one directory
 	}
 	return nil
 }
 
-// commit completes the run file. What the system failed to read is not kept, as
-// it may be there next time.
-func (k *keeper) commit(w *runfile.Writer, path string, i int, reordered uint64) (*runfile.Run, error) {
+// commit completes the run file, or gives it to the packer. What the system failed
+// to read is not kept, as it may be there next time.
+func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, reordered uint64) error {
 	found := &report.Run{Reordered: reordered}
 	k.count(i, found)
 	about, damage := k.inputs[i].Report()
@@ -135,15 +145,30 @@ func (k *keeper) commit(w *runfile.Writer, path string, i int, reordered uint64)
 	m, err := k.run.meta(k.ids[i], found)
 	if err != nil {
 		w.Abort()
-		return nil, err
+		return err
 	}
 	if found.Failed() {
-		return w.Detach(m)
+		if k.runs[i], err = w.Detach(m); err != nil {
+			return err
+		}
+		return k.run.tellOutcome(k.outcome(i))
 	}
-	if err := w.Commit(m); err != nil {
-		return nil, err
+	data, small, err := w.Held(m)
+	switch {
+	case err != nil:
+		w.Abort()
+		return err
+	case small:
+		return k.packer.add(held{id, data, m, func(r *runfile.Run) { k.runs[i] = r }})
 	}
-	return k.run.files.Open(path)
+	k.commits.Go(func() error {
+		if err := w.Commit(m); err != nil {
+			return err
+		}
+		k.runs[i] = k.run.files.Run(path, m)
+		return k.run.tellOutcome(k.outcome(i))
+	})
+	return nil
 }
 
 // outcome says what became of capture i.

@@ -82,15 +82,17 @@ func (r *run) tell(found *report.Run) {
 	}
 }
 
-// RunFiles lists the run files that names name: files, and the files *.run of
-// directories, each once.
-func RunFiles(names []string) ([]string, error) { return keptFiles(names, runfile.RunSuffix) }
+// RunFiles lists the files that names name: run files and packs of them, and the
+// files *.run and *.pack of directories, each once.
+func RunFiles(names []string) ([]string, error) {
+	return keptFiles(names, runfile.RunSuffix, runfile.PackSuffix)
+}
 
 // Parts lists the parts that names name: files, and the files *.part of
 // directories, each once.
 func Parts(names []string) ([]string, error) { return keptFiles(names, runfile.PartSuffix) }
 
-func keptFiles(names []string, suffix string) (list []string, err error) {
+func keptFiles(names []string, suffixes ...string) (list []string, err error) {
 	if len(names) == 0 {
 		return nil, failure(Usage, "no run files named")
 	}
@@ -98,7 +100,7 @@ func keptFiles(names []string, suffix string) (list []string, err error) {
 	for _, name := range names {
 		paths := []string{name}
 		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			if paths, err = filesIn(name, suffix); err != nil {
+			if paths, err = filesIn(name, suffixes); err != nil {
 				return nil, err
 			}
 		} else if err == nil && !info.Mode().IsRegular() {
@@ -116,26 +118,35 @@ func keptFiles(names []string, suffix string) (list []string, err error) {
 	return list, nil
 }
 
-func filesIn(dir, suffix string) (paths []string, err error) {
+func filesIn(dir string, suffixes []string) (paths []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, &Error{Input, err}
 	}
 	for _, e := range entries {
-		if strings.HasSuffix(e.Name(), suffix) && !strings.HasPrefix(e.Name(), ".") && e.Type()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0 {
+		ours := slices.ContainsFunc(suffixes, func(s string) bool { return strings.HasSuffix(e.Name(), s) })
+		_, pack := packNumber(e.Name()) // one that is no file hides what may be missing
+		file := e.Type()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0
+		if ours && !strings.HasPrefix(e.Name(), ".") && (file || pack) {
 			paths = append(paths, filepath.Join(dir, e.Name()))
 		}
 	}
 	if len(paths) == 0 {
-		return nil, failure(Input, "%s: no files *%s in this directory", dir, suffix)
+		return nil, failure(Input, "%s: no files *%s in this directory", dir, strings.Join(suffixes, " or *"))
 	}
 	return paths, nil
 }
 
-// openKept opens files of one kind.
+// openKept opens files of one kind, with all that is in packs.
 func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err error) {
-	for _, path := range paths {
-		run, err := r.files.Open(path)
+	places, _, err := r.places(paths, func(_ string, err error) error { return err })
+	if err != nil {
+		return nil, err
+	}
+	var x runfile.PackReader
+	defer x.Close()
+	for _, p := range places {
+		run, err := r.openPlace(p, &x)
 		if err != nil {
 			return nil, err
 		}
@@ -147,6 +158,9 @@ func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err 
 			return nil, err
 		}
 		list = append(list, k)
+	}
+	if len(list) == 0 {
+		return nil, failure(Kept, "%s: no run files in this pack", paths[0])
 	}
 	return list, nil
 }
@@ -273,6 +287,6 @@ func (r *run) makeDir(dir string) error {
 	if err := durable.MakeDir(r.FS, dir); err != nil {
 		return &Error{Output, err}
 	}
-	durable.Sweep(dir, runfile.RunSuffix, runfile.PartSuffix)
+	durable.Sweep(dir, runfile.RunSuffix, runfile.PackSuffix, runfile.PartSuffix)
 	return nil
 }

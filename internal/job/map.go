@@ -59,7 +59,7 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 		ingest.Close(inputs)
 		return err
 	}
-	runs, err := r.keep(ctx, inputs, ids, dir, partitions)
+	runs, err := r.keep(ctx, inputs, ids, dir, partitions, nil)
 	if err != nil {
 		return err
 	}

@@ -105,12 +105,14 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 		r.tell(found)
 	}
 	if len(missing) > 0 {
-		more, err := r.keep(ctx, missing, missingIDs, dir, DefaultPartitions)
+		s.shelf.packed = nil // is not needed any more
+		more, err := r.keep(ctx, missing, missingIDs, dir, DefaultPartitions, s.shelf)
 		if err != nil {
 			return nil, err
 		}
 		runs = append(runs, more...)
 	}
+	s.removeBroken()
 	slices.SortStableFunc(runs, func(a, b *runfile.Run) int { return a.Capture.Compare(b.Capture) })
 	return runs, nil
 }
@@ -126,14 +128,15 @@ const maxOptions = 1 << 16
 // run files or parts, is one that jobs make there.
 func Keeps(name string) bool {
 	return name == optionsName || name == durable.LockName ||
-		strings.HasSuffix(name, runfile.RunSuffix) || strings.HasSuffix(name, runfile.PartSuffix)
+		strings.HasSuffix(name, runfile.RunSuffix) || strings.HasSuffix(name, runfile.PackSuffix) || strings.HasSuffix(name, runfile.PartSuffix)
 }
 
 // A state is a directory with the run files of captures that were read before.
 type state struct {
 	*run
-	dir  string
-	lock *durable.Lock
+	dir   string
+	lock  *durable.Lock
+	shelf *shelf
 }
 
 // openState takes a state directory, made if there is none, for this process.
@@ -151,8 +154,15 @@ func (r *run) openState(dir string) (*state, error) {
 		return nil, &Error{Output, err}
 	}
 	s := &state{run: r, dir: dir, lock: lock}
-	durable.Sweep(dir, runfile.RunSuffix)
-	if err := s.checkOptions(); err != nil {
+	durable.Sweep(dir, runfile.RunSuffix, runfile.PackSuffix)
+	err = s.checkOptions()
+	if err == nil {
+		err = s.openShelf()
+	}
+	if err == nil {
+		err = s.tidy()
+	}
+	if err != nil {
 		lock.Close()
 		return nil, err
 	}
@@ -188,8 +198,10 @@ func (s *state) checkOptions() error {
 // for, and what those that can be used keep besides.
 func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
 	list := make([]*keptRun, len(ids))
+	var x runfile.PackReader
+	defer x.Close()
 	for i, id := range ids {
-		k, err := s.reuse(id)
+		k, err := s.reuse(id, &x)
 		if err != nil {
 			return nil, err
 		}
@@ -212,8 +224,8 @@ func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
 // reuse returns the run file of a capture, nil where there is none that can be
 // used. If there is one, it notes why. What is no file at all was put there by
 // somebody, and is an error.
-func (s *state) reuse(id *capture.Identity) (*keptRun, error) {
-	k, err := s.openCurrent(id)
+func (s *state) reuse(id *capture.Identity, x *runfile.PackReader) (*keptRun, error) {
+	k, err := s.openCurrent(id, x)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
@@ -233,8 +245,12 @@ var errChanged = errors.New("changed since it was read")
 
 // openCurrent opens the run file of a capture and checks that it is whole and
 // the capture unchanged.
-func (s *state) openCurrent(id *capture.Identity) (*keptRun, error) {
-	run, err := s.files.Open(filepath.Join(s.dir, runfile.RunName(id.Path)))
+func (s *state) openCurrent(id *capture.Identity, x *runfile.PackReader) (*keptRun, error) {
+	at, ok := s.shelf.at(runfile.IDOf(id.Path), s.dir)
+	if !ok {
+		return nil, fs.ErrNotExist
+	}
+	run, err := s.openPlace(at, x)
 	if err != nil {
 		return nil, err
 	}
@@ -250,6 +266,9 @@ func (s *state) openCurrent(id *capture.Identity) (*keptRun, error) {
 	}
 	if !run.Capture.Unchanged(id) {
 		return nil, errChanged
+	}
+	if at.pack != nil {
+		return k, nil
 	}
 	return k, run.Verify()
 }

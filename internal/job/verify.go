@@ -43,6 +43,8 @@ type verifier struct {
 	*run
 	put     func(*report.Verification) error
 	options map[string]*Sessions // by directory; nil: none, or damaged
+	dir     string               // of the last pack
+	live    map[string][]int     // entries that count, by the names of files in dir
 }
 
 // named verifies what a user gave.
@@ -101,6 +103,8 @@ func (v *verifier) file(ctx context.Context, path string) (err error) {
 	switch {
 	case name == optionsName:
 		return v.put(v.optionsFile(path))
+	case strings.HasSuffix(name, runfile.PackSuffix), v.files.RecognisedPack(path):
+		return v.pack(ctx, path)
 	case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix), v.files.Recognised(path):
 		found, err := v.kept(ctx, path)
 		if err != nil {
@@ -136,29 +140,80 @@ func (v *verifier) kept(ctx context.Context, path string) (*report.Verification,
 	if strings.HasSuffix(path, runfile.PartSuffix) {
 		found.What = "part"
 	}
-	k, err := v.openAny(path)
+	return found, v.whole(ctx, found, func() (*runfile.Run, error) { return v.files.Open(path) })
+}
+
+// whole verifies what open returns, and completes what is found of it. The error
+// is the cause of ctx.
+func (v *verifier) whole(ctx context.Context, found *report.Verification, open func() (*runfile.Run, error)) error {
+	run, err := open()
+	var k *keptRun
+	if err == nil {
+		k, err = read(run)
+	}
 	if err == nil {
 		found.What, found.About = describeKept(k)
 		err = k.VerifyAll(ctx, k.sessions.tables(k.kept, v.seed))
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return nil, cause
+		return cause
 	}
 	if err == nil {
 		err = v.sameOptions(k)
 	}
 	if err != nil {
-		found.Damage = keptDamage(path, err)
+		found.Damage = keptDamage(found.Path, err)
 	}
-	return found, nil
+	return nil
 }
 
-func (r *run) openAny(path string) (*keptRun, error) {
-	run, err := r.files.Open(path)
+// pack verifies a pack, and each run file in it that no later one has taken the
+// place of.
+func (v *verifier) pack(ctx context.Context, path string) error {
+	found := &report.Verification{Path: path, What: "pack of run files"}
+	p, err := v.files.OpenPack(path)
 	if err != nil {
-		return nil, err
+		found.Damage = keptDamage(path, err)
+		return v.put(found)
 	}
-	return read(run)
+	found.About = []string{report.Plural(uint64(p.Len()), "run file")}
+	if err := v.put(found); err != nil {
+		return err
+	}
+	var x runfile.PackReader
+	defer x.Close()
+	for _, i := range v.current(p) {
+		found := &report.Verification{Path: p.Name(i), What: "run file"}
+		if err := v.whole(ctx, found, func() (*runfile.Run, error) { return x.Open(p, i) }); err != nil {
+			return err
+		}
+		if err := v.put(found); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// current returns the numbers of the entries of a pack that no later run file in
+// its directory has taken the place of.
+func (v *verifier) current(p *runfile.Pack) (list []int) {
+	dir := filepath.Dir(p.Path)
+	if dir != v.dir {
+		v.dir, v.live = dir, map[string][]int{}
+		paths, _ := filesIn(dir, []string{runfile.RunSuffix, runfile.PackSuffix})
+		places, _, _ := v.places(paths, func(string, error) error { return nil }) // is told of that pack
+		for _, at := range places {
+			name := filepath.Base(at.path)
+			v.live[name] = append(v.live[name], at.number)
+		}
+	}
+	list, ok := v.live[filepath.Base(p.Path)]
+	if _, numbered := packNumber(filepath.Base(p.Path)); !ok && !numbered {
+		for i := range p.Len() {
+			list = append(list, i)
+		}
+	}
+	return list
 }
 
 // describeKept says what a run file or a part is, and what is in it.
@@ -180,7 +235,7 @@ func describeKept(k *keptRun) (what string, about []string) {
 // sameOptions returns an error if the run file is in a state directory and does
 // not fit to it.
 func (v *verifier) sameOptions(k *keptRun) error {
-	dir := filepath.Dir(k.Path)
+	dir := filepath.Dir(k.File())
 	options, ok := v.options[dir]
 	if !ok {
 		options, _ = readOptions(filepath.Join(dir, optionsName))

@@ -27,29 +27,28 @@ const (
 // is complete: see durable.Pending.
 type Writer struct {
 	path   string
-	file   *durable.Pending
+	file   *sink
 	blocks *blockWriter
 	end    int64
 	index  []Section
+	done   bool // the footer is written
 }
 
 // Create begins the file at path. The caller ends it with Commit, Detach or
 // Abort.
-func Create(fs durable.FS, path string) (*Writer, error) {
-	file, err := durable.CreatePending(fs, path)
-	if err != nil {
-		return nil, durable.WriteFailed(path, err)
-	}
-	w := &Writer{path: path, file: file, end: fileHeader}
-	w.blocks = newBlockWriter(w.file, path)
+func Create(fs durable.FS, path string) (*Writer, error) { return CreateHeld(fs, path, 0) }
+
+// begin writes the header.
+func (w *Writer) begin() error {
+	w.blocks = newBlockWriter(w.file, w.path)
 	header := append([]byte(fileMagic), make([]byte, fileHeader-len(fileMagic))...)
 	binary.LittleEndian.PutUint32(header[len(fileMagic):], FormatVersion)
 	if _, err := w.file.Write(header); err != nil {
 		w.Abort()
-		return nil, durable.WriteFailed(path, err)
+		return durable.WriteFailed(w.path, err)
 	}
 	w.blocks.begin(w.end)
-	return w, nil
+	return nil
 }
 
 // next ends the section that is being written and begins another.
@@ -108,8 +107,11 @@ func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format 
 	return w.next()
 }
 
-// finish writes the footer.
+// finish writes the footer, if it is not written yet.
 func (w *Writer) finish(m *Meta) error {
+	if w.done {
+		return nil
+	}
 	m.Version, m.Codec, m.Index = FormatVersion, agg.CodecVersion, w.index
 	footer, err := json.Marshal(m)
 	if err != nil {
@@ -125,6 +127,7 @@ func (w *Writer) finish(m *Meta) error {
 	if _, err := w.file.Write(footer); err != nil {
 		return durable.WriteFailed(w.path, err)
 	}
+	w.done = true
 	return nil
 }
 
@@ -132,36 +135,48 @@ func (w *Writer) finish(m *Meta) error {
 // the file of that name. After an error that name is as durable.Pending.Commit
 // says, and the temporary file is removed.
 func (w *Writer) Commit(m *Meta) error {
-	if err := w.finish(m); err != nil {
-		w.Abort()
+	if err := w.complete(m); err != nil {
 		return err
 	}
-	if err := w.file.Commit(); err != nil {
+	if err := w.file.file.Commit(); err != nil {
 		return durable.WriteFailed(w.path, err)
 	}
 	return nil
 }
 
+// complete writes the footer, in a file on disk. After an error the file is gone.
+func (w *Writer) complete(m *Meta) error {
+	err := w.finish(m)
+	if err == nil {
+		if err = w.file.create(); err != nil {
+			err = durable.WriteFailed(w.path, err)
+		}
+	}
+	if err != nil {
+		w.Abort()
+	}
+	return err
+}
+
 // Detach completes the file for this process alone: it does not get its name,
 // and is removed when the Run is closed.
 func (w *Writer) Detach(m *Meta) (*Run, error) {
-	if err := w.finish(m); err != nil {
-		w.Abort()
+	if err := w.complete(m); err != nil {
 		return nil, err
 	}
 	r := &Run{Meta: *m, Path: w.path}
-	r.file, r.remove = w.file.Detach()
+	r.file, r.remove = w.file.file.Detach()
 	return r, nil
 }
 
 // Abort removes the unfinished file.
-func (w *Writer) Abort() { w.file.Abort() }
+func (w *Writer) Abort() { w.file.abort() }
 
 // A Run is a complete run file or part. It keeps no file open, except a
 // detached one.
 type Run struct {
 	Meta
-	Path string // of the file, as it was named
+	Path string // of the file, as it was named; of an entry of a pack: see Pack.Name
 	// Made are the options of the tables that made the sessions, where they keep
 	// more than those of the merge; nil where they keep the same.
 	Made *agg.Options
@@ -169,10 +184,37 @@ type Run struct {
 	files  *Files
 	file   durable.File // nil: opened by Path when it is read
 	remove func() error // the temporary name of a detached file
+	pack   *Pack        // nil: it is a file of its own
+	base   int64        // where it begins in the pack
 }
 
 // Detached reports whether the run was made by Writer.Detach.
 func (r *Run) Detached() bool { return r.file != nil }
+
+// File is the path of the file that has it: its own, or the pack that it is in.
+func (r *Run) File() string {
+	if r.pack != nil {
+		return r.pack.Path
+	}
+	return r.Path
+}
+
+// open opens it to be read, for some time. close is nil where nothing is to be
+// closed.
+func (r *Run) open() (at io.ReaderAt, close func() error, err error) {
+	if r.pack != nil {
+		at, close, err = r.pack.hold()
+		return io.NewSectionReader(at, r.base, MaxPacked), close, err
+	}
+	f, err := r.files.keep(r.Path)
+	if err != nil {
+		return nil, nil, err
+	}
+	if f == nil {
+		return parked{r.files.FS, r.Path}, nil, nil
+	}
+	return f, f.Close, nil
+}
 
 // Open reads and checks the footer of the file at path. Errors wrap ErrDamaged
 // or ErrVersion, or are those of the file system.
@@ -182,19 +224,19 @@ func (files *Files) Open(path string) (*Run, error) {
 		return nil, err
 	}
 	defer f.Close()
+	size, err := f.Seek(0, io.SeekEnd)
+	if err != nil {
+		return nil, err
+	}
 	r := &Run{Path: path, files: files}
-	if err := r.readFooter(f); err != nil {
+	if err := r.readFooter(f, size); err != nil {
 		return nil, err
 	}
 	return r, nil
 }
 
-// readFooter reads and checks the footer.
-func (r *Run) readFooter(f durable.File) error {
-	size, err := f.Seek(0, io.SeekEnd)
-	if err != nil {
-		return err
-	}
+// readFooter reads and checks the footer of a file of the given size.
+func (r *Run) readFooter(f io.ReaderAt, size int64) error {
 	if size < fileHeader+fileTrailer {
 		return damaged(r.Path, size, "file is cut short")
 	}
@@ -259,7 +301,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section as an input of a merge: a partition of a run file,
 // or, for partition 0, the rows of a part.
 func (r *Run) Input(partition int) Input {
-	in := Input{path: r.Path, files: r.files, section: r.Index[partition], order: rowOrder, only: -1, made: r.Made}
+	in := Input{path: r.Path, run: r, section: r.Index[partition], order: rowOrder, only: -1, made: r.Made}
 	if r.file != nil {
 		in.file = r.file
 	}
@@ -321,13 +363,15 @@ func wholes(runs []*Run, captures bool) (list []Input) {
 
 // Verify reads all blocks and checks their checksums.
 func (r *Run) Verify() error {
-	f, err := r.files.FS.Open(r.Path)
+	at, done, err := r.open()
 	if err != nil {
 		return err
 	}
-	defer f.Close()
+	if done != nil {
+		defer done()
+	}
 	for _, s := range r.Index {
-		b := blockReader{at: f, path: r.Path, section: s}
+		b := blockReader{at: at, path: r.Path, section: s}
 		for err == nil {
 			err = b.load()
 		}

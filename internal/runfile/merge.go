@@ -23,8 +23,8 @@ const MaxInputs = 128
 // memory.
 type Input struct {
 	path    string
-	file    io.ReaderAt // nil: the file at path is opened for the merge
-	files   *Files
+	file    io.ReaderAt // nil: run is opened for the merge
+	run     *Run
 	section Section
 	order   order
 	fast    bool         // written by newFastWriter
@@ -158,13 +158,9 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 	}
 	at := in.file
 	if at == nil {
-		f, err := in.files.keep(in.path)
-		if err != nil {
+		var err error
+		if at, c.close, err = in.run.open(); err != nil {
 			return nil, err
-		}
-		at = parked{in.files.FS, in.path}
-		if f != nil {
-			at, c.close = f, f.Close
 		}
 	}
 	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}

@@ -1,10 +1,12 @@
 package runfile
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"path/filepath"
+	"strings"
 
 	"pcapbatch/internal/capture"
 )
@@ -59,13 +61,36 @@ type Part struct {
 	Numbered bool `json:"numbered,omitempty"`
 }
 
-// RunName returns the name of the run file for the capture at path. It depends
-// on the absolute path alone, so that the run file of a changed capture
-// replaces that of the capture before the change.
-func RunName(path string) string {
+// An ID stands for the capture of a run file: it depends on the absolute path of
+// the capture alone.
+type ID [16]byte
+
+// IDOf returns the ID of the capture at path.
+func IDOf(path string) ID {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}
 	sum := sha256.Sum256([]byte(path))
-	return hex.EncodeToString(sum[:16]) + RunSuffix
+	return ID(sum[:16])
 }
+
+// Compare puts IDs in an order.
+func (id ID) Compare(o ID) int { return bytes.Compare(id[:], o[:]) }
+
+// Name is the name of the run file.
+func (id ID) Name() string { return hex.EncodeToString(id[:]) + RunSuffix }
+
+// ParseName returns the ID of which Name returned name.
+func ParseName(name string) (id ID, ok bool) {
+	digits, ok := strings.CutSuffix(name, RunSuffix)
+	if !ok || len(digits) != 2*len(id) {
+		return id, false
+	}
+	_, err := hex.Decode(id[:], []byte(digits))
+	return id, err == nil && id.Name() == name
+}
+
+// RunName returns the name of the run file for the capture at path. It depends
+// on the absolute path alone, so that the run file of a changed capture
+// replaces that of the capture before the change.
+func RunName(path string) string { return IDOf(path).Name() }

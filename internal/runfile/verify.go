@@ -28,13 +28,18 @@ func (r *Run) VerifyAll(ctx context.Context, o agg.Options) error {
 
 // Recognised reports whether the file at path begins as a run file or a part
 // does.
-func (files *Files) Recognised(path string) bool {
+func (files *Files) Recognised(path string) bool { return files.begins(path, fileMagic) }
+
+// RecognisedPack reports whether the file at path begins as a pack does.
+func (files *Files) RecognisedPack(path string) bool { return files.begins(path, packMagic) }
+
+func (files *Files) begins(path, magic string) bool {
 	f, err := files.FS.Open(path)
 	if err != nil {
 		return false
 	}
 	defer f.Close()
-	head := make([]byte, len(fileMagic))
+	head := make([]byte, len(magic))
 	_, err = f.ReadAt(head, 0)
-	return err == nil && string(head) == fileMagic
+	return err == nil && string(head) == magic
 }
