@@ -9,6 +9,7 @@ import (
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
+	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/shard"
 )
 
@@ -76,7 +77,8 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	if err := r.report.Balance(); err != nil {
 		return err
 	}
-	if err := j.Merge(ctx, spilled.groups()); err != nil {
+	groups := spilled.groups()
+	if err := j.Merge(ctx, len(groups), func(i int) []runfile.Input { return groups[i] }); err != nil {
 		return err
 	}
 	r.report.Reordered += spilled.reordered()

@@ -254,11 +254,11 @@ func sameCapture(runs []*keptRun) error {
 
 // join merges run files, which are in capture order, and writes the rows.
 func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error {
-	groups, partitions := runfile.Groups(runs, r.Sessions.Capture)
+	groups, group, partitions := runfile.Groups(runs, r.Sessions.Capture)
 	r.nameCaptures(runs)
 	j := r.joiner(partitions, nil)
 	defer j.Close()
-	if err := j.Merge(ctx, groups); err != nil {
+	if err := j.Merge(ctx, groups, group); err != nil {
 		return err
 	}
 	r.count(j)

@@ -86,7 +86,9 @@ func (p *packer) add(h held) error {
 			p.pack, p.waiting = nil, nil
 			return err
 		}
-		h.done(p.pack.Last(h.meta))
+		run := p.pack.Last(h.meta)
+		run.Slim()
+		h.done(run)
 		*h = held{}
 	}
 	p.waiting = p.waiting[:0]

@@ -52,7 +52,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	r.nameCaptures(runsOf(runs))
 	j := r.joiner(n, nil)
 	defer j.Close()
-	if err := j.Merge(ctx, [][]runfile.Input{group}); err != nil {
+	if err := j.Merge(ctx, 1, func(int) []runfile.Input { return group }); err != nil {
 		return err
 	}
 	r.report.Joined = r.count(j).Reordered

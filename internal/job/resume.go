@@ -53,12 +53,21 @@ func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io
 		return err
 	}
 	defer closeRuns(runs)
+	var x runfile.PackReader
+	defer x.Close()
 	for _, run := range runs {
-		k, err := read(run)
+		full, err := x.Full(run)
+		if err != nil {
+			return err
+		}
+		k, err := read(full)
 		if err != nil {
 			return err
 		}
 		r.report.Add(k.named(run.Capture.Path))
+	}
+	if err := x.Close(); err != nil {
+		return err
 	}
 	if err := r.report.Balance(); err != nil {
 		return err
@@ -83,21 +92,24 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 	var runs []*runfile.Run
 	var missing []*ingest.Input
 	var missingIDs []*capture.Identity
-	reusable, err := s.reusable(ids)
+	kept, err := s.reusable(ids)
 	if err != nil {
 		ingest.Close(inputs)
 		return nil, err
 	}
 	for i, in := range inputs {
-		k := reusable[i]
+		k := kept[i]
 		if k == nil {
 			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
 			continue
 		}
 		ingest.Close([]*ingest.Input{in})
-		k.Capture = ids[i]
-		runs = append(runs, k.Run)
-		found := k.named(ids[i].Path)
+		k.run.Capture = ids[i]
+		runs = append(runs, k.run)
+		if k.damaged == nil {
+			continue
+		}
+		found := k.damaged.named(ids[i].Path)
 		if r.Strict && found.Damaged() {
 			ingest.Close(inputs)
 			return nil, &ingest.DamageError{Damage: found.Damage[0]}
@@ -193,11 +205,19 @@ func (s *state) checkOptions() error {
 	return nil
 }
 
+// A reusable run file is one that was kept before, with as little of it as can
+// be: there may be a hundred thousand.
+type reusable struct {
+	run     *runfile.Run
+	kept    kept
+	damaged *keptRun // what is to be told of its capture; nil: nothing
+}
+
 // reusable returns the run files of the captures, nil where there is none that
 // can be used. All that it returns keep the same as the run will: what is asked
 // for, and what those that can be used keep besides.
-func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
-	list := make([]*keptRun, len(ids))
+func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
+	list := make([]*reusable, len(ids))
 	var x runfile.PackReader
 	defer x.Close()
 	for i, id := range ids {
@@ -205,8 +225,16 @@ func (s *state) reusable(ids []*capture.Identity) ([]*keptRun, error) {
 		if err != nil {
 			return nil, err
 		}
-		if list[i] = k; k != nil && k.kept.lacks(s.kept) == "" {
+		if k == nil {
+			continue
+		}
+		if k.kept.lacks(s.kept) == "" {
 			s.kept = s.kept.and(k.kept)
+		}
+		k.Slim()
+		list[i] = &reusable{run: k.Run, kept: k.kept}
+		if k.report.Damaged() {
+			list[i].damaged = k
 		}
 	}
 	for i, k := range list {

@@ -59,13 +59,14 @@ func NewJoiner(o Options, tables []*agg.Table) *Joiner {
 	return j
 }
 
-// Merge merges the inputs of each group and joins sessions of one key; groups
-// are merged side by side. Requires: the inputs of a group are in capture
-// order, and no key is in two groups, or in a group and a table.
-func (j *Joiner) Merge(ctx context.Context, groups [][]runfile.Input) error {
-	j.merged = len(groups) > 0
-	return Each(ctx, j.Workers, len(groups), func(ctx context.Context, worker, i int) error {
-		return j.collectors[worker].Merge(ctx, groups[i], j.Partitions)
+// Merge merges the inputs of so many groups and joins sessions of one key; groups
+// are merged side by side. group, which several goroutines call, returns one by
+// its number. Requires: the inputs of a group are in capture order, and no key
+// is in two groups, or in a group and a table.
+func (j *Joiner) Merge(ctx context.Context, groups int, group func(i int) []runfile.Input) error {
+	j.merged = groups > 0
+	return Each(ctx, j.Workers, groups, func(ctx context.Context, worker, i int) error {
+		return j.collectors[worker].Merge(ctx, group(i), j.Partitions)
 	})
 }
 

@@ -24,8 +24,9 @@ func TestMergeTellsCapturesApart(t *testing.T) {
 			want += int(s.Entries)
 		}
 	}
-	groups, partitions := Groups(runs, true)
-	for _, g := range groups {
+	groups, group, partitions := Groups(runs, true)
+	for i := range groups {
+		g := group(i)
 		// A second part of the first capture.
 		g = append(g, g[0])
 		n := map[uint32]int{}

@@ -186,6 +186,8 @@ type Run struct {
 	remove func() error // the temporary name of a detached file
 	pack   *Pack        // nil: it is a file of its own
 	base   int64        // where it begins in the pack
+	slim   []slimSection
+	id     ID // with slim
 }
 
 // Detached reports whether the run was made by Writer.Detach.
@@ -301,7 +303,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section as an input of a merge: a partition of a run file,
 // or, for partition 0, the rows of a part.
 func (r *Run) Input(partition int) Input {
-	in := Input{path: r.Path, run: r, section: r.Index[partition], order: rowOrder, only: -1, made: r.Made}
+	in := Input{path: r.name(), run: r, section: r.section(partition), order: rowOrder, only: -1, made: r.Made}
 	if r.file != nil {
 		in.file = r.file
 	}
@@ -309,7 +311,7 @@ func (r *Run) Input(partition int) Input {
 		in.order = capturedRowOrder
 	}
 	if r.Kind == Sessions {
-		in.order, in.only = sessionOrder(len(r.Index)), partition
+		in.order, in.only = sessionOrder(r.Partitions()), partition
 	}
 	return in
 }
@@ -325,34 +327,35 @@ func (r *Run) input(partition, number int, captures bool) Input {
 
 // Groups returns the inputs for a merge of run files in groups that share no
 // key: one for each partition, or a single one where the files do not have the
-// same number of partitions. partitions is the number by which the inputs are
-// sorted. With captures the sessions get the numbers of their captures, for a
-// merge with agg.Options.Captures. Requires: the run files are in capture order.
-func Groups(runs []*Run, captures bool) (groups [][]Input, partitions int) {
+// same number of partitions. Group i is made when it is asked for, as all of
+// them can be larger than what is known of the files. partitions is the number
+// by which the inputs are sorted. With captures the sessions get the numbers of
+// their captures, for a merge with agg.Options.Captures. Requires: the run files
+// are in capture order.
+func Groups(runs []*Run, captures bool) (groups int, group func(i int) []Input, partitions int) {
 	for _, r := range runs {
 		if partitions == 0 {
-			partitions = len(r.Index)
+			partitions = r.Partitions()
 		}
-		if len(r.Index) != partitions {
-			return [][]Input{wholes(runs, captures)}, 1
+		if r.Partitions() != partitions {
+			return 1, func(int) []Input { return wholes(runs, captures) }, 1
 		}
 	}
-	groups = make([][]Input, partitions)
-	for i, r := range runs {
-		for p := range r.Index {
-			if r.Index[p].Entries > 0 {
-				groups[p] = append(groups[p], r.input(p, i, captures))
+	return partitions, func(p int) (list []Input) {
+		for i, r := range runs {
+			if r.section(p).Entries > 0 {
+				list = append(list, r.input(p, i, captures))
 			}
 		}
-	}
-	return groups, partitions
+		return list
+	}, partitions
 }
 
 // wholes returns the sections of all partitions as inputs that are sorted by
 // key alone.
 func wholes(runs []*Run, captures bool) (list []Input) {
 	for i, r := range runs {
-		for p := range r.Index {
+		for p := range r.Partitions() {
 			in := r.input(p, i, captures)
 			in.order, in.only = sessionOrder(1), -1
 			list = append(list, in)

@@ -30,10 +30,11 @@ func readRun(t *testing.T, r *Run) error {
 	if r.Kind == Rows {
 		return CopyParts(context.Background(), []*Run{r}, temp, io.Discard)
 	}
-	groups, partitions := Groups([]*Run{r}, false)
+	groups, group, partitions := Groups([]*Run{r}, false)
 	c := NewCollector(options, 0, temp)
 	defer c.Close()
-	for _, in := range groups {
+	for i := range groups {
+		in := group(i)
 		if err := c.Merge(context.Background(), in, partitions); err != nil {
 			return err
 		}

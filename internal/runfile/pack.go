@@ -2,11 +2,13 @@ package runfile
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"hash/crc32"
 	"io"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"pcapbatch/internal/durable"
@@ -141,6 +143,11 @@ func (p *Pack) Bytes() (n int64) {
 		n += p.Size(i)
 	}
 	return n
+}
+
+// at returns the number of the entry at an offset.
+func (p *Pack) at(offset int64) (int, bool) {
+	return slices.BinarySearchFunc(p.entries, offset, func(e packed, offset int64) int { return cmp.Compare(int64(e.offset), offset) })
 }
 
 // Name is how entry i is called: as a file of its own in a directory that has
