@@ -31,6 +31,8 @@ func powerCases(t *testing.T) []powerCase {
 	for p := range 2 {
 		mustRun(t, "reduce", "--partition", fmt.Sprint(p), "--out", parts, runs)
 	}
+	many := t.TempDir()
+	smallCaptures(t, many, 40, nil)
 	return []powerCase{
 		{"extract", []string{"extract", "-o", "DIR/o.csv", "--summary", "DIR/s.json", dir}, nil},
 		{"over old ones", []string{"extract", "-o", "DIR/o.csv", "--summary", "DIR/s.json", dir}, []string{"o.csv", "s.json"}},
@@ -38,6 +40,7 @@ func powerCases(t *testing.T) []powerCase {
 		{"zstd", []string{"extract", "-o", "DIR/o.csv.zst", dir}, nil},
 		{"profiles", []string{"extract", "-o", "DIR/o.csv", "--cpuprofile", "DIR/cpu", "--memprofile", "DIR/mem", "--trace", "DIR/trace", dir}, []string{"mem"}},
 		{"state", []string{"extract", "-o", "DIR/o.csv", "--state", "DIR/a/b/state", dir}, nil},
+		{"packs", []string{"extract", "-r", "-o", "DIR/o.csv", "--state", "DIR/state", many}, nil},
 		{"map", []string{"map", "--out", "DIR/runs/", "--summary", "DIR/s.json", dir}, nil},
 		{"reduce", []string{"reduce", "--partition=1", "--out", "DIR/parts", runs}, nil},
 		{"merge", []string{"merge", "-o", "DIR/o.csv", "--summary", "DIR/s.json", runs}, []string{"o.csv"}},

@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"sync"
+	"time"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
@@ -79,6 +80,8 @@ type Config struct {
 	HashSeed uint64
 	// PackBytes is the size from which a pack of a state directory is complete.
 	PackBytes int64
+	// PackTime is how long such a pack waits for more.
+	PackTime time.Duration
 	// LeastSpill is the size of a table below which it stays in memory; see
 	// shard.Config.
 	LeastSpill int64
@@ -113,7 +116,7 @@ func New() Config {
 	return Config{
 		Sessions: DefaultSessions(), Workers: 1,
 		FS: durable.OS, Observer: Silent{},
-		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill, PackBytes: packBytes,
+		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill, PackBytes: packBytes, PackTime: packTime,
 	}
 }
 

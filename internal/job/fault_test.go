@@ -1,6 +1,7 @@
 package job
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -53,9 +54,18 @@ func faultCases(t *testing.T) []faultCase {
 		c := whole(c, capture, 0)
 		return extract(t, c, dir).clean(t)
 	}
+	packed, superseded := supersededPacks(t)
+	wantPacked := extract(t, c, packed).clean(t)
 	at := filepath.Join
 	return []faultCase{
 		{name: "state", want: want, run: func(c Config, out string) result { return resume(t, c, at(out, "state"), dir) }},
+		{name: "packs", want: wantPacked, run: func(c Config, out string) result { return resume(t, smallPacks(c), at(out, "state"), packed) }},
+		{name: "superseded packs", want: wantPacked, run: func(c Config, out string) result {
+			if err := os.CopyFS(at(out, "state"), os.DirFS(superseded)); err != nil && !errors.Is(err, fs.ErrExist) {
+				t.Fatal(err)
+			}
+			return resume(t, smallPacks(c), at(out, "state"), packed)
+		}},
 		{name: "map", want: want, run: func(c Config, out string) result { return mapTo(t, c, at(out, "runs"), 3, paths...) },
 			rows: func(out string) string { return merge(t, testConfig(1), at(out, "runs")).clean(t) }},
 		{name: "reduce", want: want, run: func(c Config, out string) result { return reduce(t, c, 1, at(out, "parts"), runs) },
@@ -177,6 +187,8 @@ func onlyWhole(dir string) error {
 				err = run.Verify()
 			}
 			return err
+		case strings.HasSuffix(name, runfile.PackSuffix):
+			return wholePack(path)
 		case name == "lock" || name == optionsName:
 			return nil
 		}

@@ -69,7 +69,7 @@ func (p *packer) add(h held) error {
 	if p.pack == nil && len(p.waiting) == 0 {
 		p.begun++
 		n := p.begun
-		p.timer = time.AfterFunc(packTime, func() { p.late(n) })
+		p.timer = time.AfterFunc(p.run.PackTime, func() { p.late(n) })
 	}
 	p.waiting = append(p.waiting, h)
 	if p.pack == nil {
