@@ -94,6 +94,7 @@ type result struct {
 	err     error
 	notices []string
 	notes   []string
+	read    int // captures
 }
 
 // observe does a job and keeps what its Observer is told.
@@ -102,7 +103,7 @@ func observe(c Config, job func(c Config, w *bytes.Buffer) (*report.Run, error))
 	l := &listener{}
 	c.Observer = l
 	r.report, r.err = job(c, &out)
-	r.rows, r.notices, r.notes = out.String(), l.notices, l.notes
+	r.rows, r.notices, r.notes, r.read = out.String(), l.notices, l.notes, l.captures
 	return r
 }
 

@@ -2,13 +2,13 @@ package job
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -92,10 +92,10 @@ func TestPackSameBytes(t *testing.T) {
 		if g, w := jsonOf(t, first.report), jsonOf(t, want.report); g != w {
 			t.Errorf("report\n%s\nwithout a state directory\n%s", g, w)
 		}
-		seen := &listener{}
-		o := c
-		o.Observer = seen
 		again := resume(t, c, state, dir)
+		if again.read > 0 {
+			t.Errorf("%d captures were read again", again.read)
+		}
 		sameRows(t, "the next run", again.clean(t), want.rows)
 		if g, w := jsonOf(t, again.report), jsonOf(t, want.report); g != w {
 			t.Errorf("report of the next run\n%s\nwithout a state directory\n%s", g, w)
@@ -257,13 +257,13 @@ func TestPackHostile(t *testing.T) {
 		says string
 		kept bool // it is one that the program may remove
 	}{
-		"FIFO":      {func(path string) error { return syscall.Mkfifo(path, 0o600) }, "not a regular file", false},
+		"FIFO":      {func(path string) error { return capturetest.MakeFIFO(path) }, "not a regular file", false},
 		"directory": {func(path string) error { return os.Mkdir(path, 0o700) }, "not a regular file", false},
 		"later": {func(path string) error {
 			return os.WriteFile(path, append([]byte("pcapbpak\x63\x00\x00\x00"), make([]byte, 100)...), 0o600)
 		}, "made by a later version", false},
 		"sparse": {func(path string) error {
-			return cmpErr(os.WriteFile(path, []byte("pcapbpak\x01"), 0o600), os.Truncate(path, 0), os.WriteFile(path, []byte("pcapbpak\x01"), 0o600), os.Truncate(path, 20<<30))
+			return cmp.Or(os.WriteFile(path, []byte("pcapbpak\x01"), 0o600), os.Truncate(path, 20<<30))
 		}, "a pack of 21474836480 bytes", true},
 		"forged": {func(path string) error {
 			return os.WriteFile(path, slices.Concat([]byte("pcapbpak\x01\x00\x00\x00\x00\x00\x00\x00"), []byte("\xff\xff\xff\xff\x00\x00\x00\x00\x00pcbend\n")), 0o600)
@@ -273,14 +273,15 @@ func TestPackHostile(t *testing.T) {
 		state := t.TempDir()
 		path := filepath.Join(state, packName(7))
 		if err := x.make(path); err != nil {
-			t.Skip(name, err)
+			t.Log(name, err) // the system has none, or its file system no holes
+			continue
 		}
 		begun := time.Now()
 		merge(t, c, state).refuses(t, Kept, x.says)
-		r := resume(t, c, state, dir)
-		if took := time.Since(begun); took > 20*time.Second {
+		if took := time.Since(begun); took > 10*time.Second { // reading 20 GB takes longer
 			t.Errorf("%s: took %v", name, took)
 		}
+		r := resume(t, c, state, dir)
 		if !x.kept {
 			r.refuses(t, Kept, x.says)
 			continue
@@ -290,15 +291,6 @@ func TestPackHostile(t *testing.T) {
 		}
 		sameRows(t, name, resume(t, c, state, dir).clean(t), want)
 	}
-}
-
-func cmpErr(list ...error) error {
-	for _, err := range list {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Whenever the power is cut while packs are written, or written anew, what is on
@@ -332,10 +324,8 @@ func TestPackPowerCut(t *testing.T) {
 				}
 				r := resume(t, smallPacks(testConfig(1)), left, dir)
 				sameRows(t, fmt.Sprintf("%s, cut after %d of %d calls, eager %v", name, n, disk.Moments(), kind), r.clean(t), want)
-				if n == disk.Moments() || name == "superseded" {
-					if seen := r.report; seen == nil || len(packsIn(t, left)) == 0 {
-						t.Errorf("%s: nothing is left after %d calls", name, n)
-					}
+				if r.read > 0 && (n == disk.Moments() || name == "superseded") {
+					t.Errorf("%s, cut after %d of %d calls, eager %v: %d captures were read again", name, n, disk.Moments(), kind, r.read)
 				}
 				sameRows(t, "merge", merge(t, testConfig(1), left).clean(t), want)
 			}
