@@ -47,8 +47,20 @@ type Summarizer struct {
 	Quantiles []Quantiles
 	Sequence  []SequencePacket
 
+	// Gaps, if there is one, is shown the interarrival times of each session.
+	Gaps GapTaker
+
 	scr  digestScratch
 	more *moreScratch
+}
+
+// A GapTaker is shown the interarrival times of sessions, in ns.
+type GapTaker interface {
+	// GapsOf takes single ones. It must not keep or change values.
+	GapsOf(values []uint64)
+	// GapsNear takes n that the digest of a large session has joined, whose
+	// mean is value.
+	GapsNear(value, n uint64)
 }
 
 // Summarize fills out with session i of t. Requires: i < t.Len().
@@ -71,6 +83,9 @@ func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	gaps := v[gapMetric][1:n] // the first record has no gap
 	out.Packets = uint64(n)
 	out.Idle = idleSum(gaps, t.opt.IdleThreshold)
+	if z.Gaps != nil {
+		z.Gaps.GapsOf(gaps)
+	}
 	if s.large == 0 {
 		out.Gaps.of(gaps)
 		out.Lengths.of(v[lengthMetric][:n])
@@ -78,6 +93,9 @@ func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 		return
 	}
 	l := t.larges.at(s.large-1, largeShift)
+	if z.Gaps != nil {
+		l.digests[gapMetric].show(z.Gaps)
+	}
 	out.Packets += l.packets
 	out.Truncated += l.truncated
 	out.Idle += l.idle
@@ -125,4 +143,14 @@ func (st *Stats) with(scr *digestScratch, l *large, m metric, values []uint64) {
 // 0. Requires: scale is below 2^34.
 func (s *Summary) PerSecond(x, scale uint64) (hi, lo uint64) {
 	return Ratio(x, scale*1e9, s.Duration())
+}
+
+// show shows the values of d, which are interarrival times.
+func (d *digest) show(to GapTaker) {
+	for i := range d.list[:d.n] {
+		c := &d.list[i]
+		if n := c.weight(); n > 0 { // a forged run file may have others
+			to.GapsNear(c.sum/n, n)
+		}
+	}
 }

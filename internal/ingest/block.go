@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/figures"
 	"pcapbatch/internal/flow"
 	"pcapbatch/internal/race"
 	"pcapbatch/internal/reader"
@@ -23,7 +24,8 @@ type Block struct {
 	// bytes there lie between the packets, without being in Data.
 	position, between int64
 	events            []flow.Event
-	details           []flow.Detail // of the events, with decode.Options.Details
+	details           []flow.Detail    // of the events, with decode.Options.Details
+	figures           *figures.Packets // of the events so far; nil: not asked for
 }
 
 // mostEvents is the largest number of events of a block: as many as it has
@@ -51,9 +53,13 @@ func (b *Block) Decode() {
 	b.Shrink()
 	if b.input != nil {
 		b.input.counted(uint64(len(b.events)), d.Counts().NonIP-before)
+		b.input.sized(records)
+	}
+	if b.figures != nil {
+		b.figures.Add(b.events)
 	}
 	if c := b.shared.counts; c != nil {
-		c.take(d.Counts())
+		c.take(d.Counts(), b.figures)
 	}
 }
 
@@ -127,16 +133,25 @@ func (b *Block) Events() ([]flow.Event, []flow.Detail) { return b.events, b.deta
 
 // counts are what the decoders counted in one stretch.
 type counts struct {
-	mu  sync.Mutex
-	sum decode.Counts
+	mu      sync.Mutex
+	sum     decode.Counts
+	figures *figures.Packets // nil: none yet
 }
 
-// take adds c and clears it.
-func (s *counts) take(c *decode.Counts) {
+// take adds c and f, which may be nil, and clears them.
+func (s *counts) take(c *decode.Counts, f *figures.Packets) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sum.Add(c)
 	*c = decode.Counts{}
+	if f == nil {
+		return
+	}
+	if s.figures == nil {
+		s.figures = &figures.Packets{}
+	}
+	s.figures.Merge(f)
+	f.Reset()
 }
 
 // addCounts records what decoders counted.

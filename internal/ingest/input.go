@@ -32,6 +32,7 @@ type Input struct {
 	latest atomic.Int64 // latest time of a record that was decoded, ns; valid if Timed
 
 	packets, nonIP atomic.Uint64 // in sessions, and not IP; see counted
+	wire, kept     atomic.Uint64 // bytes of its records: wire and capture lengths; see sized
 	merged         bool          // its records were merged with those of others: nobody knows
 
 	begun time.Time // when it was opened to be read
@@ -89,12 +90,26 @@ func (in *Input) counted(packets, nonIP uint64) {
 	in.nonIP.Add(nonIP)
 }
 
+// sized adds the lengths of records. Several goroutines call it.
+func (in *Input) sized(records []reader.Record) {
+	var wire, kept uint64
+	for i := range records {
+		wire += uint64(records[i].WireLen)
+		kept += uint64(records[i].CapLen)
+	}
+	in.wire.Add(wire)
+	in.kept.Add(kept)
+}
+
 // Report returns what there is to say of the capture: nil for a part that there
 // is nothing to say of. Requires: the capture was read and its blocks decoded.
 func (in *Input) Report() (*report.Capture, *report.Damage) {
 	if in.found != nil && in.Timed {
 		first, last := in.First, max(in.First, in.latest.Load())
 		in.found.First, in.found.Last = &first, &last
+	}
+	if in.found != nil {
+		in.found.WireBytes, in.found.CapturedBytes = in.wire.Load(), in.kept.Load()
 	}
 	if in.found != nil && !in.merged {
 		in.found.Packets = in.packets.Load()

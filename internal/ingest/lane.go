@@ -125,6 +125,7 @@ func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
 	case err == nil:
 		l.at = 0
 		l.read += uint64(len(l.block.Records))
+		l.in.sized(l.block.Records)
 		l.arrive()
 		return true, m.settle(ctx, l)
 	case m.wantsMore(l, err):
@@ -206,6 +207,7 @@ func (m *interleave) reopen(ctx context.Context, l *lane) (more bool, err error)
 		}
 	}
 	l.at = len(l.block.Records) - int(l.read-seen)
+	l.in.sized(l.block.Records[l.at:])
 	l.arrive()
 	return true, m.settle(ctx, l)
 }

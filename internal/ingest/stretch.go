@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -9,6 +10,7 @@ import (
 
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/figures"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/shard"
@@ -39,7 +41,9 @@ type Options struct {
 	TempDir string
 	// Strict ends the run at the first capture that is damaged or cannot be
 	// read, with a DamageError.
-	Strict   bool
+	Strict bool
+	// Figures collects report.Run.Figures.Packets.
+	Figures  bool
 	Observer Observer
 }
 
@@ -75,6 +79,9 @@ func NewPipeline(o Options) *Pipeline {
 // NewBlock makes an empty block. Several goroutines may call it at once.
 func (p *Pipeline) NewBlock() *Block {
 	b := &Block{decoder: decode.New(p.Decoding)}
+	if p.Figures {
+		b.figures = &figures.Packets{}
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.blocks = append(p.blocks, b)
@@ -87,6 +94,12 @@ func (p *Pipeline) AddCounts(r *report.Run) {
 	var sum decode.Counts
 	for _, b := range p.blocks {
 		sum.Add(b.decoder.Counts())
+		if b.figures != nil {
+			r.AddPackets(b.figures)
+		}
+	}
+	if p.Figures && r.Figures == nil { // there was no block
+		r.AddPackets(&figures.Packets{})
 	}
 	addCounts(r, &sum)
 	for _, s := range p.stretches {
@@ -160,6 +173,10 @@ func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *
 	return all, func(i int, r *report.Run) {
 		addCounts(r, &each[i].counts.sum)
 		r.Unmatched += each[i].fragments.Unmatched
+		if p.Figures {
+			r.AddPackets(cmp.Or(each[i].counts.figures, &figures.Packets{}))
+			each[i].counts.figures = nil
+		}
 		each[i].counts.sum = decode.Counts{} // a capture may have thousands of link types
 	}
 }

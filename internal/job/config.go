@@ -58,6 +58,15 @@ type Config struct {
 	// Outcome, if there is one, is told what became of each capture of Map, as
 	// soon as that is known; by one goroutine at a time. Its error ends the job.
 	Outcome func(*Outcome) error
+	// Figures collects report.Run.Figures. Of captures that were not read in this
+	// run there are those of packets only where their run files keep them.
+	Figures bool
+	// ReportData keeps such figures in the run files and parts that are made.
+	// Resume reads a capture again whose run file lacks them.
+	ReportData bool
+	// CaptureSessions counts the sessions that begin in each capture, where rows
+	// are made.
+	CaptureSessions bool
 	// Observer is told of progress and damage.
 	Observer Observer
 
@@ -133,9 +142,10 @@ type run struct {
 	report      *report.Run
 	// captures are the paths of the captures, as they were named, in capture
 	// order: known before rows are made.
-	captures []string
-	labeller *labeller  // nil: no labels
-	outcomes sync.Mutex // held while Outcome is called
+	captures  []string
+	labeller  *labeller  // nil: no labels
+	observers *observers // nil: sessions are not counted
+	outcomes  sync.Mutex // held while Outcome is called
 }
 
 // begin checks the Config.
@@ -186,6 +196,7 @@ func (r *run) lay() (err error) {
 		r.labeller = &labeller{Labels: r.Labels, captures: r.captureOf}
 		o.Label = r.labeller.text
 	}
+	o.Observe = r.observe
 	if r.layout, err = writer.NewLayout(o); err != nil {
 		return failure(Usage, "%w", err)
 	}

@@ -48,6 +48,7 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 		return ErrNothingRead
 	}
 	p, c := r.pipeline()
+	p.Figures = r.Figures
 	c.Sessions = r.joined()
 	r.captures = nil
 	for _, in := range inputs {
@@ -83,6 +84,7 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	}
 	r.report.Reordered += spilled.reordered()
 	r.count(j)
+	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	r.finish()
 	return r.write(ctx, j, w)
 }

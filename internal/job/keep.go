@@ -50,6 +50,7 @@ const mostCommits = 16
 // ones are put into packs; without, each is a file of its own.
 func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]*runfile.Run, error) {
 	p, c := r.pipeline()
+	p.Figures = r.ReportData
 	spilled := newSpillStore(r, partitions)
 	defer spilled.close()
 	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]*runfile.Run, len(inputs))}

@@ -22,6 +22,7 @@ type keptRun struct {
 	sessions Sessions
 	kept     kept
 	report   report.Run
+	figured  bool // had figures of packets, which openCurrent takes away
 }
 
 // maxPath is the largest length of the path of a capture that a run file may
@@ -157,6 +158,11 @@ func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err 
 		if err != nil {
 			return nil, err
 		}
+		if kind == runfile.Rows {
+			r.takePartFigures(&k.report, len(list) == 0)
+		} else {
+			r.takeFigures(&k.report, r.Figures)
+		}
 		list = append(list, k)
 	}
 	if len(list) == 0 {
@@ -262,6 +268,7 @@ func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error 
 		return err
 	}
 	r.count(j)
+	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	r.finish()
 	return r.write(ctx, j, w)
 }

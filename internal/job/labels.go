@@ -74,13 +74,14 @@ func (l *labeller) report() *report.Labels {
 // write writes the rows.
 func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
 	err := j.Write(ctx, r.encoding(), outputWriter{w})
-	r.countLabels()
+	r.countRows(mostTop)
 	return err
 }
 
-// countLabels puts the counts of labels into the report. It is called when all
-// rows are made.
-func (r *run) countLabels() {
+// countRows puts what was counted while rows were made into the report.
+func (r *run) countRows(mostTop int) {
+	r.countFigures(mostTop)
+	r.finishFigures(mostTop)
 	if r.labeller != nil {
 		r.report.Labels = r.labeller.report()
 	}

@@ -69,6 +69,7 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 		if err != nil {
 			return err
 		}
+		r.takeFigures(&k.report, false)
 		r.report.Add(&k.report)
 		for _, s := range run.Index {
 			r.report.Sessions += s.Entries

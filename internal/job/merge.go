@@ -58,6 +58,7 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	for i, p := range parts {
 		r.addPart(&p.report, i == 0)
 	}
+	r.finishFigures(mostTop)
 	r.finish()
 	temp := r.newTemp()
 	defer temp.Close()
@@ -83,6 +84,8 @@ func (r *run) addPart(p *report.Run, first bool) {
 		p.Reordered -= p.Joined
 		r.report.Add(p)
 		r.tell(p)
+	} else {
+		addBegun(r.report.Captures, p.Captures)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 // complete. It uses one worker. The paths are those of RunFiles.
 func Reduce(ctx context.Context, c Config, paths []string, partition int, dir string) (*report.Run, error) {
 	c.Workers = 1
+	c.Figures, c.CaptureSessions = c.ReportData, c.ReportData
 	r, err := c.begin()
 	if err != nil {
 		return report.New(), err
@@ -56,6 +57,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		return err
 	}
 	r.report.Joined = r.count(j).Reordered
+	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	w, err := runfile.Create(r.FS, filepath.Join(dir, fmt.Sprintf("%04d-of-%04d%s", partition, n, runfile.PartSuffix)))
 	if err != nil {
 		return err
@@ -64,7 +66,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		w.Abort()
 		return err
 	}
-	r.countLabels()
+	r.countRows(mostTopInPart)
 	m, err := r.partMeta(runs, partition)
 	if err != nil {
 		w.Abort()

@@ -64,6 +64,7 @@ func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io
 		if err != nil {
 			return err
 		}
+		r.takeFigures(&k.report, r.Figures)
 		r.report.Add(k.named(run.Capture.Path))
 	}
 	if err := x.Close(); err != nil {
@@ -211,6 +212,7 @@ type reusable struct {
 	run     *runfile.Run
 	kept    kept
 	damaged *keptRun // what is to be told of its capture; nil: nothing
+	figured bool     // has figures of packets
 }
 
 // reusable returns the run files of the captures, nil where there is none that
@@ -232,7 +234,7 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 			s.kept = s.kept.and(k.kept)
 		}
 		k.Slim()
-		list[i] = &reusable{run: k.Run, kept: k.kept}
+		list[i] = &reusable{run: k.Run, kept: k.kept, figured: k.figured}
 		if k.report.Damaged() {
 			list[i].damaged = k
 		}
@@ -241,7 +243,11 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 		if k == nil {
 			continue
 		}
-		if lacks := k.kept.lacks(s.kept); lacks != "" {
+		lacks := k.kept.lacks(s.kept)
+		if lacks == "" && s.ReportData && !k.figured {
+			lacks = "--report-data"
+		}
+		if lacks != "" {
 			s.Observer.Note(fmt.Sprintf("%s: what was kept of it is without what %s needs, reading it again", ids[i].Path, lacks))
 			list[i] = nil
 		}
@@ -295,6 +301,8 @@ func (s *state) openCurrent(id *capture.Identity, x *runfile.PackReader) (*keptR
 	if !run.Capture.Unchanged(id) {
 		return nil, errChanged
 	}
+	k.figured = k.report.Records == 0 || k.report.Figures != nil && k.report.Figures.Packets != nil
+	k.report.Figures = nil
 	if at.pack != nil {
 		return k, nil
 	}

@@ -23,6 +23,9 @@ type Capture struct {
 	SubsecondOverflow uint64    `json:"records_with_subsecond_overflow,omitempty"` // records whose sub-second field is a second or more
 	OtherLinks        uint64    `json:"records_of_other_link_types,omitempty"`     // beyond the first 256 link types of the capture
 	Packets           uint64    `json:"packets,omitempty"`                         // in sessions; absent where captures were merged by time
+	WireBytes         uint64    `json:"wire_bytes,omitempty"`                      // wire lengths of the records; absent in older run files
+	CapturedBytes     uint64    `json:"captured_bytes,omitempty"`                  // capture lengths of the records
+	Sessions          *uint64   `json:"sessions,omitempty"`                        // that began in it; nil where they were not counted
 	// LeftOut says that there are records, but that not one of them could be
 	// decoded, because of its link type or for another reason.
 	LeftOut  bool     `json:"left_out,omitempty"`
@@ -30,6 +33,23 @@ type Capture struct {
 	Last     *int64   `json:"last_ns,omitempty"`  // latest time of a record
 	Complete bool     `json:"complete"`           // read to its end
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// claimFactor is how many times what it kept a capture may state as wire bytes
+// before that is not believed.
+const claimFactor = 100
+
+// Claims reports whether the capture states far more bytes on the wire than it
+// kept: a hundred times as many, while whoever keeps headers only has at least a
+// hundredth of full packets.
+func (c *Capture) Claims() bool { return c.WireBytes/claimFactor > c.CapturedBytes }
+
+// Believed is the wire bytes of the capture, or what it kept if it Claims more.
+func (c *Capture) Believed() uint64 {
+	if c.Claims() {
+		return c.CapturedBytes
+	}
+	return c.WireBytes
 }
 
 // LeftOutLine returns the line that reports that no record of the capture

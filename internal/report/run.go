@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"pcapbatch/internal/figures"
 )
 
 // A Run is what one run found. Run files and parts keep one of what was found
@@ -41,6 +43,8 @@ type Run struct {
 
 	Labels *Labels `json:"labels,omitempty"` // with --labels
 
+	Figures *figures.Figures `json:"figures,omitempty"` // with --report or --report-data
+
 	Captures []Capture `json:"captures"` // in capture order
 	Damage   []Damage  `json:"damage"`   // by path
 	Overlaps []Overlap `json:"overlapping_captures"`
@@ -51,10 +55,14 @@ type Run struct {
 
 // An Invocation is how a run was called.
 type Invocation struct {
-	Version string            `json:"version"`
-	Flags   map[string]string `json:"flags"` // those that were given, by name
-	Workers int               `json:"workers"`
-	Output  string            `json:"output"`
+	Version string `json:"version"`
+	// Started is when the run began, RFC 3339 in UTC.
+	Started string `json:"started,omitempty"`
+	// Arguments are the command and what it was given, flags included.
+	Arguments []string          `json:"arguments,omitempty"`
+	Flags     map[string]string `json:"flags"` // those that were given, by name
+	Workers   int               `json:"workers"`
+	Output    string            `json:"output"`
 }
 
 // Labels say what a file of rules did.
@@ -106,6 +114,17 @@ func (r *Run) Add(o *Run) {
 	r.NonIPKinds = sum(r.NonIPKinds, o.NonIPKinds)
 	r.Undecodable = sum(r.Undecodable, o.Undecodable)
 	r.Unsupported = sum(r.Unsupported, o.Unsupported)
+}
+
+// AddPackets adds figures of packets.
+func (r *Run) AddPackets(p *figures.Packets) {
+	if r.Figures == nil {
+		r.Figures = &figures.Figures{}
+	}
+	if r.Figures.Packets == nil {
+		r.Figures.Packets = &figures.Packets{}
+	}
+	r.Figures.Packets.Merge(p)
 }
 
 // AddCapture adds one capture and its records.

@@ -106,6 +106,7 @@ type Row struct {
 	groups     bool // there are columns that ask for groupFacts
 	facts      needs
 	label      SessionText // of Options.Label; nil until it is asked for
+	observer   Observer    // nil: none
 }
 
 // NewRow returns a row for the columns of l.
@@ -115,6 +116,11 @@ func (l *Layout) NewRow() *Row {
 	for _, q := range l.options.Quantiles {
 		r.summarizer.Asked = append(r.summarizer.Asked, q.Value)
 	}
+	if l.options.Observe != nil {
+		if r.observer = l.options.Observe(); r.observer != nil {
+			r.summarizer.Gaps = r.observer
+		}
+	}
 	return r
 }
 
@@ -122,6 +128,9 @@ func (l *Layout) NewRow() *Row {
 // what Needs says that the layout needs.
 func (r *Row) Load(t *agg.Table, i uint32) {
 	r.summarizer.Summarize(t, i, &r.Summary)
+	if r.observer != nil {
+		r.observer.Session(&r.Summary)
+	}
 	r.facts = factsOf(&r.Summary, r.sample)
 	if r.groups {
 		r.facts |= groupFacts(&r.Summary, r.sample)

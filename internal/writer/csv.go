@@ -31,6 +31,9 @@ type Options struct {
 	// Label adds a last column. It is called once for each Formatter, so that
 	// what it returns belongs to one goroutine. Nil means no such column.
 	Label func() SessionText
+	// Observe, if there is one, makes an observer for each Row; nil is none. It
+	// adds no column.
+	Observe func() Observer
 	// SampleStd divides variances by n-1 instead of n.
 	SampleStd bool
 	// Columns picks columns of those that the other fields ask for, by name, in
@@ -38,6 +41,13 @@ type Options struct {
 	Columns []string
 	// UndefinedEmpty leaves the cell of an undefined value empty, instead of 0.
 	UndefinedEmpty bool
+}
+
+// An Observer is shown each session of which a row is made.
+type Observer interface {
+	agg.GapTaker
+	// Session has the session, valid until it returns.
+	Session(s *agg.Summary)
 }
 
 // All selects every feature group.
