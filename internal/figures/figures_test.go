@@ -292,8 +292,15 @@ func TestTrim(t *testing.T) {
 	for _, e := range after {
 		total -= e.Bytes
 	}
-	if !reflect.DeepEqual(after, before[:7]) || keys != len(before)-7 || total != rest.Bytes || s.Talkers.Missing() != before[7].Bytes {
-		t.Errorf("%v, %d others with %d of %d, at most %d of %d each", after, keys, rest.Bytes, total, s.Talkers.Missing(), before[7].Bytes)
+	if !reflect.DeepEqual(after, before[:7]) || keys != len(before)-7 || total != rest.Bytes || s.Talkers.Missing() != 0 {
+		t.Errorf("%v, %d others with %d of %d, lacking %d", after, keys, rest.Bytes, total, s.Talkers.Missing())
+	}
+	other := counted(&Plan{}, someSessions(r, 1000))
+	eighth := other.Talkers.List()[7].Bytes
+	other.Trim(7)
+	other.Merge(s)
+	if got := other.Talkers.Missing(); got != before[7].Bytes+eighth {
+		t.Errorf("an entry may lack %d bytes, want %d and %d", got, before[7].Bytes, eighth)
 	}
 }
 

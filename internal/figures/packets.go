@@ -16,10 +16,10 @@ type Packets struct {
 	Payloads Histogram `json:"payload_size"`  // transport payload, bytes
 }
 
-// MostWire is what a packet counts for in the timeline at most, in bytes: more
-// than real packets have, so that a capture that states absurd wire lengths
-// leaves the others to be seen.
-const MostWire = 256 << 10
+// MostWire is what a packet counts for in the timeline at most, in bytes: as much
+// as an IP packet that is no jumbogram has, so that a capture that states absurd
+// wire lengths leaves the others to be seen.
+const MostWire = 64 << 10
 
 // Add counts the packets of a block. Neighbours are mostly in one bin of the
 // timeline, and added to it together.

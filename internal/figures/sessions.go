@@ -37,7 +37,7 @@ type Sessions struct {
 	Talkers   Top[Host]  `json:"talkers"` // every session counts for both ends
 	Pairs     Top[Hosts] `json:"pairs"`
 	// Claims are sessions whose wire lengths are not to be believed; they are
-	// not in Ports, Talkers and Pairs.
+	// not in Ports, Talkers and Pairs, and their bytes not in Protocols.
 	Claims Count `json:"claims"`
 
 	// Below so many bytes a session is only in the sample by chance; 0: all
@@ -117,12 +117,13 @@ func (s *Sessions) Add(x *Session) {
 	s.Packets.Add(x.Packets)
 	s.Bytes.Add(x.Bytes)
 	s.Durations.Add(x.Duration)
-	s.Protocols[x.Key.Protocol].add(1, x.Packets, x.Bytes)
 	s.Begins(x.First)
 	if s.doubt && x.Truncated > 0 && x.Bytes/x.Packets > believable {
+		s.Protocols[x.Key.Protocol].add(1, x.Packets, 0)
 		s.Claims.add(1, x.Packets, x.Bytes)
 		return
 	}
+	s.Protocols[x.Key.Protocol].add(1, x.Packets, x.Bytes)
 	if x.Bytes >= s.Below {
 		s.take(x, 1, x.Packets, x.Bytes, 0)
 		return

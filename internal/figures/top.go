@@ -41,7 +41,8 @@ type Top[K Key[K]] struct {
 	list    []Entry[K]
 	rest    Estimate // of those that trim, or the bound of memory, left out
 	keys    int      // how many those are
-	largest uint64   // the most bytes that one of them may have had
+	largest uint64   // the most bytes that one of them had
+	missing uint64   // see Missing
 }
 
 // An Entry is one of a Top.
@@ -85,7 +86,8 @@ func (t *Top[K]) Merge(o *Top[K]) {
 	}
 	t.rest.sum(&o.rest)
 	t.keys += o.keys
-	t.largest = t.largest + o.largest // a key may have been left out of both
+	t.missing += o.missing + o.largest + t.largest // a key may have been left out of both
+	t.largest = 0
 }
 
 // List returns the entries, the largest first.
@@ -106,7 +108,7 @@ func (t *Top[K]) Rest() (sum Estimate, keys int) { return t.rest, t.keys }
 
 // Missing is how many bytes an entry may lack, where parts were merged of which
 // each kept its largest only.
-func (t *Top[K]) Missing() uint64 { return t.largest }
+func (t *Top[K]) Missing() uint64 { return t.missing }
 
 // trim leaves the n largest.
 func (t *Top[K]) trim(n int) {
@@ -137,12 +139,13 @@ type topJSON[K Key[K]] struct {
 	Largest []Entry[K] `json:"largest"`
 	Rest    Estimate   `json:"rest"`
 	Keys    int        `json:"rest_keys"`
+	Most    uint64     `json:"rest_largest_bytes,omitempty"` // of one key
 	Missing uint64     `json:"missing_bytes,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
 func (t *Top[K]) MarshalJSON() ([]byte, error) {
-	return json.Marshal(topJSON[K]{t.List(), t.rest, t.keys, t.largest})
+	return json.Marshal(topJSON[K]{t.List(), t.rest, t.keys, t.largest, t.missing})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -154,7 +157,7 @@ func (t *Top[K]) UnmarshalJSON(data []byte) error {
 	if len(j.Largest) > maxSampled {
 		return fmt.Errorf("%d entries", len(j.Largest))
 	}
-	*t = Top[K]{rest: j.Rest, keys: j.Keys, largest: j.Missing}
+	*t = Top[K]{rest: j.Rest, keys: j.Keys, largest: j.Most, missing: j.Missing}
 	for i := range j.Largest {
 		t.add(j.Largest[i].Key, &j.Largest[i].Estimate)
 	}
