@@ -24,6 +24,7 @@ type extractCommand struct {
 	strict     bool
 	interleave bool
 	state      string
+	reportData bool
 }
 
 func newExtract(e *env) *cobra.Command {
@@ -49,7 +50,7 @@ before that place counts, and the other captures are read.
   find /captures -name '*.pcap.zst' -print0 | batch extract --files-from - -o all.csv
   tcpdump -w - | batch extract - | head`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			x.outcome.begin(cmd)
+			x.outcome.begin(cmd, e)
 			return x.run(cmd.Context(), e, args)
 		},
 	}
@@ -65,11 +66,13 @@ before that place counts, and the other captures are read.
 	out := groups.add("Output")
 	x.outcome.registerOutput(out)
 	x.outcome.registerSummary(out)
+	x.outcome.registerReport(out)
 	x.outcome.registerProgress(out)
 	x.outcome.registerNotices(out)
 	run := groups.add("Resources")
 	x.resources.register(run)
 	run.StringVar(&x.state, "state", "", "keep the sessions of each capture in `DIR`, and read only captures that are new there or have changed")
+	registerReportData(run, &x.reportData, "the directory of --state")
 	x.profiles.register(run)
 	groups.done()
 	return cmd
@@ -78,7 +81,8 @@ before that place counts, and the other captures are read.
 // config is the job that the flags ask for.
 func (x *extractCommand) config(e *env, t *terminal) (job.Config, error) {
 	c := e.config(t)
-	c.Strict, c.Interleave = x.strict, x.interleave
+	c.Strict, c.Interleave, c.ReportData = x.strict, x.interleave, x.reportData
+	x.outcome.set(&c)
 	x.sessions.set(&c, x.columns.rules())
 	return c, cmp.Or(x.resources.set(&c), x.columns.set(&c, true))
 }
@@ -88,6 +92,9 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	c, err := x.config(e, t)
 	if err != nil {
 		return err
+	}
+	if x.reportData && x.state == "" {
+		return usageError("--report-data keeps data for a report in the directory of --state: use both, or --report alone")
 	}
 	files := x.outcome.files()
 	maps.Copy(files, x.profiles.files())

@@ -54,7 +54,7 @@ func unpacked(path string) (string, error) {
 }
 
 // faultCases are the commands that write an output, in each way in which they
-// do, with a summary beside it.
+// do, with a report and a summary beside it.
 func faultCases(t *testing.T) (list []faultCase) {
 	dir, _ := series(t, 3000, 2)
 	runs, parts := mapped(t, "-P3", dir), t.TempDir()
@@ -75,7 +75,7 @@ func faultCases(t *testing.T) (list []faultCase) {
 	} {
 		list = append(list, faultCase{name: c.name, out: c.out, want: map[bool]string{true: wantWide, false: want}[c.name == "interleave"], args: func(dir string) []string {
 			args := strings.Fields(strings.ReplaceAll(c.args, "DIR", dir))
-			return append([]string{args[0], "-o", filepath.Join(dir, c.out), "--summary", filepath.Join(dir, "s.json")}, args[1:]...)
+			return append([]string{args[0], "-o", filepath.Join(dir, c.out), "--summary", filepath.Join(dir, "s.json"), "--report", filepath.Join(dir, "r.html")}, args[1:]...)
 		}})
 	}
 	return list
@@ -120,6 +120,18 @@ func (c *faultCase) whole(t *testing.T, fs durable.FS, dir string) {
 		t.Errorf("%v: other rows from line %d", err, differentLine(got, c.want))
 	}
 	readSummary(t, filepath.Join(dir, "s.json"))
+	if err := wholeReport(filepath.Join(dir, "r.html")); err != nil {
+		t.Error(err)
+	}
+}
+
+// wholeReport returns an error unless a report is there to its end.
+func wholeReport(path string) error {
+	data, err := os.ReadFile(path)
+	if err == nil && !strings.HasSuffix(strings.TrimSpace(string(data)), "</html>") {
+		err = fmt.Errorf("%s ends in its middle", path)
+	}
+	return err
 }
 
 // tryFault makes one run on a file system with a fault. It reports whether the
@@ -171,10 +183,15 @@ func (c *faultCase) onlyWhole(dir string, fs *durabletest.Faults, old bool) erro
 			if text, err := unpacked(path); err != nil || text != c.want {
 				return fmt.Errorf("left %s with %d bytes: %v", path, len(text), err)
 			}
-			if filepath.Base(first.Name) != "s.json" && !named {
+			if later := filepath.Base(first.Name); later != "s.json" && later != "r.html" && !named {
 				return errors.New("the output is there")
 			}
 			return nil
+		case name == "r.html":
+			if filepath.Base(first.Name) != "s.json" && !named {
+				return errors.New("the report is there")
+			}
+			return wholeReport(path)
 		case strings.HasSuffix(name, runfile.RunSuffix), strings.HasSuffix(name, runfile.PartSuffix):
 			run, err := (&runfile.Files{FS: durable.OS}).Open(path)
 			if err == nil {

@@ -23,6 +23,7 @@ type mapCommand struct {
 	dir        string
 	partitions int
 	outcomes   string
+	reportData bool
 }
 
 func newMap(e *env) *cobra.Command {
@@ -44,7 +45,7 @@ missing or could not be read gets none, and the exit status is 4. With
 ` + exitHelp,
 		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m.outcome.begin(cmd)
+			m.outcome.begin(cmd, e)
 			return m.run(cmd.Context(), e, args)
 		},
 	}
@@ -60,6 +61,7 @@ missing or could not be read gets none, and the exit status is 4. With
 	registerDir(out, &m.dir, "run files")
 	out.IntVarP(&m.partitions, "partitions", "P", job.DefaultPartitions, "cut each run file into `N` partitions, one for each 'batch reduce'")
 	out.StringVar(&m.outcomes, "outcomes", "", "write what became of each capture to `FILE`, a line of JSON for each, as soon as it is known")
+	registerReportData(out, &m.reportData, "run files")
 	m.outcome.registerSummary(out)
 	m.outcome.registerProgress(out)
 	m.outcome.registerNotices(out)
@@ -71,7 +73,7 @@ missing or could not be read gets none, and the exit status is 4. With
 func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	t := m.outcome.terminal(e)
 	c := e.config(t)
-	c.Strict = m.strict
+	c.Strict, c.ReportData = m.strict, m.reportData
 	m.sessions.set(&c, m.columns.rules())
 	if err := m.resources.set(&c); err != nil {
 		return err

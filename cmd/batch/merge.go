@@ -40,7 +40,7 @@ for each partition.
 		Example: `  batch merge -o all.csv runs/
   batch merge --parts -o all.csv parts/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			m.outcome.begin(cmd)
+			m.outcome.begin(cmd, e)
 			return m.run(cmd.Context(), e, args)
 		},
 	}
@@ -53,6 +53,7 @@ for each partition.
 	out := groups.add("Output")
 	m.outcome.registerOutput(out)
 	m.outcome.registerSummary(out)
+	m.outcome.registerReport(out)
 	m.outcome.registerNotices(out)
 	m.resources.register(groups.add("Resources"))
 	groups.done()
@@ -62,6 +63,7 @@ for each partition.
 func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	c := e.config(m.outcome.terminal(e))
 	c.Duplicates = m.duplicates
+	m.outcome.set(&c)
 	if err := m.resources.set(&c); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -14,6 +15,7 @@ import (
 
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
+	"pcapbatch/internal/page"
 	"pcapbatch/internal/report"
 )
 
@@ -21,12 +23,14 @@ import (
 type outcomeFlags struct {
 	output   string
 	summary  string
+	report   string
 	progress *choice // nil: there is no progress to show
 	quiet    bool
 	verbose  bool
 
 	begun time.Time
 	given map[string]string
+	args  []string
 }
 
 func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
@@ -35,6 +39,15 @@ func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
 
 func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {
 	set.StringVar(&f.summary, "summary", "", "write a summary of the run to `FILE`, as JSON")
+}
+
+func (f *outcomeFlags) registerReport(set *pflag.FlagSet) {
+	set.StringVar(&f.report, "report", "", "write a report of the run to `FILE`, as one HTML page")
+}
+
+// registerReportData declares the flag of commands that make run files or parts.
+func registerReportData(set *pflag.FlagSet, keep *bool, where string) {
+	set.BoolVar(keep, "report-data", false, "keep in "+where+" what 'batch merge --report' shows but rows do not have")
 }
 
 func (f *outcomeFlags) registerProgress(set *pflag.FlagSet) {
@@ -47,8 +60,14 @@ func (f *outcomeFlags) registerNotices(set *pflag.FlagSet) {
 }
 
 // begin notes when the run began and how it was called.
-func (f *outcomeFlags) begin(cmd *cobra.Command) {
-	f.begun, f.given = time.Now(), changedFlags(cmd.Flags())
+func (f *outcomeFlags) begin(cmd *cobra.Command, e *env) {
+	f.begun, f.given, f.args = time.Now(), changedFlags(cmd.Flags()), e.args
+}
+
+// set says in a Config what the summaries need.
+func (f *outcomeFlags) set(c *job.Config) {
+	c.Figures = f.report != ""
+	c.CaptureSessions = f.report != "" || f.summary != ""
 }
 
 // terminal returns the observer that shows progress and notices.
@@ -63,7 +82,7 @@ func (f *outcomeFlags) terminal(e *env) *terminal {
 
 // files are the files that the run writes, by flag.
 func (f *outcomeFlags) files() written {
-	return written{"output": f.output, "summary": f.summary}
+	return written{"output": f.output, "summary": f.summary, "report": f.report}
 }
 
 // write runs a job whose rows go to the output. The output gets its name if the
@@ -107,10 +126,18 @@ func nothingRead(err error) error {
 
 // summarise writes the summaries of a run.
 func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *report.Run) error {
-	r.Invocation = report.Invocation{Version: version(), Flags: f.given, Workers: c.Workers, Output: f.output}
+	r.Invocation = report.Invocation{
+		Version: version(), Started: f.begun.UTC().Format(time.RFC3339), Arguments: f.args,
+		Flags: f.given, Workers: c.Workers, Output: f.output,
+	}
 	r.Seconds = time.Since(f.begun).Seconds()
+	if f.report != "" {
+		if err := writeWhole(ctx, e, c.FS, f.report, func(w io.Writer) error { return page.Write(w, r) }); err != nil {
+			return err
+		}
+	}
 	if f.summary != "" {
-		if err := writeSummary(ctx, e, c.FS, f.summary, r); err != nil {
+		if err := writeWhole(ctx, e, c.FS, f.summary, func(w io.Writer) error { return writeSummary(w, r) }); err != nil {
 			return err
 		}
 	}
@@ -123,15 +150,26 @@ func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *
 	return nil
 }
 
-// writeSummary writes the report to a file, or to standard output for "-".
-func writeSummary(ctx context.Context, e *env, fs durable.FS, path string, r *report.Run) error {
+// writeSummary writes a run as JSON.
+func writeSummary(w io.Writer, r *report.Run) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(r)
+}
+
+// writeWhole writes a file, or to standard output for "-". The file gets its name
+// when it is complete.
+func writeWhole(ctx context.Context, e *env, fs durable.FS, path string, write func(w io.Writer) error) error {
 	out, err := createOutput(ctx, fs, path, e.out)
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(out)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(r); err != nil {
+	buffered := bufio.NewWriterSize(out, 1<<16)
+	err = write(buffered)
+	if err == nil {
+		err = buffered.Flush()
+	}
+	if err != nil {
 		out.abort()
 		return outputError(err)
 	}

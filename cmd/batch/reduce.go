@@ -16,6 +16,7 @@ type reduceCommand struct {
 	duplicates bool
 	dir        string
 	partition  int
+	reportData bool
 }
 
 func newReduce(e *env) *cobra.Command {
@@ -42,7 +43,9 @@ is complete, so making one twice, even at the same time, does no harm.
 	d.expect.register(in)
 	registerDuplicates(in, &d.duplicates)
 	d.columns.register(groups.add("Columns"))
-	registerDir(groups.add("Output"), &d.dir, "the part")
+	out := groups.add("Output")
+	registerDir(out, &d.dir, "the part")
+	registerReportData(out, &d.reportData, "the part")
 	d.resources.registerMemory(groups.add("Resources"))
 	groups.done()
 	return cmd
@@ -50,7 +53,7 @@ is complete, so making one twice, even at the same time, does no harm.
 
 func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	c := e.config(job.Silent{}) // each part would report the same damage: merge does
-	c.Duplicates = d.duplicates
+	c.Duplicates, c.ReportData = d.duplicates, d.reportData
 	if err := d.resources.set(&c); err != nil {
 		return err
 	}

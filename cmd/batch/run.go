@@ -22,6 +22,7 @@ type env struct {
 	out  io.Writer
 	err  io.Writer
 	fs   durable.FS
+	args []string // the program's name, the command and its arguments
 }
 
 // run is the whole command: it returns the exit status. Tests call it.
@@ -32,6 +33,7 @@ func run(name string, args []string, stdin io.Reader, stdout, stderr io.Writer) 
 func runIn(e *env, args []string) int {
 	ctx, stop := signalContext(context.Background())
 	defer stop()
+	e.args = append([]string{e.name}, args...)
 	root := newRoot(e)
 	e.speakOf(root)
 	if len(args) > 0 && strings.HasPrefix(args[0], "__complete") {
