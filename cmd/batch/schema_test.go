@@ -1,0 +1,76 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+)
+
+// summarySchema is docs/summary.schema.json, which is checked to be a schema.
+func summarySchema(t *testing.T) *jsonschema.Schema {
+	t.Helper()
+	s, err := jsonschema.NewCompiler().Compile("../../docs/summary.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// fits returns why a summary is not what the schema says.
+func fits(s *jsonschema.Schema, summary []byte) error {
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(summary))
+	if err != nil {
+		return err
+	}
+	return s.Validate(v)
+}
+
+// The summaries of all kinds of runs are as docs/summary.schema.json says, and
+// have no key that it does not have.
+func TestSummarySchema(t *testing.T) {
+	t.Parallel()
+	schema := summarySchema(t)
+	dir, _ := series(t, 1500, 3)
+	at := t.TempDir()
+	rules := write(t, "rules.csv", []byte("src_ip,label\n192.0.2.0/24,inside\n9.9.9.9,never\n"))
+	for i, args := range []string{
+		"extract " + testdata, "extract --report AT/r.html " + testdata, "extract " + testdata + "/empty.pcap", "extract missing.pcap",
+		"extract --report AT/r.html --labels " + rules + " --key capture " + dir, "extract --interleave " + dir,
+		"extract --state AT/state " + dir, "extract --state AT/state --report-data --report AT/r.html " + dir,
+		"map --report-data --out AT/runs " + dir, "merge --report AT/r.html AT/runs", "merge AT/runs",
+		"extract " + testdata + "/rotated-a-later.pcap " + testdata + "/rotated-b-earlier.pcap " + testdata + "/reordered-times.pcap",
+	} {
+		summary := filepath.Join(at, fmt.Sprint(i, ".json"))
+		fields := strings.Fields(strings.ReplaceAll(args, "AT", at))
+		fields = append(fields, "--summary", summary)
+		if fields[0] != "map" {
+			fields = append(fields, "-o", filepath.Join(at, "o.csv"))
+		}
+		if r := runWith(nil, fields...); r.code == exitUsage {
+			t.Fatalf("%s: %s", args, r.stderr)
+		}
+		if err := fits(schema, read(t, summary)); err != nil {
+			t.Errorf("%s: %v", args, err)
+		}
+	}
+	mustRun(t, "reduce", "--report-data", "--partition", "0", "--out", filepath.Join(at, "parts"), mapped(t, "-P1", dir))
+	summary := filepath.Join(at, "parts.json")
+	mustRun(t, "merge", "--parts", "-o", filepath.Join(at, "o.csv"), "--summary", summary, "--report", filepath.Join(at, "r.html"), filepath.Join(at, "parts"))
+	text := read(t, summary)
+	if err := fits(schema, text); err != nil {
+		t.Errorf("parts: %v", err)
+	}
+	// The schema is one that can refuse.
+	for old, other := range map[string]string{`"records":`: `"recrods":`, `"workers": `: `"workers": -`, `"sessions": {`: `"sessions": {"later": 1, `} {
+		if !bytes.Contains(text, []byte(old)) {
+			t.Errorf("no %s", old)
+		}
+		if err := fits(schema, bytes.Replace(text, []byte(old), []byte(other), 1)); err == nil {
+			t.Errorf("%s in place of %s is taken", other, old)
+		}
+	}
+}
