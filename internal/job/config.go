@@ -45,7 +45,8 @@ type Config struct {
 	FS durable.FS
 	// Stdin is read for capture.StdinName.
 	Stdin io.Reader
-	// Strict ends the job at the first capture that is damaged or missing.
+	// Strict ends the job at the first capture that is damaged or missing. Jobs
+	// that read none refuse it.
 	Strict bool
 	// Interleave merges captures by time, as if they were one.
 	Interleave bool

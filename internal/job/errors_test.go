@@ -254,8 +254,8 @@ func emptyReport(t *testing.T) []byte {
 }
 
 // With Strict each job that reads captures ends at the first that is damaged or
-// missing, and keeps and writes nothing of it. The others read none, and report
-// what was damaged when they were read.
+// missing, and keeps and writes nothing of it. The others read none, and refuse
+// it.
 func TestStrict(t *testing.T) {
 	t.Parallel()
 	dir, paths := series(t, 400, 2)
@@ -283,20 +283,21 @@ func TestStrict(t *testing.T) {
 		t.Errorf("%d run files were kept", n)
 	}
 	out := t.TempDir()
-	if r := mapTo(t, c, out, 2, paths[1]); CategoryOf(r.err) != Output || !strings.Contains(r.err.Error(), paths[1]+": record ") {
-		t.Errorf("map: category %d, %v", CategoryOf(r.err), r.err)
-	}
+	mapTo(t, c, out, 2, paths[1]).refuses(t, Damaged, paths[1]+": record ")
 	mapTo(t, c, out, 2, paths[0], none).refuses(t, Input, none)
 	if n := len(runTimes(t, out)); n != 0 {
 		t.Errorf("map made %d run files", n)
 	}
 
 	for p := range 2 {
-		if r := reduce(t, c, p, parts, runs); r.err != nil || len(r.report.Damage) != 1 {
+		reduce(t, c, p, parts, runs).refuses(t, Usage, "only what reads captures")
+		if r := reduce(t, lax, p, parts, runs); r.err != nil || len(r.report.Damage) != 1 {
 			t.Errorf("reduce: %v, %+v", r.err, r.report.Damage)
 		}
 	}
-	for what, r := range map[string]result{"merge": merge(t, c, runs), "parts": joinParts(t, c, parts)} {
+	merge(t, c, runs).refuses(t, Usage, "only what reads captures")
+	joinParts(t, c, parts).refuses(t, Usage, "only what reads captures")
+	for what, r := range map[string]result{"merge": merge(t, lax, runs), "parts": joinParts(t, lax, parts)} {
 		if r.err != nil || r.rows != want.rows || len(r.report.Damage) != 1 || !slices.Equal(r.notices, want.notices) {
 			t.Errorf("%s: %v, %+v, %q", what, r.err, r.report.Damage, r.notices)
 		}

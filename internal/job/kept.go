@@ -140,6 +140,9 @@ func filesIn(dir string, suffixes []string) (paths []string, err error) {
 
 // openKept opens files of one kind, with all that is in packs.
 func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err error) {
+	if r.Strict {
+		return nil, failure(Usage, "only what reads captures can stop at a damaged one")
+	}
 	places, _, err := r.places(paths, func(_ string, err error) error { return err })
 	if err != nil {
 		return nil, err

@@ -33,11 +33,7 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 	if err := r.refuseWhole("map"); err != nil {
 		return r.report, err
 	}
-	err = categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
-	if r.Strict && CategoryOf(err) == Damaged {
-		err = &Error{Output, err} // there is a capture without a run file
-	}
-	return r.report, err
+	return r.report, categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
 }
 
 func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *capture.Found) (err error) {
