@@ -60,6 +60,11 @@ type Column struct {
 	field func(*agg.Summary) *uint64
 	// text appends the text of a defined cell, of kind Bytes.
 	text func([]byte, *Row) []byte
+	// time gives the time, in ns since the epoch, that text writes; nil for other
+	// texts.
+	time func(*Row) int64
+	// storage is how typed outputs keep an integer of few bits; "" otherwise.
+	storage Storage
 	// needs is what a session must have for the value to be defined; so many
 	// packets, too, must be before the one that it is of.
 	needs    needs

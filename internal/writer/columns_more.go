@@ -13,7 +13,7 @@ func tcpColumns() []Column {
 	for i := range sides {
 		d := &sides[i]
 		list = append(list, d.column(TCP, "initial_window", Integer, Unsigned, "bytes", "TCP window, unscaled, of the first packet "+d.what+" that has it", d.window,
-			func(r *Row) uint64 { return uint64(r.Summary.TCP.Window[d.index].Bytes) }))
+			func(r *Row) uint64 { return uint64(r.Summary.TCP.Window[d.index].Bytes) }).narrow(Uint16))
 	}
 	elapsed := func(name, definition string, needs needs, of func(*agg.TCPSummary) *agg.Elapsed) Column {
 		c := secondsIn(name, definition, func(s *agg.Summary) *uint64 { return &of(&s.TCP).Ns })
@@ -85,8 +85,8 @@ func ipColumns() (list []Column) {
 	for i := range sides {
 		d := &sides[i]
 		list = append(list,
-			d.column(IP, "ttl_min", Integer, Unsigned, "", "smallest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Min) }),
-			d.column(IP, "ttl_max", Integer, Unsigned, "", "largest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Max) }))
+			d.column(IP, "ttl_min", Integer, Unsigned, "", "smallest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Min) }).narrow(Uint8),
+			d.column(IP, "ttl_max", Integer, Unsigned, "", "largest IPv4 time to live, or IPv6 hop limit, "+d.what, d.ttl, func(r *Row) uint64 { return uint64(r.Summary.IP.TTL[d.index].Max) }).narrow(Uint8))
 	}
 	icmp := func(name, what string, value func(*agg.ICMP) uint8) Column {
 		return Column{Name: name, Group: IP, Type: Integer, Kind: Unsigned, Definition: what + " of the session's first packet, an ICMP or ICMPv6 message", Exactness: exact, needs: icmpKnown,
@@ -94,8 +94,8 @@ func ipColumns() (list []Column) {
 	}
 	return append(list,
 		count("fragments", "packets that are IP fragments, first ones too", IP, "packets", func(s *agg.Summary) *uint64 { return &s.IP.Fragments }),
-		icmp("icmp_type", "type", func(m *agg.ICMP) uint8 { return m.Type }),
-		icmp("icmp_code", "code", func(m *agg.ICMP) uint8 { return m.Code }))
+		icmp("icmp_type", "type", func(m *agg.ICMP) uint8 { return m.Type }).narrow(Uint8),
+		icmp("icmp_code", "code", func(m *agg.ICMP) uint8 { return m.Code }).narrow(Uint8))
 }
 
 // textColumns are the groups community-id, end and time.
@@ -103,13 +103,18 @@ func textColumns() []Column {
 	text := func(name string, group Group, definition string, text func([]byte, *Row) []byte) Column {
 		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text}
 	}
+	moment := func(name, definition string, of func(*Row) int64) Column {
+		c := text(name, Time, definition, func(dst []byte, r *Row) []byte { return appendTime(dst, of(r)) })
+		c.time = of
+		return c
+	}
 	list := []Column{
 		text("community_id", CommunityID, "Community ID flow hash of the session's first packet, version 1, seed 0",
 			func(dst []byte, r *Row) []byte { return agg.AppendCommunityID(dst, &r.Summary) }),
 		text("end_reason", End, "rule by which a packet began the next session of the key: idle, active or tcp; input for the last session of a key",
 			func(dst []byte, r *Row) []byte { return append(dst, r.Summary.End.String()...) }),
-		text("first_seen", Time, "time of the first packet, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.First) }),
-		text("last_seen", Time, "latest packet time, RFC 3339, UTC", func(dst []byte, r *Row) []byte { return appendTime(dst, r.Summary.Last) }),
+		moment("first_seen", "time of the first packet, RFC 3339, UTC", func(r *Row) int64 { return r.Summary.First }),
+		moment("last_seen", "latest packet time, RFC 3339, UTC", func(r *Row) int64 { return r.Summary.Last }),
 	}
 	last := &list[len(list)-1]
 	last.same, last.echo = someDuration, "first_seen"

@@ -1,5 +1,6 @@
-// Package writer makes the text of the output: one line of CSV (RFC 4180) for
-// each session.
+// Package writer knows the columns of the output, and makes its text: one line
+// of CSV (RFC 4180) for each session. Package parquet takes typed values of the
+// same columns.
 //
 // Step 6 of the walk from file to CSV. Sessions come from agg as summaries of
 // integers; here they become decimal text, rounded once, the same bytes on

@@ -85,9 +85,16 @@ func SchemaColumns(name string) ([]Column, error) {
 	}
 	columns := s.all(o)
 	if s.numbered {
-		columns = slices.Insert(columns, 0, s.integer(numberName, "", "number of the row in the table, from 0", 0, func(*agg.Summary) uint64 { return 0 }))
+		columns = slices.Insert(columns, 0, numberColumn(name))
 	}
 	return columns, nil
+}
+
+// numberColumn is the column of a schema that has the number of the row. Whoever
+// writes rows in order knows it.
+func numberColumn(schema string) Column {
+	return Column{Name: numberName, Group: Group(schema), Type: Integer, Kind: Unsigned, Definition: "number of the row in the table, from 0", Exactness: exact,
+		value: func(*Row) Value { return Value{} }}
 }
 
 // numberName is the name of the column that has the number of the row.
@@ -131,6 +138,15 @@ func newSchemaLayout(o Options) (*Layout, error) {
 // comma, which the header has and Columns has not. The number is not a
 // Formatter's to write: rows are formatted side by side, and parts are joined.
 func (l *Layout) Numbered() bool { return l.numbered }
+
+// Dictionary returns the data dictionary of the layout: Columns and, before
+// them, that of the number of the row where rows have it.
+func (l *Layout) Dictionary() []Column {
+	if !l.numbered {
+		return l.columns
+	}
+	return slices.Insert(slices.Clone(l.columns), 0, numberColumn(l.options.Schema))
+}
 
 // The columns of schemas are made of these.
 
