@@ -26,6 +26,8 @@ type Config struct {
 	Sessions Sessions
 	// Columns choose what a row has. JoinParts takes them from the parts.
 	Columns writer.Options
+	// Format is that of the rows. JoinParts knows CSV alone.
+	Format Format
 	// Labels give rows a column of labels; nil: none. JoinParts ignores them.
 	Labels *Labels
 	// Workers is the number of goroutines that decode, and of tables; the

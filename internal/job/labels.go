@@ -1,14 +1,11 @@
 package job
 
 import (
-	"context"
-	"io"
 	"sync"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/label"
 	"pcapbatch/internal/report"
-	"pcapbatch/internal/rows"
 	"pcapbatch/internal/writer"
 )
 
@@ -69,13 +66,6 @@ func (l *labeller) report() *report.Labels {
 	rules, lines := sum.Unused(mostUnused)
 	r.Unused = &report.UnusedRules{Rules: rules, Lines: append([]int{}, lines...)}
 	return r
-}
-
-// write writes the rows.
-func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
-	err := j.Write(ctx, r.encoding(), outputWriter{w})
-	r.countRows(mostTop)
-	return err
 }
 
 // countRows puts what was counted while rows were made into the report.

@@ -2,6 +2,7 @@ package job
 
 import (
 	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/parquet"
 	"pcapbatch/internal/report"
 )
 
@@ -54,7 +55,22 @@ func (c *Config) share() int64 {
 	if c.Memory == 0 {
 		return mostShare
 	}
-	return min((c.Memory-bufferBytes(c.Workers))/int64(c.Workers)/8*7, mostShare)
+	return min((c.Memory-c.buffers())/int64(c.Workers)/8*7, mostShare)
+}
+
+// buffers is bufferBytes with what rows need of memory before they are written.
+func (c *Config) buffers() int64 {
+	if c.Format == Parquet && !c.spoolsRows() {
+		return bufferBytes(c.Workers) + parquet.Memory
+	}
+	return bufferBytes(c.Workers)
+}
+
+// spoolsRows reports whether there is so little memory that a row group of
+// Parquet is put together on disk. What it needs besides is less than what the
+// blocks and captures took, which are not needed any more.
+func (c *Config) spoolsRows() bool {
+	return c.Memory > 0 && c.Memory < LeastMemory(c.Workers)+4*parquet.Memory
 }
 
 // usualCapture is what bufferBytes has for the capture that each worker reads.
@@ -117,6 +133,6 @@ func (r *run) divide(inputs []*ingest.Input) {
 	r.forCaptures = min(r.openBytes(), max(usual+left/spareParts, needs))
 	r.limitHeap(min(r.Memory, bufferBytes(r.Workers)+r.forCaptures-usual) + aloneBytes)
 	if more := r.forCaptures - usual; more > 0 && r.Share == 0 {
-		r.share = min(r.share, max(leastShare, (r.Memory-bufferBytes(r.Workers)-more)/int64(r.Workers))/8*7)
+		r.share = min(r.share, max(leastShare, (r.Memory-r.buffers()-more)/int64(r.Workers))/8*7)
 	}
 }

@@ -17,6 +17,9 @@ type Encoding struct {
 	// Numbered puts the number of each row, from 0, and a comma in front of it.
 	// In parts there is none: whoever joins them numbers the rows.
 	Numbered bool
+	// ChunkRows is how many rows a Formatter is given at most before what it has
+	// made is written; 0: 1024.
+	ChunkRows int
 }
 
 // Options say how sessions are joined.
@@ -95,21 +98,24 @@ func (j *Joiner) Counts() (n Counts) {
 
 // Write writes the header and all rows, in order, to w. It does not close w.
 func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
-	return WithHeader(w, e.Header, func(w io.Writer) error {
-		if !j.merged {
-			return WriteTables(ctx, j.tables, j.Workers, e, w)
-		}
-		err := Each(ctx, j.Workers, j.Workers, func(_ context.Context, _, i int) error {
-			j.collectors[i].Sort()
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return WriteSessions(ctx, func(ctx context.Context, take func(session []byte) error) error {
-			return runfile.EachSession(ctx, j.collectors, j.tables, take)
-		}, j.Sessions, j.Workers, e, w)
+	return WithHeader(w, e.Header, func(w io.Writer) error { return j.WriteRows(ctx, e, w) })
+}
+
+// WriteRows writes all rows, in order, to w: whole ones with each call.
+func (j *Joiner) WriteRows(ctx context.Context, e Encoding, w io.Writer) error {
+	if !j.merged {
+		return WriteTables(ctx, j.tables, j.Workers, e, w)
+	}
+	err := Each(ctx, j.Workers, j.Workers, func(_ context.Context, _, i int) error {
+		j.collectors[i].Sort()
+		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return WriteSessions(ctx, func(ctx context.Context, take func(session []byte) error) error {
+		return runfile.EachSession(ctx, j.collectors, j.tables, take)
+	}, j.Sessions, j.Workers, e, w)
 }
 
 // WritePart writes all rows, in order and with their sort keys, to a part.

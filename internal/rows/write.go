@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"slices"
@@ -80,6 +81,7 @@ func (c *chunk) format(f Formatter, t *agg.Table, numbered bool) error {
 type queue struct {
 	ctx                 context.Context
 	free, work, ordered chan *chunk
+	most                int    // rows of a chunk
 	rows                uint64 // in the chunks that were put
 }
 
@@ -123,7 +125,7 @@ func WriteSessions(ctx context.Context, each func(ctx context.Context, take func
 				}
 			}
 			c.encoded = append(c.encoded, session...)
-			if c.count++; c.count == rowsPerChunk || len(c.encoded) >= encodedPerChunk {
+			if c.count++; c.count == q.most || len(c.encoded) >= encodedPerChunk {
 				q.put(c)
 				c = nil
 			}
@@ -141,7 +143,7 @@ func WriteSessions(ctx context.Context, each func(ctx context.Context, take func
 func writeChunks(ctx context.Context, o agg.Options, workers int, e Encoding, w io.Writer, fill func(q *queue) error) error {
 	g, ctx := errgroup.WithContext(ctx)
 	most := 4 * workers // for each: one being formatted, one waiting to be written, two spare
-	q := &queue{ctx: ctx, free: make(chan *chunk, most), work: make(chan *chunk, most), ordered: make(chan *chunk, most)}
+	q := &queue{ctx: ctx, most: cmp.Or(e.ChunkRows, rowsPerChunk), free: make(chan *chunk, most), work: make(chan *chunk, most), ordered: make(chan *chunk, most)}
 	for range most {
 		q.free <- &chunk{}
 	}
@@ -200,7 +202,7 @@ func mergeRows(q *queue, tables []*agg.Table) error {
 		if err != nil {
 			return err
 		}
-		for len(c.sessions) < rowsPerChunk && heads.Len() > 0 {
+		for len(c.sessions) < q.most && heads.Len() > 0 {
 			h := heads.Front()
 			c.sessions = append(c.sessions, session{h.table, h.rows[0].Index})
 			if h.rows = h.rows[1:]; len(h.rows) == 0 {

@@ -1,0 +1,53 @@
+package job
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"io"
+
+	"pcapbatch/internal/parquet"
+	"pcapbatch/internal/rows"
+)
+
+// Format is a format of rows.
+type Format uint8
+
+const (
+	CSV     Format = iota // RFC 4180, with a header
+	Parquet               // Apache Parquet: typed columns, null for what is undefined
+)
+
+// write writes the rows in their format.
+func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
+	w = outputWriter{w}
+	var err error
+	if r.Format == Parquet {
+		err = r.writeParquet(ctx, j, w, map[string]string{})
+	} else {
+		err = j.Write(ctx, r.encoding(), w)
+	}
+	r.countRows(mostTop)
+	return err
+}
+
+// writeParquet writes the rows as Parquet, with the options of the sessions and
+// what more says among the metadata.
+func (r *run) writeParquet(ctx context.Context, j *rows.Joiner, w io.Writer, more map[string]string) error {
+	options, err := json.Marshal(r.Sessions)
+	if err != nil {
+		return err
+	}
+	more["pcapbatch.sessions"] = string(options)
+	p, err := parquet.NewWriter(w, r.layout, parquet.Options{
+		Workers: r.Workers, Metadata: more, Spool: r.spoolsRows(), FS: r.FS, Dir: r.TempDir,
+	})
+	if err != nil {
+		return err
+	}
+	e := rows.Encoding{NewFormatter: func() rows.Formatter { return parquet.NewFormatter(r.layout) }, ChunkRows: parquet.BatchRows(r.layout)}
+	if err = j.WriteRows(ctx, e, p); err == nil {
+		err = p.Close()
+	}
+	return cmp.Or(err, p.Release())
+}

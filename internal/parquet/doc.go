@@ -1,0 +1,16 @@
+// Package parquet makes the output of typed columns: a file of Apache Parquet
+// with a row for each session.
+//
+// It is the other encoder of step 6 of the walk from captures to rows, beside
+// the CSV of package writer, which has the list of columns and their values. A
+// Formatter puts the values of a row into a binary record, side by side with
+// others; a Writer takes records in order and fills the columns of a row group
+// from them, again several side by side.
+//
+// The bytes of a file depend on the rows and columns alone: values reach a
+// column in batches of a fixed number of rows, whatever the number of workers
+// is and however the records arrive.
+//
+// Only this package knows the library (github.com/parquet-go/parquet-go).
+// Format: https://github.com/apache/parquet-format, version 2.
+package parquet
