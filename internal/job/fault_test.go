@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/parquet-go/parquet-go"
+
 	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durabletest"
@@ -79,6 +81,15 @@ func faultCases(t *testing.T) []faultCase {
 				return joinParts(t, testConfig(1), at(parts, "0000-of-0003.part"), at(parts, "0002-of-0003.part"), at(out, "parts")).clean(t)
 			}},
 		{name: "many parts", want: want, run: func(c Config, out string) result { return joinParts(t, c, manyParts) }},
+		{name: "Parquet on disk", want: extract(t, asParquet(c), dir).clean(t), run: func(c Config, out string) result {
+			c.Memory = LeastMemory(c.Workers)
+			return extract(t, asParquet(c), dir)
+		}},
+		{name: "table", want: reducedTable(t, asParquet(c), runs, t.TempDir()).clean(t), run: func(c Config, out string) result {
+			r := reducedTable(t, asParquet(c), runs, at(out, "tables"))
+			r.rows = ""
+			return r
+		}, rows: func(out string) string { return string(load(t, at(out, "tables", "part-00001-of-00003.parquet"))) }},
 		{name: "spill", want: want, run: func(c Config, out string) result { return extract(t, little(c), dir) }},
 		{name: "merged captures", want: extract(t, together, overlapping).clean(t), run: func(c Config, out string) result {
 			return extract(t, sparing(c, 64<<10), overlapping)
@@ -189,6 +200,14 @@ func onlyWhole(dir string) error {
 			return err
 		case strings.HasSuffix(name, runfile.PackSuffix):
 			return wholePack(path)
+		case strings.HasSuffix(name, ".parquet"):
+			f, err := os.Open(path)
+			if err == nil {
+				defer f.Close()
+				info, _ := f.Stat()
+				_, err = parquet.OpenFile(f, info.Size())
+			}
+			return err
 		case name == "lock" || name == optionsName:
 			return nil
 		}

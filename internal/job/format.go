@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 
 	"pcapbatch/internal/parquet"
 	"pcapbatch/internal/rows"
@@ -18,12 +19,15 @@ const (
 	Parquet               // Apache Parquet: typed columns, null for what is undefined
 )
 
-// write writes the rows in their format.
-func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
-	w = outputWriter{w}
+// ParquetCompression is what the pages of Parquet are compressed with.
+const ParquetCompression = parquet.Compression
+
+// write writes the rows in their format. Metadata are for a format that has
+// some.
+func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer, metadata map[string]string) error {
 	var err error
 	if r.Format == Parquet {
-		err = r.writeParquet(ctx, j, w, map[string]string{})
+		err = r.writeParquet(ctx, j, w, metadata)
 	} else {
 		err = j.Write(ctx, r.encoding(), w)
 	}
@@ -31,14 +35,15 @@ func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer) error {
 	return err
 }
 
-// writeParquet writes the rows as Parquet, with the options of the sessions and
-// what more says among the metadata.
-func (r *run) writeParquet(ctx context.Context, j *rows.Joiner, w io.Writer, more map[string]string) error {
+// writeParquet writes the rows as Parquet. The options of the sessions are added
+// to the metadata.
+func (r *run) writeParquet(ctx context.Context, j *rows.Joiner, w io.Writer, metadata map[string]string) error {
 	options, err := json.Marshal(r.Sessions)
 	if err != nil {
 		return err
 	}
-	more["pcapbatch.sessions"] = string(options)
+	more := map[string]string{"pcapbatch.sessions": string(options)}
+	maps.Copy(more, metadata)
 	p, err := parquet.NewWriter(w, r.layout, parquet.Options{
 		Workers: r.Workers, Metadata: more, Spool: r.spoolsRows(), FS: r.FS, Dir: r.TempDir,
 	})

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"pcapbatch/internal/label"
+	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
 )
 
@@ -186,5 +188,78 @@ func TestParquetMetadata(t *testing.T) {
 	}
 	if data := extract(t, c, "../../testdata/example.pcap").rows; bytes.Contains([]byte(data), []byte("(devel)")) {
 		t.Error("the version of the program is in the file")
+	}
+}
+
+// reducedTable makes the table of partition 1 of 3 in dir; its bytes are the
+// rows.
+func reducedTable(t testing.TB, c Config, runs, dir string) result {
+	paths, err := RunFiles([]string{runs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return observe(c, func(c Config, w *bytes.Buffer) (*report.Run, error) {
+		r, err := ReduceTable(t.Context(), c, paths, 1, dir)
+		if err == nil {
+			w.Write(load(t, filepath.Join(dir, "part-00001-of-00003.parquet")))
+		}
+		return r, err
+	})
+}
+
+// The tables of all partitions have the rows of the whole, each row once.
+func TestReduceTable(t *testing.T) {
+	t.Parallel()
+	dir, _ := series(t, 4000, 5)
+	c := testConfig(2)
+	c.Columns.UndefinedEmpty = true
+	runs := mapped(t, c, 3, dir)
+	whole := extract(t, c, dir).clean(t)
+	header, rest, _ := strings.Cut(whole, "\n")
+	want := slices.Sorted(strings.Lines(rest))
+	paths, err := RunFiles([]string{runs})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tables := func(c Config, suffix string) (texts []string) {
+		out := t.TempDir()
+		for p := range 3 {
+			if _, err := ReduceTable(t.Context(), c, paths, p, out); err != nil {
+				t.Fatal(err)
+			}
+			texts = append(texts, string(load(t, filepath.Join(out, fmt.Sprintf("part-%05d-of-00003.%s", p, suffix)))))
+		}
+		if names := entriesOf(t, out); len(names) != 3 {
+			t.Errorf("left %q", names)
+		}
+		return texts
+	}
+	texts := tables(c, "csv")
+	var got []string
+	for _, text := range texts {
+		first, rest, _ := strings.Cut(text, "\n")
+		if first != header {
+			t.Errorf("header %q", first)
+		}
+		got = append(got, slices.Collect(strings.Lines(rest))...)
+	}
+	if slices.Sort(got); !slices.Equal(got, want) {
+		t.Errorf("%d rows, want %d: other rows", len(got), len(want))
+	}
+	for p, data := range tables(asParquet(c), "parquet") {
+		sameTable(t, data, texts[p])
+		part, _ := readParquet(t, data).file.Lookup("pcapbatch.part")
+		if !strings.Contains(part, fmt.Sprintf(`"partition":%d,"partitions":3`, p)) {
+			t.Errorf("part %s", part)
+		}
+	}
+	numbered := c
+	numbered.Columns = writer.Options{Schema: "nfstream"}
+	runs = mapped(t, numbered, 1, dir)
+	if paths, err = RunFiles([]string{runs}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ReduceTable(t.Context(), numbered, paths, 0, t.TempDir()); CategoryOf(err) != Usage {
+		t.Errorf("numbered: %v", err)
 	}
 }

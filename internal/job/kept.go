@@ -273,7 +273,7 @@ func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error 
 	r.count(j)
 	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	r.finish()
-	return r.write(ctx, j, w)
+	return r.write(ctx, j, outputWriter{w}, nil)
 }
 
 // nameCaptures sets captures to those of run files, which are in capture order.

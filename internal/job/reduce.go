@@ -4,12 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
+	"pcapbatch/internal/rows"
 	"pcapbatch/internal/runfile"
 )
 
@@ -17,16 +20,29 @@ import (
 // dir, which is made if there is none. The part gets its name only when it is
 // complete. It uses one worker. The paths are those of RunFiles.
 func Reduce(ctx context.Context, c Config, paths []string, partition int, dir string) (*report.Run, error) {
+	return reduction(ctx, c, func(r *run) error { return r.reduce(ctx, paths, partition, dir, r.writePart) })
+}
+
+// ReduceTable is Reduce, but makes a table in Config.Format, by the name of
+// part-00003-of-00064.parquet or .csv. The tables of all partitions are a data
+// set: there is no order among them. Rows of schemas that are numbered are
+// refused.
+func ReduceTable(ctx context.Context, c Config, paths []string, partition int, dir string) (*report.Run, error) {
+	return reduction(ctx, c, func(r *run) error { return r.reduce(ctx, paths, partition, dir, r.writeTable) })
+}
+
+func reduction(ctx context.Context, c Config, work func(r *run) error) (*report.Run, error) {
 	c.Workers = 1
 	c.Figures, c.CaptureSessions = c.ReportData, c.ReportData
 	r, err := c.begin()
 	if err != nil {
 		return report.New(), err
 	}
-	return r.report, categorised(ctx, r.reduce(ctx, paths, partition, dir))
+	return r.report, categorised(ctx, work(r))
 }
 
-func (r *run) reduce(ctx context.Context, paths []string, partition int, dir string) (err error) {
+// reduce merges a partition and has write make a file of it.
+func (r *run) reduce(ctx context.Context, paths []string, partition int, dir string, write func(context.Context, *partitionJob) error) (err error) {
 	defer agg.CatchOutOfMemory(&err)
 	runs, err := r.openKept(paths, runfile.Sessions)
 	if err == nil {
@@ -58,21 +74,77 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	}
 	r.report.Joined = r.count(j).Reordered
 	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
-	w, err := runfile.Create(r.FS, filepath.Join(dir, fmt.Sprintf("%04d-of-%04d%s", partition, n, runfile.PartSuffix)))
+	return write(ctx, &partitionJob{j, runs, partition, n, dir})
+}
+
+// A partitionJob is a partition whose sessions are merged.
+type partitionJob struct {
+	rows                  *rows.Joiner
+	runs                  []*keptRun
+	partition, partitions int
+	dir                   string
+}
+
+// writePart writes the rows of a partition as a part.
+func (r *run) writePart(ctx context.Context, p *partitionJob) error {
+	w, err := runfile.Create(r.FS, filepath.Join(p.dir, fmt.Sprintf("%04d-of-%04d%s", p.partition, p.partitions, runfile.PartSuffix)))
 	if err != nil {
 		return err
 	}
-	if err := j.WritePart(ctx, r.encoding(), w); err != nil {
+	if err := p.rows.WritePart(ctx, r.encoding(), w); err != nil {
 		w.Abort()
 		return err
 	}
 	r.countRows(mostTopInPart)
-	m, err := r.partMeta(runs, partition)
+	m, err := r.partMeta(p.runs, p.partition)
 	if err != nil {
 		w.Abort()
 		return err
 	}
 	return w.Commit(m)
+}
+
+// writeTable writes the rows of a partition as a table.
+func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
+	if r.layout.Numbered() {
+		return failure(Usage, "--format: the rows of this schema are numbered over all partitions: use parts and 'batch merge --parts', or --columns without the number")
+	}
+	suffix := "csv"
+	if r.Format == Parquet {
+		suffix = "parquet"
+	}
+	path := filepath.Join(p.dir, fmt.Sprintf("part-%05d-of-%05d.%s", p.partition, p.partitions, suffix))
+	part, err := json.Marshal(r.partOf(p.runs, p.partition))
+	if err != nil {
+		return err
+	}
+	durable.SweepBeside(path)
+	file, err := durable.CreatePending(r.FS, path)
+	if err != nil {
+		return durable.WriteFailed(path, err)
+	}
+	if err := r.write(ctx, p.rows, pathWriter{path, file}, map[string]string{"pcapbatch.part": string(part)}); err != nil {
+		file.Abort()
+		return err
+	}
+	if err := file.Commit(); err != nil {
+		return durable.WriteFailed(path, err)
+	}
+	return nil
+}
+
+// A pathWriter names the file in its errors.
+type pathWriter struct {
+	path string
+	w    io.Writer
+}
+
+func (p pathWriter) Write(b []byte) (int, error) {
+	n, err := p.w.Write(b)
+	if err != nil {
+		err = durable.WriteFailed(p.path, err)
+	}
+	return n, err
 }
 
 func samePartitions(runs []*keptRun, partition int) error {
@@ -88,16 +160,21 @@ func samePartitions(runs []*keptRun, partition int) error {
 	return nil
 }
 
-// partMeta makes the footer of a part.
-func (r *run) partMeta(runs []*keptRun, partition int) (*runfile.Meta, error) {
+// partOf says what a partition of the run files is.
+func (r *run) partOf(runs []*keptRun, partition int) *runfile.Part {
 	var captures []*capture.Identity
 	for _, k := range runs {
 		captures = append(captures, k.Capture)
 	}
-	m := &runfile.Meta{Kind: runfile.Rows, Part: &runfile.Part{
+	return &runfile.Part{
 		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index),
 		Numbered: r.layout.Numbered(), CaptureKey: r.Sessions.Capture,
-	}}
+	}
+}
+
+// partMeta makes the footer of a part.
+func (r *run) partMeta(runs []*keptRun, partition int) (*runfile.Meta, error) {
+	m := &runfile.Meta{Kind: runfile.Rows, Part: r.partOf(runs, partition)}
 	var err error
 	if m.Options, err = json.Marshal(r.Sessions); err != nil {
 		return nil, err
