@@ -32,8 +32,8 @@ func newExtract(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "extract [flags] CAPTURE...",
 		GroupID: "work",
-		Short:   "Write one CSV row of statistics per session",
-		Long: `Reads captures and writes one CSV row for each network session.
+		Short:   "Write one row of statistics per session, as CSV or Parquet",
+		Long: `Reads captures and writes one row for each network session, as CSV or Parquet.
 
 CAPTURE is a file, a directory (with -r also the directories below it), a quoted
 glob pattern, or - for standard input. Formats and compression are recognised by
@@ -46,6 +46,7 @@ before that place counts, and the other captures are read.
 ` + exitHelp,
 		Example: `  batch extract -o sessions.csv capture.pcap
   batch extract -r -o sessions.csv.gz archive/
+  batch extract -r -o sessions.parquet archive/
   batch extract --idle-timeout 60s --features all *.pcapng > sessions.csv
   find /captures -name '*.pcap.zst' -print0 | batch extract --files-from - -o all.csv
   tcpdump -w - | batch extract - | head`,
@@ -102,7 +103,7 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	if err != nil {
 		return err
 	}
-	if err := cmp.Or(files.protectFound(found, x.captures.filesFrom, e), files.protectDir(x.state), rowsEnding(x.outcome.output)); err != nil {
+	if err := cmp.Or(files.protectFound(found, x.captures.filesFrom, e), files.protectDir(x.state), x.outcome.setFormat(&c, e)); err != nil {
 		return err
 	}
 	stop, err := x.profiles.start(ctx, e, c.FS)

@@ -37,6 +37,9 @@ func unpacked(path string) (string, error) {
 	defer f.Close()
 	var r io.Reader = f
 	switch filepath.Ext(path) {
+	case ".parquet":
+		data, err := io.ReadAll(f)
+		return string(data), err
 	case ".gz":
 		if r, err = gzip.NewReader(f); err != nil {
 			return "", err
@@ -72,8 +75,13 @@ func faultCases(t *testing.T) (list []faultCase) {
 		{"state", "o.csv", "extract --state=DIR/state " + dir},
 		{"merge", "o.csv", "merge --temp-dir=DIR " + runs},
 		{"parts", "o.csv", "merge --parts --temp-dir=DIR " + parts},
+		{"parquet", "o.csv.parquet", "extract " + dir},
 	} {
-		list = append(list, faultCase{name: c.name, out: c.out, want: map[bool]string{true: wantWide, false: want}[c.name == "interleave"], args: func(dir string) []string {
+		want := map[bool]string{true: wantWide, false: want}[c.name == "interleave"]
+		if c.name == "parquet" {
+			want = mustRun(t, "extract", "--format", "parquet", dir)
+		}
+		list = append(list, faultCase{name: c.name, out: c.out, want: want, args: func(dir string) []string {
 			args := strings.Fields(strings.ReplaceAll(c.args, "DIR", dir))
 			return append([]string{args[0], "-o", filepath.Join(dir, c.out), "--summary", filepath.Join(dir, "s.json"), "--report", filepath.Join(dir, "r.html")}, args[1:]...)
 		}})

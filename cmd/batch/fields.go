@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/job"
 	"pcapbatch/internal/writer"
 )
 
@@ -86,11 +87,30 @@ func fieldsText(columns []writer.Column) string {
 	for i, s := range sentences {
 		fmt.Fprintf(&b, "[%d] %s\n", i+1, s)
 	}
+	b.WriteString(parquetNote)
 	return b.String()
 }
 
+// parquetNote says what the types are in Parquet.
+const parquetNote = `
+In Parquet, which is compressed with ` + job.ParquetCompression + `, a text is a string, an integer an int64 (ports,
+VLAN ids and windows: uint16; protocol, TTL, ICMP type and code: uint8) and a
+decimal a double; first_seen and last_seen are timestamps (microseconds, UTC).
+What is undefined is null.
+`
+
+// A field is a column with its type in Parquet.
+type field struct {
+	writer.Column
+	Parquet writer.Storage `json:"parquet"`
+}
+
 func fieldsJSON(columns []writer.Column) string {
-	data, err := json.MarshalIndent(columns, "", "  ")
+	var fields []field
+	for _, c := range columns {
+		fields = append(fields, field{c, c.Storage()})
+	}
+	data, err := json.MarshalIndent(fields, "", "  ")
 	if err != nil {
 		panic("fields: a column cannot be written as JSON: " + err.Error())
 	}

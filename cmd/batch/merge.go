@@ -27,9 +27,9 @@ func newMerge(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "merge [flags] RUN...",
 		GroupID: "work",
-		Short:   "Write the CSV of run files made by other runs or machines",
+		Short:   "Write the rows of run files made by other runs or machines",
 		Long: `Merges run files, which 'batch map' and 'batch extract --state' make, and writes
-the CSV that one run over all their captures would have written.
+the rows that one run over all their captures would have written.
 
 RUN is a run file or a directory of run files. All must have been made with the
 same options. A capture that is in two of them is refused. With --parts, RUN is
@@ -86,8 +86,11 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := m.expect.set(ctx, &c, e); err != nil {
 		return err
 	}
-	if err := cmp.Or(m.outcome.files().protect(append(slices.Clone(paths), m.expect.list), e), rowsEnding(m.outcome.output)); err != nil {
+	if err := cmp.Or(m.outcome.files().protect(append(slices.Clone(paths), m.expect.list), e), m.outcome.setFormat(&c, e)); err != nil {
 		return err
+	}
+	if m.parts && c.Format == job.Parquet {
+		return usageError("--parts: parts are joined as CSV alone; 'batch reduce --format parquet' makes files that are a data set together")
 	}
 	r, err := m.outcome.write(ctx, e, &c, func(w io.Writer) (*report.Run, error) { return work(ctx, c, paths, w) })
 	return m.outcome.conclude(ctx, e, &c, r, err)

@@ -22,6 +22,7 @@ import (
 // outcomeFlags say where the rows go, and how a run is reported.
 type outcomeFlags struct {
 	output   string
+	format   *choice
 	summary  string
 	report   string
 	progress *choice // nil: there is no progress to show
@@ -34,7 +35,24 @@ type outcomeFlags struct {
 }
 
 func (f *outcomeFlags) registerOutput(set *pflag.FlagSet) {
-	set.StringVarP(&f.output, "output", "o", "", "write the rows to `FILE`, compressed if its name ends in .gz or .zst (default standard output)")
+	set.StringVarP(&f.output, "output", "o", "", "write the rows to `FILE`: as Parquet if its name ends in .parquet, compressed if it ends in .gz or .zst (default standard output)")
+	f.format = registerFormat(set, "write the rows as `FORMAT` csv or parquet, where the name of the output does not say it")
+}
+
+// registerFormat declares --format; "" is none.
+func registerFormat(set *pflag.FlagSet, usage string) *choice {
+	return one(set, "format", usage, "", formatCSV, formatParquet)
+}
+
+// setFormat puts the format of the rows into a Config.
+func (f *outcomeFlags) setFormat(c *job.Config, e *env) (err error) {
+	if c.Format, err = rowsFormat(f.output, f.format.value); err != nil {
+		return err
+	}
+	if c.Format == job.Parquet && (f.output == "" || f.output == stdoutName) && isTerminal(e.out) {
+		return usageError("--format parquet: Parquet is not for a terminal; name a file with --output")
+	}
+	return nil
 }
 
 func (f *outcomeFlags) registerSummary(set *pflag.FlagSet) {

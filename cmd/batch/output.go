@@ -17,6 +17,7 @@ import (
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
+	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 
 	"github.com/klauspost/compress/gzip"
@@ -155,21 +156,36 @@ func (o *output) abort() { o.to.abort() }
 // that are written: whoever uses one expects it to work.
 var otherFormats = strings.Fields(`
 	.7z .br .bz2 .bz3 .lrz .lz .lz4 .lzma .lzo .rar .sz .tar .tbz2 .tgz .txz .tzst .xz .z .zip .zz
-	.arrow .avro .db .duckdb .feather .h5 .hdf5 .ipc .npy .npz .orc .parquet .pickle .pkl .pq .rds .sqlite .sqlite3
+	.arrow .avro .db .duckdb .feather .h5 .hdf5 .ipc .npy .npz .orc .pickle .pkl .pq .rds .sqlite .sqlite3
 	.html .json .jsonl .ndjson .md .ods .psv .tsv .xls .xlsx .xml .yaml .yml
 	.cap .erf .pcap .pcapng .snoop .part .run`)
 
-// rowsEnding refuses a name for the rows that ends in another format.
-func rowsEnding(path string) error {
-	name := filepath.Base(path)
-	end := ending(name)
-	if end == ".gz" || end == ".zst" {
-		end = ending(name[:len(name)-len(end)])
+const (
+	formatCSV     = "csv"
+	formatParquet = "parquet"
+)
+
+// rowsFormat is the format of rows that are written to path: the one asked for,
+// else the one that the name says. It refuses a name that says another.
+func rowsFormat(path, asked string) (job.Format, error) {
+	end := ending(path)
+	packed := end == ".gz" || end == ".zst"
+	if packed {
+		end = ending(strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)))
 	}
-	if slices.Contains(otherFormats, end) {
-		return usageError("--output %s: rows are not written as %s; there is .csv (or any other ending): plain, .gz and .zst: compressed", report.Printable(path), end)
+	name := report.Printable(path)
+	isParquet := end == "."+formatParquet
+	switch {
+	case slices.Contains(otherFormats, end):
+		return 0, usageError("--output %s: rows are not written as %s; there are .parquet and .csv (or any other ending), plain, .gz and .zst: compressed", name, end)
+	case packed && (isParquet || asked == formatParquet):
+		return 0, usageError("--output %s: a Parquet file has its own compression, inside; write it as .parquet", name)
+	case asked == formatCSV && isParquet, asked == formatParquet && end == "."+formatCSV:
+		return 0, usageError("--output %s: the name says %s, and --format %s", name, end, asked)
+	case isParquet || asked == formatParquet:
+		return job.Parquet, nil
 	}
-	return nil
+	return job.CSV, nil
 }
 
 func ending(path string) string { return strings.ToLower(filepath.Ext(path)) }

@@ -17,6 +17,7 @@ type reduceCommand struct {
 	dir        string
 	partition  int
 	reportData bool
+	format     *choice
 }
 
 func newReduce(e *env) *cobra.Command {
@@ -30,8 +31,13 @@ for 'batch merge --parts'. All run files must have been made with the same
 options and number of partitions. The part appears under its name only when it
 is complete, so making one twice, even at the same time, does no harm.
 
+With --format it writes a table instead, DIR/part-00003-of-00064.parquet, which
+is not for 'batch merge': the tables of all partitions are a data set, which
+pandas, Spark and others read by the name of the directory.
+
 ` + exitHelp,
-		Example: `  batch reduce --partition 0 --out parts/ runs/`,
+		Example: `  batch reduce --partition 0 --out parts/ runs/
+  batch reduce --partition 0 --format parquet --out sessions/ runs/`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return d.run(cmd.Context(), e, args)
 		},
@@ -46,6 +52,7 @@ is complete, so making one twice, even at the same time, does no harm.
 	out := groups.add("Output")
 	registerDir(out, &d.dir, "the part")
 	registerReportData(out, &d.reportData, "the part")
+	d.format = registerFormat(out, "write a table of `FORMAT` csv or parquet instead of a part")
 	d.resources.registerMemory(groups.add("Resources"))
 	groups.done()
 	return cmd
@@ -70,6 +77,13 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := d.expect.set(ctx, &c, e); err != nil {
 		return err
 	}
-	_, err = job.Reduce(ctx, c, paths, d.partition, d.dir)
+	work := job.Reduce
+	if d.format.value != "" {
+		work = job.ReduceTable
+	}
+	if d.format.value == formatParquet {
+		c.Format = job.Parquet
+	}
+	_, err = work(ctx, c, paths, d.partition, d.dir)
 	return err
 }

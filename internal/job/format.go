@@ -1,7 +1,6 @@
 package job
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"io"
@@ -51,8 +50,9 @@ func (r *run) writeParquet(ctx context.Context, j *rows.Joiner, w io.Writer, met
 		return err
 	}
 	e := rows.Encoding{NewFormatter: func() rows.Formatter { return parquet.NewFormatter(r.layout) }, ChunkRows: parquet.BatchRows(r.layout)}
-	if err = j.WriteRows(ctx, e, p); err == nil {
-		err = p.Close()
+	defer p.Release()
+	if err := j.WriteRows(ctx, e, p); err != nil {
+		return err
 	}
-	return cmp.Or(err, p.Release())
+	return p.Close()
 }

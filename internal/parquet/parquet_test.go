@@ -2,7 +2,6 @@ package parquet
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -70,7 +69,8 @@ func write(t *testing.T, l *writer.Layout, table *agg.Table, o Options, group in
 		}
 	}
 	_, err = p.Write(records)
-	if err = errors.Join(err, p.Close(), p.Release()); err != nil {
+	defer p.Release()
+	if err = errors.Join(err, p.Close()); err != nil {
 		t.Fatal(err)
 	}
 	return out.Bytes()
@@ -135,9 +135,11 @@ func TestTexts(t *testing.T) {
 	defer table.Release()
 	labels := []string{"", "a", "\xff\xfe", "caf\xc3\xa9", "cut\xc3", strings.Repeat("long", 3000)}
 	n := 0
-	l := layoutOf(t, writer.Options{Label: func(dst []byte, _ *agg.Summary) []byte {
-		n++
-		return append(dst, labels[(n-1)%len(labels)]...)
+	l := layoutOf(t, writer.Options{Label: func() writer.SessionText {
+		return func(dst []byte, _ *agg.Summary) []byte {
+			n++
+			return append(dst, labels[(n-1)%len(labels)]...)
+		}
 	}})
 	data := write(t, l, table, Options{Workers: 1}, 1024, func() int { return 1024 })
 	f, err := pq.OpenFile(bytes.NewReader(data), int64(len(data)))
@@ -179,7 +181,8 @@ func TestWriteErrors(t *testing.T) {
 		if _, err = p.Write(records); err == nil {
 			err = p.Close()
 		}
-		return cmp.Or(err, p.Release())
+		p.Release()
+		return err
 	}
 	dir := t.TempDir()
 	if err := run(io.Discard, Options{Spool: true, FS: full, Dir: dir}); err != nil {

@@ -86,14 +86,12 @@ func (s *spool) cause(err error) error {
 	return err
 }
 
-// close removes the file.
-func (s *spool) close() error {
-	if s == nil || s.file == nil {
-		return nil
+// close removes the file. That it cannot be closed harms nobody.
+func (s *spool) close() {
+	if s != nil && s.file != nil {
+		_ = s.file.Close()
+		s.file = nil
 	}
-	f := s.file
-	s.file = nil
-	return f.Close()
 }
 
 // A spooled is a buffer in a spool. It is written to its end, and then read from

@@ -84,7 +84,7 @@ func NewWriter(w io.Writer, l *writer.Layout, o Options) (*Writer, error) {
 }
 
 // Release frees what the Writer uses, be the file complete or not.
-func (p *Writer) Release() error { return p.spool.close() }
+func (p *Writer) Release() { p.spool.close() }
 
 // cause returns the error of the output or of the spool that err comes from;
 // the library wraps it into sentences of its own.
@@ -127,7 +127,7 @@ func (p *Writer) Close() error {
 	if err := p.commit(); err != nil {
 		return err
 	}
-	return p.cause(p.file.Close())
+	return p.spool.cause(p.cause(p.file.Close()))
 }
 
 // batch adds the rows of the pieces to the row group.
