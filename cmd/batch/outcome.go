@@ -106,7 +106,7 @@ func (f *outcomeFlags) files() written {
 // write runs a job whose rows go to the output. The output gets its name if the
 // job succeeds.
 func (f *outcomeFlags) write(ctx context.Context, e *env, c *job.Config, work func(w io.Writer) (*report.Run, error)) (*report.Run, error) {
-	out, err := createOutput(ctx, c.FS, f.output, e.out)
+	out, err := createOutput(ctx, c.FS, f.output, e.out, c.Workers)
 	if err != nil {
 		return report.New(), err
 	}
@@ -178,7 +178,7 @@ func writeSummary(w io.Writer, r *report.Run) error {
 // writeWhole writes a file, or to standard output for "-". The file gets its name
 // when it is complete.
 func writeWhole(ctx context.Context, e *env, fs durable.FS, path string, write func(w io.Writer) error) error {
-	out, err := createOutput(ctx, fs, path, e.out)
+	out, err := createOutput(ctx, fs, path, e.out, 1)
 	if err != nil {
 		return err
 	}

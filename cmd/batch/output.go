@@ -16,11 +16,11 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/gzipper"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 
-	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -107,8 +107,8 @@ type output struct {
 	packed     *bufio.Writer  // behind the compressor, which writes a few bytes at a time
 }
 
-// createOutput opens an output.
-func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer) (*output, error) {
+// createOutput opens an output. Of gzip so many workers compress blocks.
+func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer, workers int) (*output, error) {
 	to, err := createFile(ctx, fsys, path, stdout)
 	if err != nil {
 		return nil, outputError(err)
@@ -116,7 +116,7 @@ func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.W
 	o := &output{Writer: to, to: to, packed: bufio.NewWriterSize(to, 1<<16)}
 	switch ending(path) {
 	case ".gz":
-		o.compressor = gzip.NewWriter(o.packed)
+		o.compressor = gzipper.NewWriter(o.packed, workers)
 	case ".zst":
 		z, err := zstd.NewWriter(o.packed)
 		if err != nil {
@@ -150,7 +150,13 @@ func (o *output) commit() error {
 }
 
 // abort gives the output up and leaves nothing behind.
-func (o *output) abort() { o.to.abort() }
+func (o *output) abort() {
+	if o.compressor != nil {
+		o.packed.Reset(io.Discard)
+		_ = o.compressor.Close() // ends its goroutines
+	}
+	o.to.abort()
+}
 
 // otherFormats are endings of names that stand for something else than the rows
 // that are written: whoever uses one expects it to work.
