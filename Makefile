@@ -10,7 +10,7 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser golden testdata profile check clean
+.PHONY: help build release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ metamorphic: ## random captures read in random ways give the same rows, for ten 
 
 browser: ## look at reports in headless Chromium, where there is one; DIR=... for pictures
 	@sh scripts/report.sh $(GO) $(DIR)
+
+readers: build ## read CSV and Parquet back with pandas, Polars, DuckDB, pyarrow and Spark
+	@sh scripts/readers.sh $(BIN)
 
 golden: ## rewrite the golden CSVs; read the difference before committing it
 	$(GO) test ./cmd/batch -run Golden -update
