@@ -362,3 +362,24 @@ func TestMemoryOfLiveSessions(t *testing.T) {
 		}
 	}
 }
+
+// A row group of many columns is put together on disk where memory is small;
+// the file is that of a run with enough.
+func TestMemoryOfParquet(t *testing.T) {
+	if testing.Short() {
+		t.Skip("writes hundreds of thousands of packets")
+	}
+	path := write(t, "sessions.pcap", pcap(capturetest.ManySessions(7, 300_000)...))
+	out := filepath.Join(t.TempDir(), "o.parquet")
+	var files [2]string
+	for i, memory := range []int{64, 1024} {
+		code, _, stderr := atMost(t, memory, 0, "extract", "-q", "--features", "all", "--sequence", "20", "-o", out, path)
+		if code != exitOK || stderr != "" {
+			t.Fatalf("exit code %d, %s", code, stderr)
+		}
+		files[i] = string(read(t, out))
+	}
+	if files[0] != files[1] || !strings.HasPrefix(files[0], "PAR1") {
+		t.Errorf("%d and %d bytes: other files", len(files[0]), len(files[1]))
+	}
+}
