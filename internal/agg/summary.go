@@ -83,7 +83,7 @@ func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	gaps := v[gapMetric][1:n] // the first record has no gap
 	out.Packets = uint64(n)
 	out.Idle = idleSum(gaps, t.opt.IdleThreshold)
-	if z.Gaps != nil {
+	if z.Gaps != nil && len(gaps) > 0 {
 		z.Gaps.GapsOf(gaps)
 	}
 	if s.large == 0 {

@@ -339,3 +339,14 @@ func BenchmarkSessions(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(1<<20), "ns/session")
 }
+
+// The bins of 32 bits are those of 64.
+func TestBinOf32(t *testing.T) {
+	for e := range 32 {
+		for _, v := range []uint32{1 << e, 1<<e - 1, 1<<e + 1, 3 << e >> 1, 0, math.MaxUint32} {
+			if got, want := int(binOf32(v)), binOf(uint64(v)); got != want {
+				t.Errorf("%d is in bin %d, want %d", v, got, want)
+			}
+		}
+	}
+}

@@ -24,6 +24,12 @@ func binOf(v uint64) int {
 	return e*4 + int(v>>e)
 }
 
+// binOf32 is binOf without branches.
+func binOf32(v uint32) uint8 {
+	e := uint32(bits.Len32(v|4)-3) & 31
+	return uint8(e*4 + v>>e)
+}
+
 // From returns the smallest value of bin i.
 func From(i int) uint64 {
 	if i < 8 {

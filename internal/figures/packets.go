@@ -24,7 +24,7 @@ const MostWire = 64 << 10
 // Add counts the packets of a block. Neighbours are mostly in one bin of the
 // timeline, and added to it together.
 func (p *Packets) Add(events []flow.Event) {
-	t := &p.Timeline
+	t, lengths, payloads := &p.Timeline, &p.Lengths.counts, &p.Payloads.counts
 	for len(events) > 0 {
 		t.reach(events[0].Time)
 		bin := events[0].Time >> (t.shift & 63)
@@ -35,8 +35,8 @@ func (p *Packets) Add(events []flow.Event) {
 				break
 			}
 			bytes += uint64(min(e.WireBytes, MostWire))
-			p.Lengths.Add(uint64(e.WireBytes))
-			p.Payloads.Add(uint64(e.PayloadBytes))
+			lengths[binOf32(e.WireBytes)]++
+			payloads[binOf32(e.PayloadBytes)]++
 			n++
 		}
 		t.packets[bin&(timeBins-1)] += uint64(n)

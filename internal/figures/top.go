@@ -220,7 +220,7 @@ func (h *Hosts) UnmarshalText(text []byte) error {
 
 // A Port is a port of a protocol, 0 where that has no ports.
 type Port struct {
-	Protocol uint8
+	Protocol uint16 // an IP protocol number, below 256: without padding, a Port hashes fast
 	Port     uint16
 }
 

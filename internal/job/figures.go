@@ -119,13 +119,20 @@ func (r *run) countFigures(most int) {
 	if o == nil {
 		return
 	}
-	sum := figures.Begin(&o.plan)
+	var sum *figures.Sessions
 	begun := make([]uint64, len(o.captures))
 	for _, one := range o.list {
-		sum.Merge(one.Sessions)
+		if sum == nil {
+			sum = one.Sessions
+		} else {
+			sum.Merge(one.Sessions)
+		}
 		for i, n := range one.begun {
 			begun[i] += n
 		}
+	}
+	if sum == nil {
+		sum = figures.Begin(&o.plan)
 	}
 	if !o.key {
 		begun = sum.Begun()

@@ -177,9 +177,10 @@ func protocolName(p uint8) string {
 }
 
 func portName(p figures.Port) string {
+	protocol := protocolName(uint8(p.Protocol))
 	switch p.Protocol {
 	case 6, 17, 33, 132, 136:
-		return fmt.Sprintf("%d %s", p.Port, protocolName(p.Protocol))
+		return fmt.Sprintf("%d %s", p.Port, protocol)
 	}
-	return "no port, " + protocolName(p.Protocol)
+	return "no port, " + protocol
 }

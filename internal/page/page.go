@@ -13,6 +13,7 @@ import (
 	"io"
 	"math"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"pcapbatch/internal/report"
@@ -24,15 +25,18 @@ var pageHTML string
 //go:embed page.css
 var pageCSS string
 
-var page = template.Must(template.New("page").Funcs(template.FuncMap{
-	"count": thousands,
-	"style": func() template.CSS { return template.CSS(pageCSS) },
-}).Parse(pageHTML))
+// page is parsed when it is first asked for: most runs do not.
+var page = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page").Funcs(template.FuncMap{
+		"count": thousands,
+		"style": func() template.CSS { return template.CSS(pageCSS) },
+	}).Parse(pageHTML))
+})
 
 // Write writes the page of a run that has ended to w. Requires: the captures are
 // in capture order and Run.Finish was called.
 func Write(w io.Writer, r *report.Run) error {
-	return page.Execute(w, viewOf(r))
+	return page().Execute(w, viewOf(r))
 }
 
 // A view is what the template shows, as text and numbers that are ready.
