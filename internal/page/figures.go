@@ -74,7 +74,7 @@ func figuresOf(r *report.Run) (v figureView) {
 			report.Plural(s.Claims.Sessions, "session"), bytesText(s.Claims.Bytes))
 	}
 	if s.Below > 0 {
-		v.Sampled = fmt.Sprintf("Ports, talkers and pairs are estimates from a sample, in which sessions below %s stand for others too; ± is two standard errors. Everything else is exact.", bytesText(s.Below))
+		v.Sampled = fmt.Sprintf("Ports, talkers and pairs are estimates from a sample, in which sessions below %s stand for others too; ± is two standard errors. Protocols are exact.", bytesText(s.Below))
 	}
 	return v
 }
