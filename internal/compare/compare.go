@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -148,7 +149,7 @@ func (c *comparison) rows(x, y []string) {
 		if col.rough && large && c.between(col, x, v, w) {
 			c.Medians++
 			a, b := numberOf(v), numberOf(w)
-			c.Largest = max(c.Largest, max(a-b, b-a)/max(a, b))
+			c.Largest = max(c.Largest, math.Abs(a-b)/max(math.Abs(a), math.Abs(b)))
 			continue
 		}
 		c.Difference = fmt.Sprintf("row %d, column %s: %s in %s, %s in %s; session %s",
@@ -157,11 +158,14 @@ func (c *comparison) rows(x, y []string) {
 	}
 }
 
-// between reports whether two values lie between the minimum and the maximum of
-// their session, where the table has those.
+// between reports whether two cells are numbers that lie between the minimum and
+// the maximum of their session, where the table has those.
 func (c *comparison) between(col *column, x []string, v, w string) bool {
 	for _, value := range [...]string{v, w} {
-		n := numberOf(value)
+		n, err := strconv.ParseFloat(value, 64)
+		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+			return false
+		}
 		if col.lo >= 0 && n < numberOf(x[col.lo]) || col.hi >= 0 && n > numberOf(x[col.hi]) {
 			return false
 		}

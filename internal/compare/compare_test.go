@@ -94,6 +94,7 @@ func TestDifferent(t *testing.T) {
 		"integer":   {[]string{strings.Replace(rows[0], "0001,3", "0002,3", 1), rows[1], rows[2], rows[3]}, "row 1, column first_seen_ns"},
 		"small":     {[]string{strings.Replace(rows[0], ",1.0,2.0", ",1.1,2.0", 1), rows[1], rows[2], rows[3]}, "column iat_median_s: 1.0 in"},
 		"beyond":    {[]string{rows[0], rows[1], strings.Replace(rows[2], ",1.0,2.0", ",1.0,2.6", 1), rows[3]}, "row 3, column iat_p99.9_s"},
+		"word":      {[]string{rows[0], rows[1], strings.Replace(rows[2], ",1.0,2.0", ",NaN,2.0", 1), rows[3]}, "column iat_median_s: 1.0 in"},
 		"label":     {[]string{rows[0], strings.Replace(rows[1], ",\n", ",0\n", 1), rows[2], rows[3]}, "column label: nothing in"},
 		"order":     {[]string{rows[1], rows[0], rows[2], rows[3]}, "row 1, column src_ip"},
 		"undefined": {[]string{strings.Replace(rows[0], ",1.0,2.0", ",,2.0", 1), rows[1], rows[2], rows[3]}, "column iat_median_s: 1.0 in"},
@@ -101,6 +102,11 @@ func TestDifferent(t *testing.T) {
 		if r := compared(t, one, file(t, dir, name+".csv", c.lines...)); !strings.Contains(r.Difference, c.want) {
 			t.Errorf("%s: %+v", name, r)
 		}
+	}
+	least := strings.Replace(rows[2], "0.5,2.5,1.0", "0.0,2.5,1.0", 1)
+	none := strings.Replace(least, "2.5,1.0", "2.5,", 1)
+	if r := compared(t, file(t, dir, "least.csv", least), file(t, dir, "none.csv", none)); !strings.Contains(r.Difference, "1.0 in") {
+		t.Errorf("a median that one table has not: %+v", r)
 	}
 	path := filepath.Join(dir, "columns.csv")
 	if err := os.WriteFile(path, []byte("src_ip\n"), 0o666); err != nil {
