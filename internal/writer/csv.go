@@ -286,7 +286,10 @@ const maxCell = 48
 // AppendRow appends the line of session i of t, with its line end, to dst.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	f.row.Load(t, i)
-	dst = f.appendCells(dst, f.cells)
+	before := len(dst)
+	if dst = f.appendCells(dst, f.cells); len(dst) == before+1 {
+		dst = append(dst[:before], `"",`...) // programs skip empty lines
+	}
 	dst[len(dst)-1] = '\n'
 	return dst
 }

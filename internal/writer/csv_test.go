@@ -242,6 +242,25 @@ func TestUndefinedValues(t *testing.T) {
 	}
 }
 
+// A row of one empty cell is no empty line, which programs that read CSV skip.
+func TestOneEmptyCell(t *testing.T) {
+	tab := tableOf(agg.Options{}, packets(5)...)
+	defer tab.Release()
+	none := func() SessionText { return func(dst []byte, _ *agg.Summary) []byte { return dst } }
+	for _, o := range []Options{
+		{Columns: []string{"iat_median_s"}, UndefinedEmpty: true},
+		{Columns: []string{"label"}, Label: none},
+	} {
+		l, err := NewLayout(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if row := string(l.NewFormatter().AppendRow([]byte("before\n"), tab, 0)); row != "before\n\"\"\n" {
+			t.Errorf("column %s: %q", o.Columns, row)
+		}
+	}
+}
+
 func TestSampleStd(t *testing.T) {
 	tab := tableOf(agg.Options{}, packets(0, 1e9, 4e9)...) // gaps of 1 s and 3 s; 100, 101, 102 bytes
 	defer tab.Release()
