@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -37,8 +38,12 @@ func TestSummarySchema(t *testing.T) {
 	dir, _ := series(t, 1500, 3)
 	at := t.TempDir()
 	rules := write(t, "rules.csv", []byte("src_ip,label\n192.0.2.0/24,inside\n9.9.9.9,never\n"))
+	odd := filepath.Join(at, "odd\xff.pcap") // one whose name JSON cannot hold as it is, where the system takes it
+	if err := os.WriteFile(odd, read(t, testdata+"/rotated-a-later.pcap")[:100], 0o666); err != nil {
+		odd = "missing.pcap"
+	}
 	for i, args := range []string{
-		"extract " + testdata, "extract --report AT/r.html " + testdata, "extract " + testdata + "/empty.pcap", "extract missing.pcap",
+		"extract " + odd, "extract " + testdata, "extract --report AT/r.html " + testdata, "extract " + testdata + "/empty.pcap", "extract missing.pcap",
 		"extract --report AT/r.html --labels " + rules + " --key capture " + dir, "extract --interleave " + dir,
 		"extract --state AT/state " + dir, "extract --state AT/state --report-data --report AT/r.html " + dir,
 		"map --report-data --out AT/runs " + dir, "merge --report AT/r.html AT/runs", "merge AT/runs",

@@ -69,7 +69,7 @@ func TestExpect(t *testing.T) {
 func TestOutcomes(t *testing.T) {
 	t.Parallel()
 	dir, paths := series(t, 400, 2)
-	text, cut, lost := filepath.Join(dir, "text\xff"), filepath.Join(dir, "cut.pcap"), filepath.Join(dir, "lost.pcap")
+	text, cut, lost := filepath.Join(dir, "text\xff"), filepath.Join(dir, "cut\xfe.pcap"), filepath.Join(dir, "lost.pcap")
 	whole := load(t, paths[0])
 	for path, data := range map[string][]byte{text: []byte("no capture"), cut: whole[:len(whole)-1]} {
 		if err := os.WriteFile(path, data, 0o666); err != nil {
@@ -113,6 +113,15 @@ func TestOutcomes(t *testing.T) {
 		merge(t, c, runs).refuses(t, Kept, "no run file of "+lost)
 		c.Expect = slices.DeleteFunc(names, func(name string) bool { return name == lost })
 		if r := merge(t, c, runs); r.err != nil {
+			t.Error(r.err)
+		}
+		parts := t.TempDir()
+		for p := range 4 {
+			if r := reduce(t, c, p, parts, runs); r.err != nil {
+				t.Error(r.err)
+			}
+		}
+		if r := joinParts(t, c, parts); r.err != nil {
 			t.Error(r.err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"pcapbatch/internal/linktype"
 )
@@ -50,6 +51,47 @@ func (c *Capture) Believed() uint64 {
 		return c.CapturedBytes
 	}
 	return c.WireBytes
+}
+
+// captureJSON is a Capture in JSON, in which a text must be UTF-8.
+type captureJSON struct {
+	plainCapture
+	PathBytes []byte `json:"path_bytes,omitempty"` // see bytesOf
+}
+
+type plainCapture Capture // without methods
+
+// MarshalJSON implements json.Marshaler.
+func (c Capture) MarshalJSON() ([]byte, error) {
+	return json.Marshal(&captureJSON{plainCapture(c), bytesOf(c.Path)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (c *Capture) UnmarshalJSON(data []byte) error {
+	var j captureJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*c = Capture(j.plainCapture)
+	c.Path = pathOf(c.Path, j.PathBytes)
+	return nil
+}
+
+// bytesOf returns the bytes of a path that is not UTF-8, which JSON needs
+// besides its text to keep it; nil for any other.
+func bytesOf(path string) []byte {
+	if utf8.ValidString(path) {
+		return nil
+	}
+	return []byte(path)
+}
+
+// pathOf returns the path of which JSON had a text and what bytesOf returns.
+func pathOf(text string, bytes []byte) string {
+	if len(bytes) > 0 {
+		return string(bytes)
+	}
+	return text
 }
 
 // LeftOutLine returns the line that reports that no record of the capture
@@ -120,6 +162,30 @@ type Damage struct {
 	Record uint64 `json:"record"` // number of the record that could not be read, from 1; 0: the capture could not be opened
 	Offset int64  `json:"offset"` // of that record in the uncompressed capture, in bytes
 	Reason string `json:"reason"`
+}
+
+// damageJSON is a Damage in JSON, in which a text must be UTF-8.
+type damageJSON struct {
+	plainDamage
+	PathBytes []byte `json:"path_bytes,omitempty"` // see bytesOf
+}
+
+type plainDamage Damage // without methods
+
+// MarshalJSON implements json.Marshaler.
+func (d Damage) MarshalJSON() ([]byte, error) {
+	return json.Marshal(&damageJSON{plainDamage(d), bytesOf(d.Path)})
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (d *Damage) UnmarshalJSON(data []byte) error {
+	var j damageJSON
+	if err := json.Unmarshal(data, &j); err != nil {
+		return err
+	}
+	*d = Damage(j.plainDamage)
+	d.Path = pathOf(d.Path, j.PathBytes)
+	return nil
 }
 
 // String is the line that reports the damage to a person.
