@@ -81,7 +81,7 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 		}
 	}
 	if r.NotCaptures > 0 {
-		fmt.Fprintf(e.err, "batch: %s\n", report.NotCapturesLine(r.NotCaptures))
+		fmt.Fprintf(e.err, "%s: %s\n", e.name, report.NotCapturesLine(r.NotCaptures))
 	}
 	return reportStatus(&r)
 }

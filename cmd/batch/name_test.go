@@ -20,7 +20,8 @@ func TestName(t *testing.T) {
 		runIn(&env{name: "pcapbatch", in: bytes.NewReader(nil), out: &out, err: &out, fs: durable.OS}, args)
 		return out.String()
 	}
-	for _, args := range [][]string{{"help"}, {"help", "extract"}, {"help", "merge"}, {"merge", "-h"}, {"version"}, {"extract"}, {"extract", "--columns", "none", "x"}, {"nonsense"}} {
+	for _, args := range [][]string{{"help"}, {"help", "extract"}, {"help", "merge"}, {"merge", "-h"}, {"version"}, {"extract"}, {"extract", "--columns", "none", "x"}, {"nonsense"},
+		{"extract", testdata + "/empty.pcap"}, {"inspect", "."}} {
 		text := said(args...)
 		if !strings.Contains(text, "pcapbatch") {
 			t.Errorf("%v: the name is missing: %s", args, text)

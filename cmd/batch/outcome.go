@@ -129,7 +129,7 @@ func (f *outcomeFlags) conclude(ctx context.Context, e *env, c *job.Config, r *r
 		return err
 	}
 	if r.Sessions == 0 {
-		fmt.Fprintf(e.err, "batch: %s\n", r.Nothing())
+		fmt.Fprintf(e.err, "%s: %s\n", e.name, r.Nothing())
 	}
 	return cmp.Or(reportStatus(r), nothingRead(err))
 }
