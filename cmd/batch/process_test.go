@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -69,10 +70,20 @@ func pipe(t *testing.T) (r, w *os.File) {
 	return r, w
 }
 
-var signals = []struct {
+type signalCode struct {
 	signal syscall.Signal
 	code   int
-}{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}}
+}
+
+var signals = append([]signalCode{{syscall.SIGINT, 130}, {syscall.SIGTERM, 143}}, hangup()...)
+
+// hangup is SIGHUP, unless it is ignored, which processes inherit.
+func hangup() []signalCode {
+	if signal.Ignored(syscall.SIGHUP) {
+		return nil
+	}
+	return []signalCode{{syscall.SIGHUP, 129}}
+}
 
 func expectEntries(t *testing.T, dir string, want ...string) {
 	t.Helper()

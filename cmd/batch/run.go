@@ -63,13 +63,17 @@ func (f *firstError) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// signalContext returns a context that the first SIGINT or SIGTERM ends, with
-// a signalError as cause. A second one kills the process, as it always does.
-// A closed pipe is an error of the write, not a signal.
+// signalContext returns a context that the first SIGINT, SIGTERM or SIGHUP
+// ends, with a signalError as cause. A second one kills the process, as it
+// always does. Where SIGHUP is ignored, as nohup makes it, it stays so. A closed
+// pipe is an error of the write, not a signal.
 func signalContext(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) {
+		signal.Notify(c, syscall.SIGHUP)
+	}
 	signal.Ignore(syscall.SIGPIPE)
 	go func() {
 		if s, ok := <-c; ok {
