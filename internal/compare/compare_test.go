@@ -132,6 +132,17 @@ func TestOpenErrors(t *testing.T) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
+	set := t.TempDir()
+	file(t, set, "a.csv", rows...)
+	parquet := filepath.Join(set, "b.parquet")
+	if err := os.WriteFile(parquet, []byte("PAR1\x15\x04,\nPAR1"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{parquet, set} {
+		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), parquet+": this is Parquet") {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
 	torn := file(t, dir, "torn.csv", rows[0], "1,2\n")
 	x, err := Open(torn)
 	if err != nil {

@@ -24,8 +24,8 @@ import (
 var endings = []string{".csv", ".csv.gz", ".csv.zst", ".parquet"}
 
 // Open opens a table: a file, or a directory of files that hold parts of the
-// rows, each in the order of the output. What a file is its ending tells:
-// .parquet is Parquet, .gz and .zst are compressed CSV, and all others are CSV.
+// rows, each in the order of the output. What a file is its ending tells: .gz
+// and .zst are compressed CSV, and all others are CSV. Parquet is refused.
 func Open(path string) (Table, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -58,17 +58,26 @@ func Open(path string) (Table, error) {
 	return set, nil
 }
 
+// parquetMagic is what files of Parquet begin with.
+const parquetMagic = "PAR1"
+
+var errParquet = errors.New("this is Parquet, and only CSV can be compared")
+
 func openFile(path string) (Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	t := &text{name: path, file: f}
-	var in io.Reader = bufio.NewReaderSize(f, 1<<16)
-	switch filepath.Ext(path) {
-	case ".gz":
+	buffered := bufio.NewReaderSize(f, 1<<16)
+	var in io.Reader = buffered
+	head, _ := buffered.Peek(len(parquetMagic)) // an error comes again
+	switch ext := filepath.Ext(path); {
+	case string(head) == parquetMagic:
+		err = errParquet
+	case ext == ".gz":
 		in, err = gzip.NewReader(in)
-	case ".zst":
+	case ext == ".zst":
 		var z *zstd.Decoder
 		if z, err = zstd.NewReader(in, zstd.WithDecoderConcurrency(1)); err == nil {
 			in, t.unpack = z, z
