@@ -109,7 +109,7 @@ func newComparison(a, b Table, r *Result) *comparison {
 	c := &comparison{Result: r, names: [2]string{a.Name(), b.Name()}, packets: slices.Index(a.Columns(), "total_packets")}
 	for i, name := range a.Columns() {
 		x := column{name: name, at: [2]int{i, slices.Index(b.Columns(), name)}, lo: -1, hi: -1}
-		x.text = name == "label" || name == "capture"
+		x.text = name == "label" || name == "Label" || name == "capture" // Label is CICFlowMeter's
 		if front, back, ok := quantileOf(name); ok {
 			x.rough = true
 			x.lo = slices.Index(a.Columns(), front+"_min"+back)

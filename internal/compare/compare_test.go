@@ -108,6 +108,18 @@ func TestDifferent(t *testing.T) {
 	if r := compared(t, file(t, dir, "least.csv", least), file(t, dir, "none.csv", none)); !strings.Contains(r.Difference, "1.0 in") {
 		t.Errorf("a median that one table has not: %+v", r)
 	}
+	for _, name := range []string{"label", "Label", "capture"} {
+		var paths [2]string
+		for i, text := range []string{"1", "1.0"} {
+			paths[i] = filepath.Join(dir, text+name+".csv")
+			if err := os.WriteFile(paths[i], []byte(name+",x\n"+text+","+text+"\n"), 0o666); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := compared(t, paths[0], paths[1]); !strings.Contains(r.Difference, "column "+name+": 1 in") {
+			t.Errorf("texts that are one number: %+v", r)
+		}
+	}
 	path := filepath.Join(dir, "columns.csv")
 	if err := os.WriteFile(path, []byte("src_ip\n"), 0o666); err != nil {
 		t.Fatal(err)
