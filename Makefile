@@ -6,11 +6,12 @@ PACKAGES   := ./... ./testdata/gen
 BUILDFLAGS := -trimpath
 FUZZTIME   ?= 20000x
 TIME       ?= 10m
+PYTHON     ?= python3
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers golden testdata profile check clean
+.PHONY: help build release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +77,12 @@ metamorphic: ## random captures read in random ways give the same rows, for ten 
 
 browser: ## look at reports in headless Chromium, where there is one; DIR=... for pictures
 	@sh scripts/report.sh $(GO) $(DIR)
+
+wheels: ## wheels of python/ for every platform, dist/ (PYTHON needs hatchling)
+	@sh scripts/wheels.sh $(GO) dist $(PYTHON)
+
+python: build ## the Python package in a new environment: its tests, and the recipes of docs/
+	@sh scripts/python.sh $(GO) $(BIN)
 
 readers: build ## read CSV and Parquet back with pandas, Polars, DuckDB, pyarrow and Spark
 	@sh scripts/readers.sh $(BIN)
