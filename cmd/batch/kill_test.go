@@ -176,7 +176,7 @@ func TestMapReduceMergeProcesses(t *testing.T) {
 			}
 		}
 		for _, path := range paths {
-			unit(runs, "map", "--features=all", "-P", fmt.Sprint(partitions), "--out", runs, path)
+			unit(runs, "map", "-q", "--features=all", "-P", fmt.Sprint(partitions), "--out", runs, path)
 		}
 		merged("--features=all", runs)
 		for p := range partitions {

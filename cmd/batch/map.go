@@ -20,6 +20,7 @@ type mapCommand struct {
 	outcome    outcomeFlags
 	resources  resourceFlags
 	strict     bool
+	again      bool
 	dir        string
 	partitions int
 	outcomes   string
@@ -35,7 +36,10 @@ func newMap(e *env) *cobra.Command {
 		Long: `Reads captures and puts the sessions of each into a run file in DIR, for
 'batch merge' or 'batch reduce'. The name of a run file follows from the path of
 its capture, and the file appears under that name only when it is complete, so
-making one twice, even at the same time, does no harm.
+making one twice, even at the same time, does no harm. A capture is not read if
+its run file is there and current: made of the same content, with the same
+options and number of partitions, and whole. What it says of damage is reported
+again.
 
 A file that is no capture gets a run file that says so. A capture that is
 missing or could not be read gets none, and the exit status is 4. With
@@ -53,6 +57,7 @@ missing or could not be read gets none, and the exit status is 4. With
 	in := groups.add("Input")
 	m.captures.register(in)
 	registerStrict(in, &m.strict)
+	in.BoolVar(&m.again, "again", false, "read captures whose run files are current too, and make new ones")
 	s := groups.add("Sessions")
 	m.sessions.register(s)
 	m.sessions.registerThreshold(s)
@@ -73,7 +78,7 @@ missing or could not be read gets none, and the exit status is 4. With
 func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	t := m.outcome.terminal(e)
 	c := e.config(t)
-	c.Strict, c.ReportData = m.strict, m.reportData
+	c.Strict, c.Again, c.ReportData = m.strict, m.again, m.reportData
 	m.sessions.set(&c, m.columns.rules())
 	if err := m.resources.set(&c); err != nil {
 		return err

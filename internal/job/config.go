@@ -58,6 +58,8 @@ type Config struct {
 	// Expect are the paths of the captures that Merge, Reduce and JoinParts must
 	// find in what they are given, and no others. nil: whatever there is.
 	Expect []string
+	// Again makes Map read captures whose run files are current too.
+	Again bool
 	// Outcome, if there is one, is told what became of each capture of Map, as
 	// soon as that is known; by one goroutine at a time. Its error ends the job.
 	Outcome func(*Outcome) error

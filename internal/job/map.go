@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"pcapbatch/internal/agg"
@@ -15,6 +16,10 @@ import (
 // Map reads the captures and puts the sessions of each into a run file in dir,
 // which is made if there is none, in so many partitions. The name of a run file
 // follows from the path of its capture, and it gets it only when it is complete.
+// Captures whose run files there are current are not read, unless Config.Again
+// says so: the run files were made of the same content, with the same
+// Config.Sessions and number of partitions, keep what Config.Columns needs, and
+// are whole. Several may work in one directory at the same time.
 //
 // What is no capture at all gets a run file that says so. What is missing, or
 // could not be read, has none: the error wraps ErrNoRunFile then, and all other
@@ -55,31 +60,69 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 		ingest.Close(inputs)
 		return err
 	}
-	runs, err := r.keep(ctx, inputs, ids, dir, partitions, nil)
+	runs, err := r.runFiles(ctx, dir, partitions, inputs, ids)
 	if err != nil {
 		return err
 	}
 	defer closeRuns(runs)
-	for _, run := range runs {
-		k, err := read(run)
-		if err != nil {
-			return err
-		}
-		r.takeFigures(&k.report, false)
-		r.report.Add(&k.report)
-		for _, s := range run.Index {
-			r.report.Sessions += s.Entries
-		}
-		if run.Detached() {
+	err = r.addKept(runs, func(k *keptRun) {
+		r.report.Sessions += k.entries()
+		if k.Detached() {
 			lost++
 		}
-	}
-	if err := r.report.Balance(); err != nil {
+	})
+	if err != nil {
 		return err
 	}
 	r.finish()
 	if lost > 0 {
 		return failure(Input, "%s %w in %s", report.Plural(lost, "capture"), ErrNoRunFile, dir)
+	}
+	return nil
+}
+
+// runFiles returns a run file for each input, in capture order: those that are
+// there and current, and those of the captures that it reads.
+func (r *run) runFiles(ctx context.Context, dir string, partitions int, inputs []*ingest.Input, ids []*capture.Identity) (runs []*runfile.Run, err error) {
+	if !r.Again {
+		s := &state{run: r, dir: dir, partitions: partitions}
+		if runs, inputs, ids, err = s.sift(inputs, ids); err != nil {
+			return nil, err
+		}
+		if err := r.tellCurrent(runs, dir); err != nil {
+			ingest.Close(inputs)
+			return nil, err
+		}
+	}
+	if len(inputs) == 0 && len(runs) > 0 {
+		return runs, nil
+	}
+	made, err := r.keep(ctx, inputs, ids, dir, partitions, nil)
+	if err != nil {
+		return nil, err
+	}
+	runs = append(runs, made...)
+	sortRuns(runs)
+	return runs, nil
+}
+
+// tellCurrent says which captures need not be read.
+func (r *run) tellCurrent(runs []*runfile.Run, dir string) error {
+	if len(runs) == 0 {
+		return nil
+	}
+	r.Observer.Note(fmt.Sprintf("not reading %s whose run files in %s are current", report.Plural(uint64(len(runs)), "capture"), report.Printable(dir)))
+	if r.Outcome == nil {
+		return nil
+	}
+	for _, run := range runs {
+		k, err := read(run)
+		if err != nil {
+			return err
+		}
+		if err := r.tellOutcome(k.outcome()); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -18,7 +18,7 @@ type Status string
 
 const (
 	Made        Status = "made"          // there is a run file now
-	Unchanged   Status = "kept"          // there was one, which still holds
+	Unchanged   Status = "kept"          // there was one, which is current, maybe of what came before damage
 	Broken      Status = "damaged"       // there is one, of what came before the damage
 	NotACapture Status = "not-a-capture" // there is one, which says so
 	Missing     Status = "missing"       // there is no such capture, and no run file
@@ -70,6 +70,18 @@ func (o *Outcome) UnmarshalJSON(data []byte) error {
 		o.Name = string(j.NameBytes)
 	}
 	return nil
+}
+
+// outcome says what became of a capture that was not read because its run file
+// is current.
+func (k *keptRun) outcome() *Outcome {
+	found := k.named(k.Capture.Path)
+	o := &Outcome{Name: k.Capture.Path, RunFile: k.Path, Status: Unchanged, Sessions: k.entries()}
+	o.Records, o.Packets, o.Bytes = found.Records, found.Packets, found.Bytes
+	if len(found.Damage) > 0 {
+		o.Damage = &found.Damage[0]
+	}
+	return o
 }
 
 // tellOutcome passes an outcome on, one at a time.

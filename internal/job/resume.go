@@ -53,6 +53,15 @@ func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io
 		return err
 	}
 	defer closeRuns(runs)
+	if err := r.addKept(runs, func(*keptRun) {}); err != nil {
+		return err
+	}
+	return r.join(ctx, runs, w)
+}
+
+// addKept adds to the report what run files say of their captures. also is called
+// with each of them.
+func (r *run) addKept(runs []*runfile.Run, also func(*keptRun)) error {
 	var x runfile.PackReader
 	defer x.Close()
 	for _, run := range runs {
@@ -66,14 +75,12 @@ func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io
 		}
 		r.takeFigures(&k.report, r.Figures)
 		r.report.Add(k.named(run.Capture.Path))
+		also(k)
 	}
 	if err := x.Close(); err != nil {
 		return err
 	}
-	if err := r.report.Balance(); err != nil {
-		return err
-	}
-	return r.join(ctx, runs, w)
+	return r.report.Balance()
 }
 
 // current returns a run file for each input, in capture order: those that were
@@ -90,32 +97,9 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 		return nil, err
 	}
 	defer s.lock.Close()
-	var runs []*runfile.Run
-	var missing []*ingest.Input
-	var missingIDs []*capture.Identity
-	kept, err := s.reusable(ids)
+	runs, missing, missingIDs, err := s.sift(inputs, ids)
 	if err != nil {
-		ingest.Close(inputs)
 		return nil, err
-	}
-	for i, in := range inputs {
-		k := kept[i]
-		if k == nil {
-			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
-			continue
-		}
-		ingest.Close([]*ingest.Input{in})
-		k.run.Capture = ids[i]
-		runs = append(runs, k.run)
-		if k.damaged == nil {
-			continue
-		}
-		found := k.damaged.named(ids[i].Path)
-		if r.Strict && found.Damaged() {
-			ingest.Close(inputs)
-			return nil, &ingest.DamageError{Damage: found.Damage[0]}
-		}
-		r.tell(found)
 	}
 	if len(missing) > 0 {
 		s.shelf.packed = nil // is not needed any more
@@ -126,8 +110,53 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 		runs = append(runs, more...)
 	}
 	s.removeBroken()
-	slices.SortStableFunc(runs, func(a, b *runfile.Run) int { return a.Capture.Compare(b.Capture) })
+	sortRuns(runs)
 	return runs, nil
+}
+
+// sortRuns puts run files in capture order.
+func sortRuns(runs []*runfile.Run) {
+	slices.SortStableFunc(runs, func(a, b *runfile.Run) int { return a.Capture.Compare(b.Capture) })
+}
+
+// sift returns the run files that can be used, closes their captures, and reports
+// the damage that those have. The other captures, missing, are to be read; after
+// an error all are closed.
+func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []*runfile.Run, missing []*ingest.Input, missingIDs []*capture.Identity, err error) {
+	kept, err := s.reusable(ids)
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, nil, nil, err
+	}
+	for i, in := range inputs {
+		k := kept[i]
+		if k == nil {
+			missing, missingIDs = append(missing, in), append(missingIDs, ids[i])
+			continue
+		}
+		ingest.Close([]*ingest.Input{in})
+		k.run.Capture = ids[i]
+		runs = append(runs, k.run)
+		if err := s.tellKept(k.damaged, ids[i].Path); err != nil {
+			ingest.Close(inputs)
+			return nil, nil, nil, err
+		}
+	}
+	return runs, missing, missingIDs, nil
+}
+
+// tellKept reports the damage of a capture that a run file keeps, nil for none.
+// With Config.Strict that ends the run, as it does where the capture is read.
+func (s *state) tellKept(damaged *keptRun, path string) error {
+	if damaged == nil {
+		return nil
+	}
+	found := damaged.named(path)
+	if s.Strict && found.Damaged() {
+		return &ingest.DamageError{Damage: found.Damage[0]}
+	}
+	s.tell(found)
+	return nil
 }
 
 // optionsName is the file in a state directory that says what its run files were
@@ -147,9 +176,10 @@ func Keeps(name string) bool {
 // A state is a directory with the run files of captures that were read before.
 type state struct {
 	*run
-	dir   string
-	lock  *durable.Lock
-	shelf *shelf
+	dir        string
+	partitions int           // that run files must have; 0: any number
+	lock       *durable.Lock // nil: others may use the directory too
+	shelf      *shelf        // nil: all run files are files of their own
 }
 
 // openState takes a state directory, made if there is none, for this process.
@@ -216,8 +246,8 @@ type reusable struct {
 }
 
 // reusable returns the run files of the captures, nil where there is none that
-// can be used. All that it returns keep the same as the run will: what is asked
-// for, and what those that can be used keep besides.
+// can be used. In a state directory all that it returns keep the same as the run
+// will: what is asked for, and what those that can be used keep besides.
 func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 	list := make([]*reusable, len(ids))
 	var x runfile.PackReader
@@ -230,7 +260,7 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 		if k == nil {
 			continue
 		}
-		if k.kept.lacks(s.kept) == "" {
+		if s.shelf != nil && k.kept.lacks(s.kept) == "" {
 			s.kept = s.kept.and(k.kept)
 		}
 		k.Slim()
@@ -295,8 +325,11 @@ func (s *state) openCurrent(id *capture.Identity, x *runfile.PackReader) (*keptR
 	if err != nil {
 		return nil, err
 	}
-	if len(k.sessions.Differences(s.Sessions)) > 0 {
-		return nil, errors.New("made with other options")
+	if d := k.sessions.Differences(s.Sessions); len(d) > 0 {
+		return nil, fmt.Errorf("%s was made with other options: %s (there and here)", run.Path, strings.Join(d, ", "))
+	}
+	if n := len(run.Index); s.partitions > 0 && n != s.partitions {
+		return nil, fmt.Errorf("%s has %s, not %d", run.Path, report.Plural(uint64(n), "partition"), s.partitions)
 	}
 	if !run.Capture.Unchanged(id) {
 		return nil, errChanged

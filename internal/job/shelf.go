@@ -28,9 +28,10 @@ func (s *shelf) hasOwn(id runfile.ID) bool {
 	return ok
 }
 
-// at returns where the run file of a capture is, if there is one.
+// at returns where the run file of a capture is, if there is one. Without a shelf
+// it can only be a file of its own.
 func (s *shelf) at(id runfile.ID, dir string) (p place, ok bool) {
-	if s.hasOwn(id) {
+	if s == nil || s.hasOwn(id) {
 		return place{path: filepath.Join(dir, id.Name())}, true
 	}
 	p, ok = s.packed[id]
