@@ -21,6 +21,8 @@ type mapCommand struct {
 	resources  resourceFlags
 	strict     bool
 	again      bool
+	name       string
+	identity   string
 	dir        string
 	partitions int
 	outcomes   string
@@ -41,13 +43,18 @@ its run file is there and current: made of the same content, with the same
 options and number of partitions, and whole. What it says of damage is reported
 again.
 
+With --name one capture is read from standard input, from a download for one. It
+is always read, unless --identity is given and is that of its run file. Damage
+does not make such a run file current: perhaps the download broke off.
+
 A file that is no capture gets a run file that says so. A capture that is
 missing or could not be read gets none, and the exit status is 4. With
 --outcomes, a line for each capture says which of these it was, so that
 'batch merge --expect' can tell whether a run file was lost.
 
 ` + exitHelp,
-		Example: `  batch map --out runs/ monday.pcap tuesday.pcap`,
+		Example: `  batch map --out runs/ monday.pcap tuesday.pcap
+  curl -s $URL | batch map --out runs/ --name $URL -`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m.outcome.begin(cmd, e)
 			return m.run(cmd.Context(), e, args)
@@ -57,6 +64,8 @@ missing or could not be read gets none, and the exit status is 4. With
 	in := groups.add("Input")
 	m.captures.register(in)
 	registerStrict(in, &m.strict)
+	in.StringVar(&m.name, "name", "", "read one capture from standard input, -, and call it `NAME` wherever a capture is named: a URL, say")
+	in.StringVar(&m.identity, "identity", "", "with --name, what identifies the content, an ETag say: if the run file there was made of the same `TEXT`, standard input is not read")
 	in.BoolVar(&m.again, "again", false, "read captures whose run files are current too, and make new ones")
 	s := groups.add("Sessions")
 	m.sessions.register(s)
@@ -79,6 +88,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	t := m.outcome.terminal(e)
 	c := e.config(t)
 	c.Strict, c.Again, c.ReportData = m.strict, m.again, m.reportData
+	c.StdinPath, c.StdinTag = m.name, m.identity
 	m.sessions.set(&c, m.columns.rules())
 	if err := m.resources.set(&c); err != nil {
 		return err

@@ -23,6 +23,9 @@ type Identity struct {
 	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB
 	First   int64  `json:"first_ns"` // time of its first record, ns since the Unix epoch; valid if Timed
 	Timed   bool   `json:"timed"`    // there is a record
+	// Tag is what whoever named the capture says of its content, the ETag of an
+	// object say; "": nothing.
+	Tag string `json:"identity,omitempty"`
 }
 
 // identityJSON is an Identity in JSON, in which a text must be UTF-8.
@@ -84,8 +87,12 @@ func Identify(path string) (*Identity, error) {
 }
 
 // Unchanged reports whether c and o have the same content, as far as size,
-// modification time and digest tell; their paths may differ.
+// modification time and digest tell; their paths may differ. Where one has a
+// tag, the tags tell it alone.
 func (c *Identity) Unchanged(o *Identity) bool {
+	if c.Tag != "" || o.Tag != "" {
+		return c.Tag == o.Tag
+	}
 	return c.Size == o.Size && c.ModTime == o.ModTime && c.Digest == o.Digest
 }
 

@@ -23,6 +23,7 @@ type Input struct {
 	// can be read once and may wait for ever.
 	Live bool
 
+	stdin      bool // it is standard input, whatever it is called
 	compressed bool
 	holds      int64 // bytes that the capture held when its first records were read; see reader.Capture.Memory
 	number     int   // place in capture order
@@ -44,7 +45,7 @@ type Input struct {
 // newInput describes what stands under path, which need not exist. A file of no
 // size may be one of the system's, such as /proc/kmsg, whose reader waits.
 func newInput(path string, stdin io.Reader) *Input {
-	in := &Input{Identity: capture.Identity{Path: path}, Live: true}
+	in := &Input{Identity: capture.Identity{Path: path}, Live: true, stdin: path == capture.StdinName}
 	if info, err := capture.Stat(path, stdin); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 		in.Size, in.Live = info.Size(), false
 	}
@@ -52,7 +53,7 @@ func newInput(path string, stdin io.Reader) *Input {
 }
 
 // again reports whether the capture can be read again.
-func (in *Input) again() bool { return !in.Live && in.Path != capture.StdinName }
+func (in *Input) again() bool { return !in.Live && !in.stdin }
 
 // Identify completes the identity of the input. It returns an error if the
 // capture cannot be read a second time.
@@ -131,8 +132,12 @@ func (in *Input) Elapsed() time.Duration {
 // writes to a pipe.
 func (in *Input) openCapture(ctx context.Context, stdin io.Reader, o reader.Options) (*reader.Capture, error) {
 	open := func() (*reader.Capture, error) { return reader.Open(in.Path, o) }
-	if in.Path == capture.StdinName {
-		open = func() (*reader.Capture, error) { return reader.New("standard input", stdin, o) }
+	if in.stdin {
+		name := in.Path
+		if name == capture.StdinName {
+			name = "standard input"
+		}
+		open = func() (*reader.Capture, error) { return reader.New(name, stdin, o) }
 	}
 	if in.Live {
 		return Await(ctx, open)
@@ -190,6 +195,9 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 	once := int64(0)
 	for _, path := range paths {
 		in := newInput(path, o.Stdin)
+		if in.stdin && o.StdinPath != "" {
+			in.Path = o.StdinPath
+		}
 		all = append(all, in)
 		if !in.again() {
 			once++

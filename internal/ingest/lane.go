@@ -5,7 +5,6 @@ import (
 	"io"
 	"math"
 
-	"pcapbatch/internal/capture"
 	"pcapbatch/internal/reader"
 )
 
@@ -82,7 +81,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 	}
 	switch {
 	case l.capture != nil:
-	case len(m.inputs) <= fewCaptures || in.Live || in.Path == capture.StdinName:
+	case len(m.inputs) <= fewCaptures || in.Live || in.stdin:
 		o.Workers = max(1, m.Workers/len(m.inputs))
 		l.capture, err = in.openCapture(ctx, m.Stdin, o)
 	default:

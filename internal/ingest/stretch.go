@@ -21,9 +21,11 @@ type Stretch = shard.Stretch[*Block]
 
 // Options say how the captures of a run are read.
 type Options struct {
-	Stdin    io.Reader
-	Decoding decode.Options
-	Workers  int
+	Stdin io.Reader
+	// StdinPath is what standard input is called; "" is capture.StdinName.
+	StdinPath string
+	Decoding  decode.Options
+	Workers   int
 	// BlockBytes is the size of a block: see reader.Options.
 	BlockBytes int
 	// Memory is how many bytes the captures that are open may hold together;

@@ -47,6 +47,12 @@ type Config struct {
 	FS durable.FS
 	// Stdin is read for capture.StdinName.
 	Stdin io.Reader
+	// StdinPath is what Map calls the capture on standard input, a URL say; that
+	// must be the only one then. "": it is refused.
+	StdinPath string
+	// StdinTag says what the content of that capture is, an ETag say. Where the
+	// run file has the same one, standard input is not read. "": it is always.
+	StdinTag string
 	// Strict ends the job at the first capture that is damaged or missing. Jobs
 	// that read none refuse it.
 	Strict bool
@@ -148,9 +154,10 @@ type run struct {
 	// captures are the paths of the captures, as they were named, in capture
 	// order: known before rows are made.
 	captures  []string
-	labeller  *labeller  // nil: no labels
-	observers *observers // nil: sessions are not counted
-	outcomes  sync.Mutex // held while Outcome is called
+	stream    *capture.Stream // with StdinPath: what Stdin is read through
+	labeller  *labeller       // nil: no labels
+	observers *observers      // nil: sessions are not counted
+	outcomes  sync.Mutex      // held while Outcome is called
 }
 
 // begin checks the Config.
@@ -311,7 +318,7 @@ func (r *run) reading() ingest.Options {
 		alone += aloneBytes
 	}
 	return ingest.Options{
-		Stdin: r.Stdin, Decoding: r.decoding(), Workers: r.Workers,
+		Stdin: r.Stdin, StdinPath: r.StdinPath, Decoding: r.decoding(), Workers: r.Workers,
 		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room,
 		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer,
 	}

@@ -108,6 +108,10 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		return err
 	}
 	reordered += more
+	if err := k.completeID(ctx, i); err != nil {
+		w.Abort()
+		return err
+	}
 	if err := k.commit(w, path, id, i, reordered); err != nil {
 		return err
 	}
@@ -182,7 +186,7 @@ func (k *keeper) outcome(i int) *Outcome {
 	}
 	switch {
 	case run.Detached():
-		o.Status = lostStatus(in.Path)
+		o.Status = k.run.lostStatus(in.Path)
 		return o
 	case damage != nil:
 		o.Status = Broken

@@ -38,6 +38,9 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 	if err := r.refuseWhole("map"); err != nil {
 		return r.report, err
 	}
+	if err := r.nameStdin(found); err != nil {
+		return r.report, err
+	}
 	return r.report, categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
 }
 
@@ -46,21 +49,7 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 	if err := r.makeDir(dir); err != nil {
 		return err
 	}
-	inputs, err := r.open(ctx, found)
-	if err != nil {
-		return err
-	}
-	ids, err := identify(inputs)
-	if err != nil {
-		ingest.Close(inputs)
-		return err
-	}
-	lost, err := r.keepLost(ctx, dir, partitions)
-	if err != nil {
-		ingest.Close(inputs)
-		return err
-	}
-	runs, err := r.runFiles(ctx, dir, partitions, inputs, ids)
+	runs, lost, err := r.runFiles(ctx, dir, partitions, found)
 	if err != nil {
 		return err
 	}
@@ -81,38 +70,53 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 	return nil
 }
 
-// runFiles returns a run file for each input, in capture order: those that are
-// there and current, and those of the captures that it reads.
-func (r *run) runFiles(ctx context.Context, dir string, partitions int, inputs []*ingest.Input, ids []*capture.Identity) (runs []*runfile.Run, err error) {
-	if !r.Again {
-		s := &state{run: r, dir: dir, partitions: partitions}
+// runFiles returns the run files of the captures that are none of the lost, in
+// capture order: those that are there and current, and those that it makes.
+func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *capture.Found) (runs []*runfile.Run, lost uint64, err error) {
+	s := &state{run: r, dir: dir, partitions: partitions}
+	if runs, err = s.currentStdin(); err != nil || runs != nil {
+		return runs, 0, err
+	}
+	inputs, err := r.open(ctx, found)
+	if err != nil {
+		return nil, 0, err
+	}
+	ids, err := r.identify(inputs)
+	if err == nil {
+		lost, err = r.keepLost(ctx, dir, partitions)
+	}
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, 0, err
+	}
+	if !r.Again && r.stream == nil {
 		if runs, inputs, ids, err = s.sift(inputs, ids); err != nil {
-			return nil, err
+			return nil, 0, err
 		}
-		if err := r.tellCurrent(runs, dir); err != nil {
+		if err := s.tellCurrent(runs); err != nil {
 			ingest.Close(inputs)
-			return nil, err
+			return nil, 0, err
 		}
 	}
 	if len(inputs) == 0 && len(runs) > 0 {
-		return runs, nil
+		return runs, lost, nil
 	}
 	made, err := r.keep(ctx, inputs, ids, dir, partitions, nil)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	runs = append(runs, made...)
 	sortRuns(runs)
-	return runs, nil
+	return runs, lost, nil
 }
 
 // tellCurrent says which captures need not be read.
-func (r *run) tellCurrent(runs []*runfile.Run, dir string) error {
+func (s *state) tellCurrent(runs []*runfile.Run) error {
 	if len(runs) == 0 {
 		return nil
 	}
-	r.Observer.Note(fmt.Sprintf("not reading %s whose run files in %s are current", report.Plural(uint64(len(runs)), "capture"), report.Printable(dir)))
-	if r.Outcome == nil {
+	s.Observer.Note(fmt.Sprintf("not reading %s whose run files in %s are current", report.Plural(uint64(len(runs)), "capture"), report.Printable(s.dir)))
+	if s.Outcome == nil {
 		return nil
 	}
 	for _, run := range runs {
@@ -120,7 +124,7 @@ func (r *run) tellCurrent(runs []*runfile.Run, dir string) error {
 		if err != nil {
 			return err
 		}
-		if err := r.tellOutcome(k.outcome()); err != nil {
+		if err := s.tellOutcome(k.outcome()); err != nil {
 			return err
 		}
 	}
@@ -128,9 +132,13 @@ func (r *run) tellCurrent(runs []*runfile.Run, dir string) error {
 }
 
 // identify returns the identities of inputs, which must be captures that can be
-// read again.
-func identify(inputs []*ingest.Input) (ids []*capture.Identity, err error) {
+// read again. That of standard input under a name is completed by completeID.
+func (r *run) identify(inputs []*ingest.Input) (ids []*capture.Identity, err error) {
 	for _, in := range inputs {
+		if r.stream != nil {
+			ids = append(ids, &capture.Identity{Path: in.Path, First: in.First, Timed: in.Timed, Tag: r.StdinTag})
+			continue
+		}
 		id, err := in.Identify()
 		if errors.Is(err, ingest.ErrReadOnce) {
 			return nil, failure(Usage, "%s: %w", in.Path, err)
@@ -150,10 +158,13 @@ func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost ui
 	for i := range r.report.Damage {
 		d := &r.report.Damage[i]
 		o := &Outcome{Name: d.Path, Status: NotACapture, Damage: d}
-		id, err := capture.Identify(d.Path)
+		id, err := r.identifyLost(ctx, d)
+		if cause := context.Cause(ctx); cause != nil {
+			return 0, cause
+		}
 		if err != nil || d.Kind == report.KindIO {
 			lost++
-			o.Status = lostStatus(d.Path)
+			o.Status = r.lostStatus(d.Path)
 		} else if o.RunFile, err = r.keepDamage(ctx, dir, partitions, id, d); err != nil {
 			return 0, err
 		}

@@ -95,7 +95,10 @@ func (r *run) tellOutcome(o *Outcome) error {
 }
 
 // lostStatus is the status of a capture that could not be opened.
-func lostStatus(path string) Status {
+func (r *run) lostStatus(path string) Status {
+	if r.stream != nil {
+		return Failed
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 		return Missing

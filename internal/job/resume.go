@@ -86,7 +86,7 @@ func (r *run) addKept(runs []*runfile.Run, also func(*keptRun)) error {
 // current returns a run file for each input, in capture order: those that were
 // kept before, and those of the captures that it reads.
 func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) ([]*runfile.Run, error) {
-	ids, err := identify(inputs)
+	ids, err := r.identify(inputs)
 	if err != nil {
 		ingest.Close(inputs)
 		return nil, err

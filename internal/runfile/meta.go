@@ -62,16 +62,30 @@ type Part struct {
 }
 
 // An ID stands for the capture of a run file: it depends on the absolute path of
-// the capture alone.
+// the capture alone, or on its URL.
 type ID [16]byte
 
-// IDOf returns the ID of the capture at path.
+// IDOf returns the ID of the capture at path. A URL is not taken for a path, so
+// that it has the same ID whatever the working directory.
 func IDOf(path string) ID {
-	if abs, err := filepath.Abs(path); err == nil {
+	if abs, err := filepath.Abs(path); err == nil && !isURL(path) {
 		path = abs
 	}
 	sum := sha256.Sum256([]byte(path))
 	return ID(sum[:16])
+}
+
+// isURL reports whether a name begins with a scheme and an authority: RFC 3986,
+// section 3.
+func isURL(name string) bool {
+	scheme, _, ok := strings.Cut(name, "://")
+	for i, c := range []byte(scheme) {
+		letter := c|0x20 >= 'a' && c|0x20 <= 'z'
+		if !letter && (i == 0 || (c < '0' || c > '9') && c != '+' && c != '-' && c != '.') {
+			return false
+		}
+	}
+	return ok && scheme != ""
 }
 
 // Compare puts IDs in an order.
