@@ -23,7 +23,9 @@ import (
 //
 // What is no capture at all gets a run file that says so. What is missing, or
 // could not be read, has none: the error wraps ErrNoRunFile then, and all other
-// run files are there.
+// run files are there. With Config.Strict the job ends at the first capture that
+// is damaged, missing or could not be read; that one has no run file, nor have
+// others that were not done by then.
 func Map(ctx context.Context, c Config, dir string, partitions int, found *capture.Found) (*report.Run, error) {
 	r, err := c.begin()
 	if err != nil {

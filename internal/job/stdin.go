@@ -19,10 +19,12 @@ const maxTag = 4 << 10
 // what is read of it be identified: its content cannot be read a second time.
 func (r *run) nameStdin(found *capture.Found) error {
 	switch {
-	case r.StdinPath == "" && r.StdinTag == "":
-		return nil
-	case r.StdinPath == "":
+	case r.StdinPath == "" && r.StdinTag != "":
 		return failure(Usage, "--identity says what is on standard input: it needs --name")
+	case r.StdinPath == "" && slices.Contains(found.Paths, capture.StdinName):
+		return failure(Usage, "%s: %w; --name gives standard input a name to keep it by", capture.StdinName, ingest.ErrReadOnce)
+	case r.StdinPath == "":
+		return nil
 	case !slices.Equal(found.Paths, []string{capture.StdinName}) || len(found.Failures) > 0:
 		return failure(Usage, "--name is for one capture, which is read from standard input: name - and no other")
 	case r.StdinPath == capture.StdinName || len(r.StdinPath) > maxPath:
