@@ -247,7 +247,7 @@ func TotalBytes(list []*Input) (n int64) {
 // damageOf describes why a capture could not be read.
 func damageOf(path string, err error) report.Damage {
 	if e, ok := errors.AsType[*reader.Error](err); ok {
-		return report.Damage{Path: e.Path, Kind: e.Kind.String(), Record: e.Record, Offset: e.Offset, Reason: e.Err.Error()}
+		return report.Damage{Path: e.Path, Kind: e.Kind.String(), Record: e.Record, Offset: e.Offset, Reason: e.Err.Error(), Memory: reader.NoMemory(err)}
 	}
 	return report.Damage{Path: path, Kind: report.KindIO, Reason: err.Error()}
 }

@@ -206,3 +206,37 @@ func TestMapSideBySide(t *testing.T) {
 	}
 	sameRows(t, "merged", merge(t, c, runs).clean(t), extract(t, c, dir).clean(t))
 }
+
+// A capture that --memory left too little for is read again, as there may be more
+// now, whether it was refused at its beginning or later.
+func TestMoreMemory(t *testing.T) {
+	t.Parallel()
+	_, paths := series(t, 2000, 2)
+	first, second := load(t, paths[0]), load(t, paths[1])[24:]
+	for i := range byte(3) {
+		second = append(second, noiseRecord(i)...)
+	}
+	for what, data := range map[string][]byte{
+		"at once": zstdOf(t, 64<<20, slices.Concat(first, second)),
+		"later":   slices.Concat(zstdOf(t, 64<<10, first), zstdOf(t, 64<<20, second)),
+	} {
+		path := write(t, filepath.Join(t.TempDir(), "c.zst"), data)
+		scant, ample := testConfig(1), testConfig(1)
+		scant.CaptureBytes = 4 << 20
+		runs, state := t.TempDir(), t.TempDir()
+		for name, try := range map[string]func(c Config) result{
+			"map":   func(c Config) result { return mapTo(t, c, runs, 4, path) },
+			"state": func(c Config) result { return resume(t, c, state, path) },
+		} {
+			if r := try(scant); len(r.report.Damage) != 1 || !r.report.Damage[0].Memory {
+				t.Fatalf("%s, %s: %v, %+v", what, name, r.err, r.report.Damage)
+			}
+			if r := try(ample); r.err != nil || len(r.report.Damage) != 0 || r.read != 1 {
+				t.Errorf("%s, %s: %v, %+v", what, name, r.err, r.report.Damage)
+			}
+			if r := try(scant); what == "later" && (r.err != nil || len(r.report.Damage) != 0 || r.read != 0) {
+				t.Errorf("%s, %s, once more: %v, %+v", what, name, r.err, r.report.Damage)
+			}
+		}
+	}
+}

@@ -334,6 +334,9 @@ func (s *state) openCurrent(id *capture.Identity, x *runfile.PackReader) (*keptR
 	if !run.Capture.Unchanged(id) {
 		return nil, errChanged
 	}
+	if slices.ContainsFunc(k.report.Damage, func(d report.Damage) bool { return d.Memory }) {
+		return nil, errors.New("--memory left too little for the capture then")
+	}
 	k.figured = k.report.Records == 0 || k.report.Figures != nil && k.report.Figures.Packets != nil
 	k.report.Figures = nil
 	if at.pack != nil {

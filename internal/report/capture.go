@@ -162,6 +162,9 @@ type Damage struct {
 	Record uint64 `json:"record"` // number of the record that could not be read, from 1; 0: the capture could not be opened
 	Offset int64  `json:"offset"` // of that record in the uncompressed capture, in bytes
 	Reason string `json:"reason"`
+	// Memory says that it asked for more memory than there was for it, so that
+	// with a larger limit it may be no damage.
+	Memory bool `json:"memory_limit,omitempty"`
 }
 
 // damageJSON is a Damage in JSON, in which a text must be UTF-8.
