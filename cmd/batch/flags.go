@@ -292,7 +292,7 @@ func (f *columnFlags) readLabels(c *job.Config, keyKnown bool) error {
 	defer debug.FreeOSMemory()
 	defer debug.SetGCPercent(debug.SetGCPercent(labelGarbage))
 	digest := sha256.New()
-	rules, err := label.Read(io.TeeReader(file, digest), label.Options{Captures: c.Sessions.Capture || !keyKnown})
+	rules, err := label.Read(io.TeeReader(file, digest), label.Options{Captures: c.Sessions.Capture || !keyKnown, Memory: c.Memory})
 	if err != nil {
 		return usageError("--labels: %s: %w", report.Printable(f.labels), err)
 	}

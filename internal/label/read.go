@@ -28,6 +28,9 @@ type Options struct {
 	// Captures: the key has the capture, or is not known yet, so that rules may
 	// name one: see Set.NamesCaptures.
 	Captures bool
+	// Memory bounds the rules, in bytes: a file is not read on where they take
+	// more, even without the tree to find them by; 0: there is no bound.
+	Memory int64
 }
 
 // An Error says what is wrong with a file of rules.
@@ -188,6 +191,9 @@ func (p *parser) rule(header []*column, cells [][]byte) error {
 	}
 	if p.set.rules.n == maxRules {
 		return p.fail("the file has more than %d rules", maxRules)
+	}
+	if m := p.options.Memory; m > 0 && p.set.rules.n%blockRules == 0 && p.set.Bytes(0) > m {
+		return p.fail("the %d rules before this one take more memory than there may be, %d bytes", p.set.rules.n, m)
 	}
 	r := p.set.rules.add(p.csv.first)
 	*r = rule{start: math.MinInt64, end: math.MaxInt64}

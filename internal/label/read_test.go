@@ -69,6 +69,27 @@ func TestReadFailure(t *testing.T) {
 	}
 }
 
+// A file of rules for which there is no memory is not read to its end.
+func TestReadMemory(t *testing.T) {
+	const rules = 5 * blockRules
+	text := "src_port,label\n" + strings.Repeat("7,x\n", rules)
+	s, err := Read(strings.NewReader(text), Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Read(strings.NewReader(text), Options{Memory: s.Bytes(0)}); err != nil {
+		t.Errorf("with memory for all rules: %v", err)
+	}
+	in := strings.NewReader(text + strings.Repeat("9,y\n", 100*blockRules))
+	before := in.Len()
+	if _, err = Read(in, Options{Memory: s.Bytes(0)}); err == nil || !strings.Contains(err.Error(), "more memory than there may be") {
+		t.Errorf("for a part of the rules: %v", err)
+	}
+	if read := before - in.Len(); read > 2*len(text)+1<<17 {
+		t.Errorf("%d bytes were read, where there is memory for %d", read, len(text))
+	}
+}
+
 func TestReadForms(t *testing.T) {
 	key := flow.Key{Version: 4, Protocol: 6, Src: [16]byte{10, 1, 2, 3}, Dst: [16]byte{192, 0, 2, 9}, SrcPort: 1234, DstPort: 80}
 	const at = 1499170800123456789 // 2017-07-04T12:20:00.123456789Z
