@@ -54,7 +54,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/google/gopacket": {"internal/decode"},
 	"golang.org/x/sync/":         {"internal/shard", "internal/job", "internal/rows", "internal/ingest", "internal/reader"},
-	"github.com/parquet-go/":     {"internal/parquet"},
+	"github.com/parquet-go/":     {"internal/compare", "internal/parquet"},
 	"github.com/spf13/":          {"cmd/batch"},
 	"github.com/schollz/":        {"cmd/batch"},
 	"encoding/csv":               {"internal/capturetest", "internal/compare"},

@@ -86,6 +86,9 @@ func (s *tmuxSession) lines() (list []string) {
 
 // The bar is one line, whatever the width of the terminal, and gone at the end.
 func TestBar(t *testing.T) {
+	if testing.Short() {
+		t.Skip("watches terminals for seconds")
+	}
 	if _, err := exec.LookPath("tmux"); err != nil {
 		t.Skip("no tmux: ", err)
 	}

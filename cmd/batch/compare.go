@@ -16,8 +16,8 @@ func newCompare(e *env) *cobra.Command {
 		GroupID: "work",
 		Short:   "Tell whether two tables of sessions are the same",
 		Long: `Compares two tables of sessions row by row, and says where they differ first. A
-and B are files of rows, CSV, compressed or not, or directories of files that
-hold parts of the rows. Values are compared, not text, and the order of the
+and B are files of rows, CSV, compressed or not, or Parquet, or directories of
+files that hold parts of the rows. Values are compared, not text, and the order of the
 columns does not matter. A value that one table leaves undefined may be empty or
 0 in the other.
 

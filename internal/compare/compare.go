@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // A Table is read row by row. It belongs to one goroutine.
@@ -199,12 +200,23 @@ func sameValue(a, b string) bool {
 	}
 	x, errX := strconv.ParseFloat(a, 64)
 	y, errY := strconv.ParseFloat(b, 64)
+	if errX != nil && errY != nil {
+		return sameTime(a, b)
+	}
 	if errX != nil || errY != nil || x != y {
 		return false
 	}
 	// Integers are compared as such: those above 2^53 are not all float64.
 	isInteger := func(s string) bool { return strings.Trim(s, "-0123456789") == "" }
 	return !isInteger(a) || !isInteger(b)
+}
+
+// sameTime reports whether two cells are the same time to the microsecond, which
+// is all that Parquet has.
+func sameTime(a, b string) bool {
+	x, errX := time.Parse(time.RFC3339Nano, a)
+	y, errY := time.Parse(time.RFC3339Nano, b)
+	return errX == nil && errY == nil && x.Truncate(time.Microsecond).Equal(y.Truncate(time.Microsecond))
 }
 
 // numberOf is the value of a cell, 0 for what is no number.

@@ -11,5 +11,6 @@
 // way (docs/semantics.md, section 4); such differences are counted apart, and
 // are none as long as both values lie between the minimum and the maximum.
 //
-// Memory is that of a row for each file. Nothing is written.
+// Memory is that of a row for each CSV file, and of a page of each column for each
+// Parquet file. Nothing is written.
 package compare

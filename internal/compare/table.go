@@ -24,8 +24,8 @@ import (
 var endings = []string{".csv", ".csv.gz", ".csv.zst", ".parquet"}
 
 // Open opens a table: a file, or a directory of files that hold parts of the
-// rows, each in the order of the output. What a file is its ending tells: .gz
-// and .zst are compressed CSV, and all others are CSV. Parquet is refused.
+// rows, each in the order of the output. Parquet is recognised by its content; of
+// other files .gz and .zst are compressed CSV, and all others are CSV.
 func Open(path string) (Table, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -61,8 +61,6 @@ func Open(path string) (Table, error) {
 // parquetMagic is what files of Parquet begin with.
 const parquetMagic = "PAR1"
 
-var errParquet = errors.New("this is Parquet, and only CSV can be compared")
-
 func openFile(path string) (Table, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -74,7 +72,12 @@ func openFile(path string) (Table, error) {
 	head, _ := buffered.Peek(len(parquetMagic)) // an error comes again
 	switch ext := filepath.Ext(path); {
 	case string(head) == parquetMagic:
-		err = errParquet
+		c, err := openParquet(path, f)
+		if err != nil {
+			f.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return c, nil
 	case ext == ".gz":
 		in, err = gzip.NewReader(in)
 	case ext == ".zst":
