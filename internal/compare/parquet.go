@@ -21,7 +21,7 @@ type columnar struct {
 	file    *os.File
 	columns []string
 	times   []bool // the column is a timestamp in microseconds
-	rows    *parquet.Reader
+	rows    parquet.Rows
 	read    []parquet.Row // the last that were read
 	next    int           // index in read
 	cells   []string
@@ -44,7 +44,7 @@ func openParquet(name string, f *os.File) (t *columnar, err error) {
 	if err != nil {
 		return nil, err
 	}
-	t = &columnar{name: name, file: f, rows: parquet.NewReader(in), read: make([]parquet.Row, 0, rowsAtOnce)}
+	t = &columnar{name: name, file: f, rows: parquet.MultiRowGroup(in.RowGroups()...).Rows(), read: make([]parquet.Row, 0, rowsAtOnce)}
 	for _, c := range in.Root().Columns() {
 		if !c.Leaf() || c.Repeated() {
 			return nil, errTable
