@@ -11,7 +11,7 @@ PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 wi
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python golden testdata profile check clean
+.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,11 @@ release: ## bin/release: binaries of every platform, deb, rpm, bills of material
 
 release-twice: ## build the linux/amd64 part of a release twice and compare the checksums
 	@sh scripts/release-twice.sh $(GO) $(BUILDFLAGS)
+
+man: build ## manual pages of the program as pcapbatch, bin/man
+	@rm -rf bin/man
+	@ln -sf batch bin/pcapbatch
+	bin/pcapbatch man bin/man
 
 sbom: build ## bill of materials of bin/batch, bin/batch.cdx.json
 	@sh scripts/sbom.sh $(GO) $(BIN) >$(BIN).cdx.json

@@ -18,9 +18,8 @@ export SHARE
 
 # Pages and completions come from the program itself, under its name in packages.
 $go build "$@" -o "$SHARE/pcapbatch" ./cmd/batch
-for command in "" extract merge map reduce inspect verify compare fields version; do
-	"$SHARE/pcapbatch" man $command | gzip -9n >"$SHARE/man/pcapbatch${command:+-$command}.1.gz"
-done
+"$SHARE/pcapbatch" man "$SHARE/man"
+gzip -9n "$SHARE"/man/*
 "$SHARE/pcapbatch" completion bash >"$SHARE/pcapbatch.bash"
 "$SHARE/pcapbatch" completion zsh >"$SHARE/_pcapbatch"
 "$SHARE/pcapbatch" completion fish >"$SHARE/pcapbatch.fish"

@@ -318,6 +318,7 @@ type resourceFlags struct {
 
 func (f *resourceFlags) register(set *pflag.FlagSet) {
 	set.IntVarP(&f.workers, "workers", "j", min(runtime.GOMAXPROCS(0), job.MaxWorkers), "run `N` workers side by side; the rows do not depend on the number")
+	_ = set.SetAnnotation("workers", manDefault, []string{"the number of CPUs"})
 	f.registerMemory(set)
 }
 

@@ -30,7 +30,8 @@ func (g *flagGroups) add(title string) *pflag.FlagSet {
 
 // done gives the flags to the command. Requires: all are declared.
 func (g *flagGroups) done() {
-	for _, set := range g.sets {
+	for i, set := range g.sets {
+		set.VisitAll(func(f *pflag.Flag) { _ = set.SetAnnotation(f.Name, manGroup, g.titles[i:i+1]) })
 		g.cmd.Flags().AddFlagSet(set)
 		set.VisitAll(g.complete)
 	}
