@@ -8,6 +8,7 @@ FUZZTIME   ?= 20000x
 TIME       ?= 10m
 PYTHON     ?= python3
 PLATFORMS  := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
@@ -22,11 +23,12 @@ build: ## build bin/batch
 reproducible: ## build in two directories and compare the binaries
 	@sh scripts/reproducible.sh $(GO) $(BUILDFLAGS)
 
-release: ## bin/release: binaries of every platform, deb, rpm, bills of materials, checksums
-	@sh scripts/release.sh $(GO) bin/release $(BUILDFLAGS)
+release: ## archives, packages and checksums of every platform, bin/release
+	@rm -rf bin/release
+	@sh scripts/release.sh $(GO) bin/release $(NFPM) $(PLATFORMS)
 
-release-twice: ## build the linux/amd64 part of a release twice and compare the checksums
-	@sh scripts/release-twice.sh $(GO) $(BUILDFLAGS)
+release-twice: ## make the release for linux/amd64 twice, compare, and try what was made
+	@bash scripts/release-twice.sh $(GO) $(NFPM)
 
 man: build ## manual pages of the program as pcapbatch, bin/man
 	@rm -rf bin/man

@@ -1,45 +1,85 @@
 #!/bin/sh
-# release.sh GO DIR FLAGS...: static binaries of every platform, deb and rpm,
-# bill of materials and checksums, in DIR. The same commit gives the same bytes:
-# every time in them is SOURCE_DATE_EPOCH, by default that of the commit.
+# release.sh GO OUT NFPM PLATFORM...: makes the files of a release in the empty
+# directory OUT: for each platform (linux/amd64 and so on) an archive and a bill
+# of materials, for linux also packages for Debian and RPM, and SHA256SUMS.
+#
+# The files depend on nothing but the sources, the version of Go, and
+# SOURCE_DATE_EPOCH and COMMIT, which are those of the commit unless they are
+# set: two runs give the same bytes.
 set -eu
-go=$1 out=$2
-shift 2
-nfpm=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
-platforms=${PLATFORMS:-linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64}
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
-VERSION=$(sed -n 's/^const release = "\(.*\)"$/\1/p' cmd/batch/version.go)
-export SOURCE_DATE_EPOCH VERSION CGO_ENABLED=0 LC_ALL=C TZ=UTC0
+export LC_ALL=C TZ=UTC
 umask 022
-rm -rf "$out"
-SHARE=$out/stage/share
-mkdir -p "$SHARE/man"
-export SHARE
+go=$1
+mkdir -p "$2"
+out=$(cd "$2" && pwd)
+nfpm=$3
+shift 3
+[ -z "$(ls "$out")" ] || { echo "release: $out is not empty" >&2; exit 1; }
 
-# Pages and completions come from the program itself, under its name in packages.
-$go build "$@" -o "$SHARE/pcapbatch" ./cmd/batch
-"$SHARE/pcapbatch" man "$SHARE/man"
-gzip -9n "$SHARE"/man/*
-"$SHARE/pcapbatch" completion bash >"$SHARE/pcapbatch.bash"
-"$SHARE/pcapbatch" completion zsh >"$SHARE/_pcapbatch"
-"$SHARE/pcapbatch" completion fish >"$SHARE/pcapbatch.fish"
+if [ -z "${COMMIT:-}" ]; then
+	COMMIT=$(git rev-parse --short=12 HEAD)
+	git diff --quiet HEAD || COMMIT=$COMMIT.changed
+fi
+export SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}"
+VERSION=$(sed -n 's/^const release = "\(.*\)"$/\1/p' cmd/batch/version.go)
+export VERSION CGO_ENABLED=0 GOFLAGS=-buildvcs=false GOAMD64=v1 GOARM64=v8.0 GOEXPERIMENT=
 
-for platform in $platforms; do
-	os=${platform%/*} ARCH=${platform#*/}
-	STAGE=$out/stage/$os-$ARCH
-	name=pcapbatch-$VERSION-$os-$ARCH
-	binary=$STAGE/pcapbatch
-	[ "$os" = windows ] && binary=$binary.exe
-	GOOS=$os GOARCH=$ARCH $go build "$@" -o "$binary" ./cmd/batch
-	cp LICENSE NOTICE README.md "$STAGE"
-	sh scripts/sbom.sh "$go" "$binary" >"$out/$name.cdx.json"
-	tar --sort=name --owner=0 --group=0 --numeric-owner --mtime="@$SOURCE_DATE_EPOCH" \
-		--transform "s,^\.,$name," -C "$STAGE" -cf - . | gzip -9n >"$out/$name.tar.gz"
-	[ "$os" = linux ] || continue
-	export ARCH STAGE
-	find "$STAGE" "$SHARE" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
-	for format in deb rpm; do
-		$go run $nfpm package -f deploy/package/nfpm.yaml -p $format -t "$out/" >"$out/stage/nfpm.log" || { cat "$out/stage/nfpm.log"; exit 1; }
-	done
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+mkdir "$work/completions" "$work/tools"
+
+# build OUT: the program, for GOOS and GOARCH.
+build() {
+	$go build -trimpath -ldflags "-s -w -X main.commit=$COMMIT" -o "$1" ./cmd/batch
+}
+
+# What is the same for all platforms, from a program for this machine.
+build "$work/tools/pcapbatch"
+$go build -o "$work/tools/archive" ./scripts/archive
+"$work/tools/pcapbatch" man "$work/man"
+for shell in bash:pcapbatch.bash zsh:_pcapbatch fish:pcapbatch.fish powershell:pcapbatch.ps1; do
+	"$work/tools/pcapbatch" completion "${shell%:*}" >"$work/completions/${shell#*:}"
 done
-(cd "$out" && sha256sum pcapbatch* >SHA256SUMS)
+
+# archive NAME SUFFIX: one archive, of the program in the directory NAME.
+archive() {
+	cp -R LICENSE NOTICE README.md CHANGELOG.md "$work/man" "$work/completions" "$work/$1"
+	"$work/tools/archive" "$out/$1$2" "$work/$1"
+}
+
+# packages PROGRAM ARCH: the deb and the rpm.
+packages() {
+	share=$work/root/usr/share
+	rm -rf "$work/root"
+	mkdir -p "$work/root/usr/bin" "$share/man/man1" "$share/doc/pcapbatch" \
+		"$share/bash-completion/completions" "$share/fish/vendor_completions.d"
+	cp "$1" "$work/root/usr/bin/pcapbatch"
+	for page in "$work"/man/*.1; do
+		"$work/tools/archive" "$share/man/man1/${page##*/}.gz" "$page"
+	done
+	cp "$work/completions/pcapbatch.bash" "$share/bash-completion/completions/pcapbatch"
+	cp "$work/completions/pcapbatch.fish" "$share/fish/vendor_completions.d"
+	cp LICENSE README.md "$share/doc/pcapbatch"
+	cp NOTICE "$share/doc/pcapbatch/copyright"
+	"$work/tools/archive" "$share/doc/pcapbatch/changelog.gz" CHANGELOG.md
+	cp deploy/package/nfpm.yaml "$work"
+	find "$work/root" "$work/completions" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
+	for kind in deb rpm; do
+		(cd "$work" && ARCH=$2 $go run "$nfpm" package -f nfpm.yaml -p $kind -t "$out")
+	done
+}
+
+for platform; do
+	os=${platform%/*} arch=${platform#*/}
+	name=pcapbatch_${VERSION}_${os}_$arch
+	program=$work/$name/pcapbatch suffix=.tar.gz
+	if [ "$os" = windows ]; then
+		program=$program.exe suffix=.zip
+	fi
+	GOOS=$os GOARCH=$arch build "$program"
+	sh scripts/sbom.sh "$go" "$program" "$VERSION+$COMMIT" >"$out/$name.cdx.json"
+	[ "$os" != linux ] || packages "$program" "$arch"
+	archive "$name" "$suffix"
+	rm -r "${work:?}/$name"
+done
+(cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)

@@ -12,9 +12,16 @@ import (
 // release is the version of the program, as CHANGELOG.md has it.
 const release = "0.1.0-dev"
 
+// commit is what make release builds, whose programs do not depend on the state
+// of a clone; it is set by the linker.
+var commit string
+
 // version is the release, and the commit it was built from where the build
 // knows it.
 func version() string {
+	if commit != "" {
+		return release + "+" + commit
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return release
