@@ -1,0 +1,25 @@
+# An image with the program and nothing else, for any platform that the builder
+# names:
+#
+#   docker build -t pcapbatch .
+#   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" pcapbatch extract -o sessions.csv capture.pcap
+#
+# The program runs as nobody unless --user says otherwise, in /data, and has
+# /tmp for temporary files. There is no shell in the image.
+FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+WORKDIR /src
+COPY go.mod go.sum ./
+RUN go mod download
+COPY . .
+ARG TARGETOS TARGETARCH
+RUN CGO_ENABLED=0 GOOS=$TARGETOS GOARCH=$TARGETARCH \
+        go build -buildvcs=false -trimpath -ldflags "-s -w" -o /image/usr/bin/pcapbatch ./cmd/batch && \
+    mkdir -p /image/data /image/tmp /image/usr/share/doc/pcapbatch && \
+    chmod 1777 /image/tmp && \
+    cp LICENSE NOTICE /image/usr/share/doc/pcapbatch/
+
+FROM scratch
+COPY --from=build /image/ /
+USER 65534:65534
+WORKDIR /data
+ENTRYPOINT ["/usr/bin/pcapbatch"]
