@@ -5,7 +5,11 @@
 #   docker run --rm --user "$(id -u):$(id -g)" -v "$PWD:/data" pcapbatch extract -o sessions.csv capture.pcap
 #
 # The program runs as nobody unless --user says otherwise, in /data, and has
-# /tmp for temporary files. There is no shell in the image.
+# /tmp for temporary files. There is no shell in the image, so the example for
+# Kubernetes in deploy/ needs another one: a distribution's, with the deb.
+#
+# No builder has run it yet: the file was read by BuildKit's parser and linter,
+# and its steps were run by hand, what they made in a chroot.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
