@@ -23,7 +23,7 @@ GOCACHE=$($go env GOCACHE) GOMODCACHE=$($go env GOMODCACHE)
 export GOCACHE GOMODCACHE
 for copy in one another/directory; do
 	mkdir -p "$work/$copy"
-	tar -cf - --exclude=./bin --exclude=./.git --exclude=./bench/data . | tar -xf - -C "$work/$copy"
+	tar -cf - --exclude=./bin --exclude=./dist --exclude=./.git --exclude=./bench/data . | tar -xf - -C "$work/$copy"
 done
 find "$work/another" -exec touch -d @1234567890 {} +
 mkdir "$work/home"

@@ -63,7 +63,6 @@ packages() {
 	cp NOTICE "$share/doc/pcapbatch/copyright"
 	"$work/tools/archive" "$share/doc/pcapbatch/changelog.gz" CHANGELOG.md
 	cp deploy/package/nfpm.yaml "$work"
-	find "$work/root" "$work/completions" -exec touch -d "@$SOURCE_DATE_EPOCH" {} +
 	for kind in deb rpm; do
 		(cd "$work" && ARCH=$2 $go run "$nfpm" package -f nfpm.yaml -p $kind -t "$out")
 	done
