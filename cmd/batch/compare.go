@@ -1,11 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/compare"
+	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
 )
@@ -30,23 +33,14 @@ is missing or cannot be read.`,
 		Example: `  batch compare old.csv new.csv
   batch compare sessions.csv parts/`,
 		Args: cobra.ExactArgs(2),
-		RunE: func(_ *cobra.Command, args []string) error { return runCompare(e, args[0], args[1]) },
+		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), e, args[0], args[1]) },
 	}
 }
 
-func runCompare(e *env, nameA, nameB string) error {
-	var tables []compare.Table
-	for _, name := range [...]string{nameA, nameB} {
-		t, err := compare.Open(name)
-		if err != nil {
-			return &job.Error{Category: job.Input, Err: err}
-		}
-		defer t.Close()
-		tables = append(tables, t)
-	}
-	r, err := compare.Tables(tables[0], tables[1])
+func runCompare(ctx context.Context, e *env, nameA, nameB string) error {
+	r, err := ingest.Await(ctx, func() (*compare.Result, error) { return compared(nameA, nameB) })
 	if err != nil {
-		return &job.Error{Category: job.Input, Err: err}
+		return cmp.Or(context.Cause(ctx), error(&job.Error{Category: job.Input, Err: err}))
 	}
 	text := fmt.Sprintf("the same: %s", report.Plural(r.Rows[0], "row"))
 	if !r.Same() {
@@ -62,4 +56,18 @@ func runCompare(e *env, nameA, nameB string) error {
 		return exitStatus(exitDamaged)
 	}
 	return nil
+}
+
+// compared compares the tables of two files or directories.
+func compared(nameA, nameB string) (*compare.Result, error) {
+	var tables []compare.Table
+	for _, name := range [...]string{nameA, nameB} {
+		t, err := compare.Open(name)
+		if err != nil {
+			return nil, err
+		}
+		defer t.Close()
+		tables = append(tables, t)
+	}
+	return compare.Tables(tables[0], tables[1])
 }

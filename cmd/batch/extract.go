@@ -80,17 +80,17 @@ before that place counts, and the other captures are read.
 }
 
 // config is the job that the flags ask for.
-func (x *extractCommand) config(e *env, t *terminal) (job.Config, error) {
+func (x *extractCommand) config(ctx context.Context, e *env, t *terminal) (job.Config, error) {
 	c := e.config(t)
 	c.Strict, c.Interleave, c.ReportData = x.strict, x.interleave, x.reportData
 	x.outcome.set(&c)
 	x.sessions.set(&c, x.columns.rules())
-	return c, cmp.Or(x.resources.set(&c), x.columns.set(&c, true))
+	return c, cmp.Or(x.resources.set(&c), x.columns.set(ctx, &c, true))
 }
 
 func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err error) {
 	t := x.outcome.terminal(e)
-	c, err := x.config(e, t)
+	c, err := x.config(ctx, e, t)
 	if err != nil {
 		return err
 	}

@@ -236,7 +236,7 @@ func (f *columnFlags) given(name string) bool { return f.flags.Lookup(name).Chan
 
 // set puts the flags into a Config. keyKnown says that c has the session key, and
 // not the run files that will be read.
-func (f *columnFlags) set(c *job.Config, keyKnown bool) error {
+func (f *columnFlags) set(ctx context.Context, c *job.Config, keyKnown bool) error {
 	c.Columns = writer.Options{SampleStd: f.sampleStd, UndefinedEmpty: f.undefined != nil && f.undefined.value == "empty", Columns: f.columns}
 	c.Columns.Schema = f.schema.value
 	if c.Columns.Schema == "" || f.given("features") {
@@ -256,7 +256,7 @@ func (f *columnFlags) set(c *job.Config, keyKnown bool) error {
 		}
 		c.Columns.Sequence = f.sequence
 	}
-	if err := f.readLabels(c, keyKnown); err != nil {
+	if err := f.readLabels(ctx, c, keyKnown); err != nil {
 		return err
 	}
 	o := c.Columns
@@ -277,27 +277,38 @@ func (f *columnFlags) set(c *job.Config, keyKnown bool) error {
 const labelGarbage = 4
 
 // readLabels reads the file of rules for labels.
-func (f *columnFlags) readLabels(c *job.Config, keyKnown bool) error {
+func (f *columnFlags) readLabels(ctx context.Context, c *job.Config, keyKnown bool) error {
 	if f.labels == "" {
 		if f.unmatched != "" {
 			return usageError("--default-label is of no use without --labels")
 		}
 		return nil
 	}
-	file, err := os.Open(f.labels)
+	var err error
+	o := label.Options{Captures: c.Sessions.Capture || !keyKnown, Memory: c.Memory}
+	c.Labels, err = ingest.Await(ctx, func() (*job.Labels, error) { return labelsIn(f.labels, o) })
 	if err != nil {
-		return usageError("--labels: %w", err)
+		return err
+	}
+	c.Labels.Default = f.unmatched
+	return nil
+}
+
+// labelsIn reads the rules of labels from the file at path.
+func labelsIn(path string, o label.Options) (*job.Labels, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, usageError("--labels: %w", err)
 	}
 	defer file.Close()
 	defer debug.FreeOSMemory()
 	defer debug.SetGCPercent(debug.SetGCPercent(labelGarbage))
 	digest := sha256.New()
-	rules, err := label.Read(io.TeeReader(file, digest), label.Options{Captures: c.Sessions.Capture || !keyKnown, Memory: c.Memory})
+	rules, err := label.Read(io.TeeReader(file, digest), o)
 	if err != nil {
-		return usageError("--labels: %s: %w", report.Printable(f.labels), err)
+		return nil, usageError("--labels: %s: %w", report.Printable(path), err)
 	}
-	c.Labels = &job.Labels{Rules: rules, Default: f.unmatched, Digest: hex.EncodeToString(digest.Sum(nil))}
-	return nil
+	return &job.Labels{Rules: rules, Digest: hex.EncodeToString(digest.Sum(nil))}, nil
 }
 
 // rules are the session rules of the schema, for flags that were not given.

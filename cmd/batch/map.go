@@ -93,7 +93,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := m.resources.set(&c); err != nil {
 		return err
 	}
-	if err := m.columns.set(&c, true); err != nil {
+	if err := m.columns.set(ctx, &c, true); err != nil {
 		return err
 	}
 	if m.dir == "" {

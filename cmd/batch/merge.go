@@ -67,7 +67,7 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := m.resources.set(&c); err != nil {
 		return err
 	}
-	if err := m.columns.set(&c, false); err != nil {
+	if err := m.columns.set(ctx, &c, false); err != nil {
 		return err
 	}
 	find, work := job.RunFiles, job.Merge

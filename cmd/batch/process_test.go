@@ -161,13 +161,17 @@ func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
 	}
 }
 
-// A list of captures that has not come to its end.
+// A list of captures, of rules or of rows that has not come to its end.
 func TestSignalEndsTheWaitForAList(t *testing.T) {
 	for _, s := range signals {
-		for _, command := range []string{"extract", "inspect"} {
+		for _, command := range []string{"extract --files-from", "inspect --files-from", "extract x.pcap --labels", "compare"} {
 			fifo := filepath.Join(t.TempDir(), "fifo")
 			capturetest.FIFO(t, fifo)
-			cmd := exec.Command("batch", command, "--files-from", fifo)
+			args := append(strings.Fields(command), fifo)
+			if command == "compare" {
+				args = append(args, fifo)
+			}
+			cmd := exec.Command("batch", args...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}

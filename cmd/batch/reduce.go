@@ -64,7 +64,7 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := d.resources.set(&c); err != nil {
 		return err
 	}
-	if err := d.columns.set(&c, false); err != nil {
+	if err := d.columns.set(ctx, &c, false); err != nil {
 		return err
 	}
 	paths, err := job.RunFiles(args)
