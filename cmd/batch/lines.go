@@ -1,12 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
 
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 )
 
@@ -19,15 +21,21 @@ type outcomeLines struct {
 	to   io.Writer
 }
 
-// createLines opens the file, or standard output for "-"; nil for "".
-func createLines(path string, e *env) (*outcomeLines, error) {
+// createLines opens the file, or standard output for "-"; nil for "". It waits
+// for the reader of a FIFO, as lines would be lost without one.
+func createLines(ctx context.Context, path string, e *env) (*outcomeLines, error) {
 	switch path {
 	case "":
 		return nil, nil
 	case stdoutName:
 		return &outcomeLines{path: "standard output", to: e.out}, nil
 	}
-	f, err := os.Create(path)
+	f, err := ingest.Await(ctx, func() (*os.File, error) {
+		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
+	})
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
 	if err != nil {
 		return nil, outputError(fmt.Errorf("%s: %w", path, durable.Cause(err)))
 	}

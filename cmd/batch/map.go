@@ -107,7 +107,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := cmp.Or(files.protectFound(found, m.captures.filesFrom, e), files.protectDir(m.dir)); err != nil {
 		return err
 	}
-	lines, err := createLines(m.outcomes, e)
+	lines, err := createLines(ctx, m.outcomes, e)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -185,6 +187,18 @@ func TestSignalEndsTheWaitForAList(t *testing.T) {
 			}
 			w.Close()
 		}
+	}
+}
+
+// Outcomes for a FIFO that nobody reads wait for a reader, until a signal comes.
+func TestOutcomesWaitForAReader(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	capturetest.FIFO(t, fifo)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cause := errors.New("ended")
+	time.AfterFunc(50*time.Millisecond, func() { cancel(cause) })
+	if lines, err := createLines(ctx, fifo, &env{}); err != cause {
+		t.Errorf("%v, %v", lines, err)
 	}
 }
 
