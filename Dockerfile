@@ -8,8 +8,7 @@
 # /tmp for temporary files. There is no shell in the image, so the example for
 # Kubernetes in deploy/ needs another one: a distribution's, with the deb.
 #
-# No builder has run it yet: the file was read by BuildKit's parser and linter,
-# and its steps were run by hand, what they made in a chroot.
+# No builder has run it yet; BuildKit's parser and linter find nothing wrong.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
