@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -76,14 +77,33 @@ func Identify(path string) (*Identity, error) {
 		return nil, err
 	}
 	h := sha256.New()
-	if _, err := io.Copy(h, io.LimitReader(f, digestBytes)); err != nil {
-		return nil, err
-	}
-	tail := io.NewSectionReader(f, max(0, info.Size()-digestBytes), digestBytes)
-	if _, err := io.Copy(h, tail); err != nil {
+	if err := digest(h, f, info.Size()); err != nil {
 		return nil, err
 	}
 	return &Identity{Path: path, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Digest: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// smallFile is the largest size of a file that digest takes into memory, in bytes.
+const smallFile = 8 << 10
+
+// digest writes the first and the last digestBytes of a file to h: all of a small
+// one twice, which is read once.
+func digest(h io.Writer, f *os.File, size int64) error {
+	if size > 0 && size <= smallFile { // what has no size can have bytes still
+		b := make([]byte, size)
+		n, err := io.ReadFull(f, b)
+		if err == nil || err == io.EOF || err == io.ErrUnexpectedEOF {
+			_, _ = h.Write(b[:n]) // a hash returns no error
+			_, _ = h.Write(b[:n])
+			return nil
+		}
+		return err
+	}
+	if _, err := io.Copy(h, io.LimitReader(f, digestBytes)); err != nil {
+		return err
+	}
+	_, err := io.Copy(h, io.NewSectionReader(f, max(0, size-digestBytes), digestBytes))
+	return err
 }
 
 // Unchanged reports whether c and o have the same content, as far as size,
