@@ -309,14 +309,14 @@ func (s *stretch) readAgain(ctx context.Context, in *Input, err error) error {
 
 // ended closes the capture, which ended with err.
 func (s *stretch) ended(in *Input, err error) error {
-	c := s.current
-	s.current = nil
+	c, source := s.current, s.source
+	s.current, s.source = nil, nil // a stretch of one capture stays until the run ends
 	defer s.release()
 	if s.skip > 0 {
 		c.Close()
-		return s.lost(context.Background(), in, s.source, errChanged)
+		return s.lost(context.Background(), in, source, errChanged)
 	}
-	return s.finish(in, s.source, c, err)
+	return s.finish(in, source, c, err)
 }
 
 var errChanged = errors.New("the capture has changed while it was read")
@@ -393,7 +393,7 @@ func (s *stretch) Close() error {
 		return nil
 	}
 	c := s.current
-	s.current = nil
+	s.current, s.source = nil, nil
 	defer s.release()
 	return c.Close()
 }

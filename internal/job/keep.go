@@ -171,6 +171,9 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 			return err
 		}
 		k.runs[i] = k.run.files.Run(path, m)
+		if k.shelf != nil { // as many as there are captures wait for the end of the run
+			k.runs[i].Report = nil // see whole
+		}
 		return k.run.tellOutcome(k.outcome(i))
 	})
 	return nil

@@ -65,7 +65,7 @@ func (r *run) addKept(runs []*runfile.Run, also func(*keptRun)) error {
 	var x runfile.PackReader
 	defer x.Close()
 	for _, run := range runs {
-		full, err := x.Full(run)
+		full, err := r.whole(&x, run)
 		if err != nil {
 			return err
 		}
@@ -81,6 +81,19 @@ func (r *run) addKept(runs []*runfile.Run, also func(*keptRun)) error {
 		return err
 	}
 	return r.report.Balance()
+}
+
+// whole returns a run file with its report, which those that wait for their turn
+// are without: of a capture with thousands of link types it takes a megabyte.
+func (r *run) whole(x *runfile.PackReader, run *runfile.Run) (*runfile.Run, error) {
+	full, err := x.Full(run)
+	if err != nil || len(full.Report) > 0 {
+		return full, err
+	}
+	if full, err = r.files.Open(run.Path); err != nil {
+		return nil, err
+	}
+	return full, full.Close()
 }
 
 // current returns a run file for each input, in capture order: those that were
@@ -136,6 +149,7 @@ func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []*r
 		}
 		ingest.Close([]*ingest.Input{in})
 		k.run.Capture = ids[i]
+		k.run.Report = nil // see whole
 		runs = append(runs, k.run)
 		if err := s.tellKept(k.damaged, ids[i].Path); err != nil {
 			ingest.Close(inputs)
