@@ -16,7 +16,8 @@ package flow
 //	16 bits  TCP window, unscaled; or ICMP type and code, the type higher
 //	14 bits  zero
 //
-// What most packets need is low, so that the word is short as a varint.
+// What most packets have stands in the low bits, because encoded sessions keep
+// the word as a varint, whose size grows with the highest bit that is set.
 type Detail uint64
 
 const (
@@ -35,7 +36,8 @@ const (
 	maxHeader         = 1<<10 - 1
 )
 
-// TCP flags, as Detail.TCPFlags returns them.
+// TCP flags (RFC 9293, section 3.1), as Detail.TCPFlags returns them. Those up
+// to URG are also the low bits of Flags.
 const (
 	FIN uint8 = 1 << iota
 	SYN

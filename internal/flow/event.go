@@ -1,8 +1,9 @@
 package flow
 
 // Flags are facts about one packet that the session statistics need. The six
-// low bits are kept for the TCP flags (RFC 9293, section 3.1), which later
-// feature groups will ask for.
+// low bits are the TCP flags FIN to URG (RFC 9293, section 3.1), by which the
+// rule for TCP connections ends sessions; they are 0 where there is no TCP
+// header. Detail has all eight.
 type Flags uint8
 
 const (
@@ -18,10 +19,10 @@ const (
 type Event struct {
 	// Time is in nanoseconds since the Unix epoch.
 	Time int64
-	// WireBytes is the wire length.
+	// WireBytes is the wire length, in bytes.
 	WireBytes uint32
 	// PayloadBytes is the size of the transport payload by the packet's own
-	// length fields; truncation does not shorten it.
+	// length fields, in bytes; truncation does not shorten it.
 	PayloadBytes uint32
 	// Hash is the low half of Key.Hash.
 	Hash uint32

@@ -1,14 +1,16 @@
-// Package race says whether the program was built with the race detector. Such
-// builds also check what would cost time in others: they fill memory that is to
-// be used again with junk, so that whoever kept it too long breaks a test and
-// not a result, and they assert what the rest of the code relies on. Elsewhere
-// Enabled is a constant false, and the compiler removes the checks.
+// Package race says whether the program was built with the race detector, and
+// has the checks that only such builds make because they take time: buffers
+// that are used again are first filled with junk, so that a reference that was
+// kept too long breaks a test and not a result, and invariants are asserted. In
+// all other builds Enabled is the constant false, and the compiler removes the
+// checks. Packages agg, ingest, rows and shard use it.
 package race
 
 import "fmt"
 
-// Assert panics with the message unless ok, a defect of the program. Requires:
-// it is called only where Enabled.
+// Assert panics with the message unless ok: then the program has a defect.
+// Requires: it is called only where Enabled, because making the arguments takes
+// time.
 func Assert(ok bool, format string, args ...any) {
 	if !ok {
 		panic("internal error: " + fmt.Sprintf(format, args...))
