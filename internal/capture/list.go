@@ -14,7 +14,7 @@ const maxList = 256 << 20
 
 // ReadList reads names of captures from the file at path, or from stdin for
 // StdinName. They are separated by NUL bytes if there is one, else by line
-// ends. Empty names are left out.
+// ends. Empty names are left out. A list of more than 256 MiB is an error.
 func ReadList(path string, stdin io.Reader) ([]string, error) {
 	r := stdin
 	if path != StdinName {

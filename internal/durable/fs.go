@@ -22,7 +22,8 @@ type File interface {
 }
 
 // An FS is what the program needs of the file system. Tests replace it by one
-// that fails. Any number of goroutines may use it.
+// that fails. Any number of goroutines may use it. Its errors are those of
+// package os, except where a method names others.
 type FS interface {
 	// Create makes a file that does not exist yet and, where the system can,
 	// locks it so that Sweep leaves it alone. After ErrLocked the caller tries
@@ -31,14 +32,16 @@ type FS interface {
 	// Temp makes a file in dir that is removed when it is closed and, where
 	// the system can, also when the process is killed.
 	Temp(dir string) (File, error)
-	// Open opens a regular file to be read. What is none is not opened:
+	// Open opens a regular file to be read. It opens nothing else, and returns
 	// ErrNotRegular.
 	Open(path string) (File, error)
-	// Mkdir makes a directory.
+	// Mkdir makes a directory; the one above it must exist.
 	Mkdir(path string) error
+	// Rename gives a file another name, in place of a file that has it.
 	Rename(from, to string) error
 	// SyncDir makes the directory entry of path durable.
 	SyncDir(path string) error
+	// Remove removes a file.
 	Remove(path string) error
 }
 

@@ -14,7 +14,8 @@ const renamesOpenFiles = false
 // noWait and noFollow are flags that other systems lack.
 const noWait, noFollow = 0, 0
 
-// FileLimit returns how many files the process may have open.
+// FileLimit returns how many files the process may have open at once: 512 where
+// the system does not tell.
 func FileLimit() int { return usualFileLimit }
 
 // TooManyFiles reports whether a file could not be opened because too many are.

@@ -21,7 +21,8 @@ const (
 	noFollow = syscall.O_NOFOLLOW
 )
 
-// FileLimit returns how many files the process may have open.
+// FileLimit returns how many files the process may have open at once: 512 where
+// the system does not tell.
 func FileLimit() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {

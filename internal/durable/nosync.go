@@ -1,8 +1,8 @@
 package durable
 
-// NoSync returns a file system that is fsys and leaves it to the system when
-// something is written to disk. What has its name is still never half there,
-// unless the machine loses power: then it may be, or be empty.
+// NoSync returns a file system that is fsys, but never waits until something is
+// on disk. A file that has its final name is still complete, unless the machine
+// crashes or loses power: then it may be empty or incomplete.
 func NoSync(fsys FS) FS { return noSync{fsys} }
 
 type noSync struct{ FS }

@@ -18,7 +18,7 @@ const (
 )
 
 // A Pending is a file being written under a temporary name beside its own.
-// Commit or Publish renames it, so a partial file never appears under the final
+// Commit renames it, so a partial file never appears under the final
 // name. It is locked while it is written, which tells Sweep and SweepBeside
 // that its writer is alive. Its errors do not name a path.
 type Pending struct {
@@ -36,7 +36,8 @@ func tempBase(path string) string {
 	return base[:min(len(base), 255-len("..")-tempDigits-len(tempSuffix))]
 }
 
-// CreatePending begins the file at path.
+// CreatePending begins the file at path, whose directory must exist. The caller
+// ends it with Commit, Detach or Abort.
 func CreatePending(fsys FS, path string) (*Pending, error) {
 	p := &Pending{fs: fsys, path: path}
 	var err error
@@ -85,10 +86,10 @@ func (p *Pending) Commit() error {
 	return Cause(p.fs.SyncDir(p.path))
 }
 
-// Later returns a file system that is fsys, but makes the directory entries of
-// what is committed durable only where its user calls SyncDir of fsys: once for
-// all files of a directory. A power cut before that leaves of each the whole
-// file, or what was there before.
+// Later returns a file system that is fsys, but whose SyncDir does nothing: the
+// caller makes the names of all files that it committed to a directory durable
+// with one call of fsys.SyncDir. A power cut before that leaves of each file the
+// whole new one, or what was there before.
 func Later(fsys FS) FS { return later{fsys} }
 
 type later struct{ FS }

@@ -40,7 +40,9 @@ func OpenRegular(path string) (*os.File, error) {
 	return f, nil
 }
 
-// ReadFile reads a regular file of at most limit bytes.
+// ReadFile returns the content of a regular file of at most limit bytes, which
+// the caller owns. Where the file is longer, the error wraps ErrTooLarge; where
+// it is no regular file, ErrNotRegular.
 func ReadFile(path string, limit int64) ([]byte, error) {
 	f, err := OpenRegular(path)
 	if err != nil {
@@ -54,7 +56,7 @@ func ReadFile(path string, limit int64) ([]byte, error) {
 	return data, err
 }
 
-// ErrTooLarge says that a file is larger than any that the program makes.
+// ErrTooLarge says that a file is longer than the limit that its reader set.
 var ErrTooLarge = errors.New("too large")
 
 // usualFileLimit is FileLimit where the system does not tell.
