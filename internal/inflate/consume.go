@@ -1,6 +1,6 @@
 package inflate
 
-// Read fills p with decompressed bytes, at least one. What comes with or
+// Read fills b with decompressed bytes, at least one. What comes with or
 // before an error is as with Reader.
 func (p *ParallelReader) Read(b []byte) (int, error) {
 	if p.seq != nil {
