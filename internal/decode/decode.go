@@ -32,7 +32,8 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// Options is what a session key is made of. The zero value is usable.
+// Options say what a session key is made of, and what is decoded besides. The
+// zero value is usable.
 type Options struct {
 	// Unidirectional makes each direction of a 5-tuple its own session: keys
 	// are not brought into canonical form and no event is flow.Reversed.
@@ -58,8 +59,8 @@ type Options struct {
 // not safe for concurrent use.
 type Decoder struct {
 	// Position is where the next record for Decode lies in its stretch of
-	// captures, in bytes: what Fragments goes by. It never falls from one
-	// record to the next.
+	// captures, in uncompressed bytes. Fragments measures by it how far a first
+	// fragment lies back. It never falls from one record to the next.
 	Position int64
 
 	packet packet

@@ -1,5 +1,5 @@
-// Package reader turns a capture into batches of packet records. It is the
-// second step on the way from file to CSV.
+// Package reader turns a capture into blocks of packet records. It is step 2 of
+// the walk from captures to the CSV, called by package ingest.
 //
 // The caller opens one Capture per input, from a path or a stream, and passes
 // Blocks of its own to Next, which fills them in capture order. Records point
@@ -131,7 +131,8 @@ type Options struct {
 	// Spare lends what captures closed before have left; nil: there are none.
 	Spare *Spare
 	// BlockBytes is the size of a block's buffer, and how much of a compressed
-	// file is read at a time; 0 or more than the constant counts as that.
+	// file is read at a time; 0, or more than the constant BlockBytes, counts as
+	// that constant.
 	BlockBytes int
 	// Memory is how many bytes the capture may hold for what it asks for
 	// itself: a decompressor's window, or a record larger than a block. A
@@ -142,8 +143,8 @@ type Options struct {
 	// MemoryFor tells which --memory would do for a capture that asks for so
 	// many bytes, for the message; nil: it does not say.
 	MemoryFor func(bytes int64) int64
-	// Room is what blocks that grow for a large record share; nil: there is no
-	// limit.
+	// Room is the memory that the blocks of all captures share for records larger
+	// than a block; nil: there is no limit.
 	Room *Room
 }
 
