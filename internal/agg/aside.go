@@ -34,8 +34,8 @@ const (
 )
 
 // Restore adds a session that SetAside took out of a table with the same
-// options. Those of one key are restored in the order they were put. An error
-// wraps ErrCodec and leaves t unchanged.
+// options. Requires: sessions of one key are restored in the order in which
+// SetAside passed them to put. An error wraps ErrCodec and leaves t unchanged.
 func (t *Table) Restore(session []byte) error {
 	d := decoder{data: session}
 	state := sessionState(d.byte()) << stateShift & stateMask

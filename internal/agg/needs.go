@@ -35,8 +35,8 @@ const (
 //
 // ActiveTimeout and TCPEnd need the whole session so far. Sessions are right
 // with them where one table sees all packets in capture order. With them Merge
-// and Absorb take every session for a whole one and join none, so the caller must
-// not put away sessions that may go on, except with SetAside.
+// and Absorb take every session for a whole one and join none, so a session that
+// may go on must not be spilled: the caller uses SetAside and Restore for it.
 type Options struct {
 	IdleThreshold uint64 // gaps above it count as idle time, ns
 	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none
@@ -49,7 +49,7 @@ type Options struct {
 	Sequence int // how many first packets are kept for sequences, 0 to MaxSequence
 }
 
-// DefaultIdleThreshold is the 5 s that flow feature extractors use.
+// DefaultIdleThreshold is the 5 s, in ns, that flow feature extractors use.
 const DefaultIdleThreshold = 5_000_000_000
 
 // MaxSequence is the largest Options.Sequence. It is below exactRecords, so
@@ -74,7 +74,7 @@ func (o *Options) folds() bool {
 func (o *Options) keeps() bool { return o.Needs != 0 || o.Sequence > 0 }
 
 // Whole reports whether a rule that ends sessions needs the whole session so far,
-// so that sessions that may go on cannot be put away.
+// so that sessions that may go on cannot be spilled.
 func (o *Options) Whole() bool { return o.ActiveTimeout > 0 || o.TCPEnd }
 
 // plain reports whether the short way of Update does.

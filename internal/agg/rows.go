@@ -12,8 +12,9 @@ type Row struct {
 }
 
 // Rows returns the sessions of t in the order of the output: by first time,
-// then by key, then by number: those of one key are in capture order. Sessions begin in nearly that order, so sorting costs little
-// more than looking.
+// then by key, then by number: those of one key are in capture order. Sessions
+// begin in nearly that order, so sorting costs little more than looking. The
+// caller owns the list.
 func (t *Table) Rows() []Row {
 	rows := make([]Row, t.Len())
 	for i := range rows {

@@ -56,10 +56,10 @@ type Summarizer struct {
 
 // A GapTaker is shown the interarrival times of sessions, in ns.
 type GapTaker interface {
-	// GapsOf takes single ones. It must not keep or change values.
+	// GapsOf takes exact values. It must not keep or change the slice.
 	GapsOf(values []uint64)
-	// GapsNear takes n that the digest of a large session has joined, whose
-	// mean is value.
+	// GapsNear takes n values of which only the mean is known, because the
+	// digest of a large session has joined them.
 	GapsNear(value, n uint64)
 }
 

@@ -86,7 +86,8 @@ func (t *Table) Bytes() int64 { return t.arena.bytes }
 // Used returns the memory that the sessions in the table take, in bytes. It
 // follows from the events since the table was new or reset and from nothing
 // else, whatever memory the table holds besides for sessions to come: so a
-// caller that puts tables away by it does so at the same event in every run.
+// caller that spills a table when this exceeds a limit does so at the same event
+// in every run.
 func (t *Table) Used() int64 {
 	session, unit, block := t.sizes()
 	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +
@@ -134,7 +135,8 @@ const slotBytes = 16
 // packet of their session, and were taken as arriving with it.
 func (t *Table) Reordered() uint64 { return t.reordered }
 
-// Reset empties the table and keeps its memory for the next use.
+// Reset empties the table, its counts included, and keeps its memory for the
+// next use.
 func (t *Table) Reset() {
 	t.clearSlots()
 	t.keys = 0
@@ -174,7 +176,9 @@ func (t *Table) Release() {
 	*t = Table{}
 }
 
-// Renew empties the table and gives its memory back; what it counts goes on.
+// Renew empties the table and gives its memory back, but keeps its options, its
+// capture, the count of Reordered, and the newest time, by which Evict tells
+// which sessions have ended.
 func (t *Table) Renew() {
 	capture, newest, reordered := t.capture, t.newest, t.reordered
 	o := t.opt

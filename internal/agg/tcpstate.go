@@ -1,7 +1,7 @@
 package agg
 
 // State is the state of a TCP connection as far as a session shows it. The
-// names are those of Zeek's conn_state.
+// names are those of the field conn_state in Zeek's conn.log.
 type State uint8
 
 const (
