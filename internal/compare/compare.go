@@ -14,7 +14,7 @@ import (
 
 // A Table is read row by row. It belongs to one goroutine.
 type Table interface {
-	// Name is for messages.
+	// Name is how messages call the table.
 	Name() string
 	// Columns are the names of the columns, in order.
 	Columns() []string
@@ -30,10 +30,12 @@ const exactPackets = 128
 // A Result says what a comparison found.
 type Result struct {
 	Rows [2]uint64 // of each table, as far as they were read
-	// Difference is the first one, in words; "" where there is none.
+	// Difference describes the first difference that counts, with its row and
+	// column; "" where the tables are the same.
 	Difference string
-	// Medians counts the medians and quantiles of large sessions that differ.
-	// Largest is the largest such difference, as a part of the larger value.
+	// Medians counts the medians and quantiles of sessions of more than 128
+	// packets that differ and may. Largest is the largest such difference, as a
+	// part of the larger value: 0 to 1.
 	Medians uint64
 	Largest float64
 }
