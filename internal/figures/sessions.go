@@ -41,8 +41,8 @@ type Sessions struct {
 	// not in Ports, Talkers and Pairs, and their bytes not in Protocols.
 	Claims Count `json:"claims"`
 
-	// Below so many bytes a session is only in the sample by chance; 0: all
-	// are in it.
+	// Below is the size in bytes (wire lengths) below which a session is in the
+	// sample only by chance; 0: all sessions are in it.
 	Below uint64 `json:"sampled_below_bytes"`
 
 	doubt  bool // there may be claims

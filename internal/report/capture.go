@@ -40,12 +40,13 @@ type Capture struct {
 // before that is not believed.
 const claimFactor = 100
 
-// Claims reports whether the capture states far more bytes on the wire than it
-// kept: a hundred times as many, while whoever keeps headers only has at least a
-// hundredth of full packets.
+// Claims reports whether the wire lengths that the capture states are not to be
+// believed: their sum is more than a hundred times what it kept. A capture that
+// keeps nothing but headers still has a hundredth of full packets.
 func (c *Capture) Claims() bool { return c.WireBytes/claimFactor > c.CapturedBytes }
 
-// Believed is the wire bytes of the capture, or what it kept if it Claims more.
+// Believed is the sum of the wire lengths in bytes or, if they are not to be
+// believed (Claims), of the capture lengths.
 func (c *Capture) Believed() uint64 {
 	if c.Claims() {
 		return c.CapturedBytes

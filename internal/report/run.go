@@ -65,7 +65,7 @@ type Invocation struct {
 	Output    string            `json:"output"`
 }
 
-// Labels say what a file of rules did.
+// Labels say how many sessions got which label from a file of rules.
 type Labels struct {
 	Sessions  map[string]uint64 `json:"sessions"`              // by label
 	Unmatched uint64            `json:"sessions_without_rule"` // they have the default label
@@ -165,10 +165,10 @@ func (r *Run) Balance() error {
 	return nil
 }
 
-// Finish completes the report: it sorts the damage by path and, unless no
-// session is in two captures, or the captures were interleaved (apart), lists
-// those that overlap in time. Requires:
-// Captures are in capture order.
+// Finish completes the report: it sorts the damage by path and, unless apart,
+// lists the captures that overlap in time. apart says that an overlap changes no
+// number, because captures were interleaved or no session is in two of them.
+// Requires: Captures are in capture order.
 func (r *Run) Finish(apart bool) {
 	slices.SortStableFunc(r.Damage, func(a, b Damage) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), cmp.Compare(a.Record, b.Record))

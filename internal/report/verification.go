@@ -8,8 +8,7 @@ import (
 // KindKept is the kind of damage of a run file, a part or a state directory.
 const KindKept = "kept"
 
-// A Verification is what there is to say of one file that was read to its last
-// bit.
+// A Verification is what batch verify found in one file, all of which was read.
 type Verification struct {
 	Path  string
 	What  string   // what the file is; empty where that cannot be told
