@@ -11,6 +11,10 @@
 // column in batches of a fixed number of rows, whatever the number of workers
 // is and however the records arrive.
 //
-// Only this package knows the library (github.com/parquet-go/parquet-go).
+// Package job writes with it. Write and Close start goroutines and wait for them.
+// Memory is what the constant of that name says, or less with a spool.
+//
+// The library (github.com/parquet-go/parquet-go) is used here for writing, and
+// in package compare for reading, nowhere else.
 // Format: https://github.com/apache/parquet-format, version 2.
 package parquet

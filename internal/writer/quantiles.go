@@ -36,7 +36,8 @@ func ParseQuantiles(list string) ([]Quantile, error) {
 // MaxSequence is the largest number of packets of a sequence.
 const MaxSequence = agg.MaxSequence
 
-// CheckSequence returns an error that names n if it is no length of a sequence.
+// CheckSequence returns an error that names n unless it is the length of a
+// sequence: 1 to MaxSequence packets.
 func CheckSequence(n int) error {
 	if n < 1 || n > agg.MaxSequence {
 		return fmt.Errorf("sequence of %d packets: want 1 to %d", n, agg.MaxSequence)

@@ -44,12 +44,12 @@ func (s *schema) all(o *Options) []Column {
 // newSchemaLayout.
 func schemas() []*schema { return []*schema{&cicflowmeter, &nfstream} }
 
-// Rules are what ends a session in another program.
+// Rules are the rules by which another program ends sessions.
 type Rules struct {
 	// IdleTimeout ends a session at a gap above it, ActiveTimeout at a packet
 	// that comes more than this after the first. 0: no such rule.
 	IdleTimeout, ActiveTimeout time.Duration
-	// TCPEnd lets a SYN behind a closed TCP connection begin a session.
+	// TCPEnd makes a SYN after a closed TCP connection begin a session.
 	TCPEnd bool
 }
 
@@ -72,8 +72,8 @@ func SchemaRules(name string) (Rules, error) {
 }
 
 // SchemaColumns returns the data dictionary of a schema, in the order of a row,
-// with the columns that only --sequence, --key capture and --labels add. Its columns have no
-// values.
+// with the columns that only --sequence, --key capture and --labels add. Its
+// columns have no values.
 func SchemaColumns(name string) ([]Column, error) {
 	s, err := schemaOf(name)
 	if err != nil {
