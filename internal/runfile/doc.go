@@ -7,6 +7,9 @@
 // of the CSV (Collector). Callers are packages job and rows. docs/run-files.md
 // describes the format.
 //
+// Two kinds of file are apart from that: a Pack holds many small run files,
+// byte for byte, and a Scratch holds pieces of bytes that mean nothing here.
+//
 // A file has sections, one after the other, and a section has blocks. A block
 // holds entries, each with its length before it; it is compressed with zstd and
 // covered by a CRC-32C, which also covers the place of the block in its file.
@@ -14,8 +17,9 @@
 // sorted by partition, then by canonical key, those of one key by time; rows
 // are sorted as in the CSV.
 //
-// Nothing here starts goroutines. A Temp, Writer or Collector belongs to one
-// goroutine at a time; any number of goroutines may read sections and runs.
+// Nothing here starts goroutines. A Temp, Scratch, Writer, PackWriter,
+// PackReader or Collector belongs to one goroutine at a time; any number of
+// goroutines may read sections, runs and packs.
 //
 // Memory: a writer holds one block and its compressed form, a merge one block
 // for each input, of which there are at most MaxInputs. Readers do not trust a

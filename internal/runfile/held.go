@@ -64,7 +64,8 @@ func (w *Writer) Held(m *Meta) (data []byte, held bool, err error) {
 	return w.file.held, w.file.file == nil, nil
 }
 
-// WriteHeld makes a run file of what Held returned.
+// WriteHeld writes a run file at path: the bytes that Writer.Held returned,
+// whose footer is m.
 func (files *Files) WriteHeld(fs durable.FS, path string, data []byte, m *Meta) (*Run, error) {
 	f, err := durable.CreatePending(fs, path)
 	if err != nil {

@@ -137,7 +137,7 @@ func (p *Pack) ID(i int) ID { return p.entries[i].id }
 // Size returns the length of entry i, in bytes.
 func (p *Pack) Size(i int) int64 { return int64(p.entries[i].size) }
 
-// Bytes is the length of all entries together.
+// Bytes is the length of all entries together, in bytes.
 func (p *Pack) Bytes() (n int64) {
 	for i := range p.entries {
 		n += p.Size(i)
@@ -150,8 +150,8 @@ func (p *Pack) at(offset int64) (int, bool) {
 	return slices.BinarySearchFunc(p.entries, offset, func(e packed, offset int64) int { return cmp.Compare(int64(e.offset), offset) })
 }
 
-// Name is how entry i is called: as a file of its own in a directory that has
-// the name of the pack.
+// Name is how messages call entry i: by the path that its run file would have
+// if the pack were a directory.
 func (p *Pack) Name(i int) string { return filepath.Join(p.Path, p.entries[i].id.Name()) }
 
 // hold opens the pack for one more user, who calls release.
@@ -191,7 +191,7 @@ type PackReader struct {
 	buffer  []byte
 }
 
-// Close lets go of the last pack.
+// Close closes the pack that was read last.
 func (x *PackReader) Close() (err error) {
 	if x.release != nil {
 		err = x.release()
@@ -224,8 +224,9 @@ func (x *PackReader) read(p *Pack, i int) ([]byte, error) {
 	return data, err
 }
 
-// Open reads entry i of p to its last bit and returns it as a run file, of which
-// Run.Verify need not be asked.
+// Open reads all of entry i of p, checks it, and returns it as a run file, for
+// which Run.Verify would find nothing more. Errors wrap ErrDamaged or
+// ErrVersion, or are those of the file system.
 func (x *PackReader) Open(p *Pack, i int) (*Run, error) {
 	data, err := x.read(p, i)
 	if err != nil {
@@ -283,7 +284,9 @@ func (w *PackWriter) Add(id ID, data []byte) error {
 	return w.add(id, data, crc32.Checksum(data, castagnoli))
 }
 
-// Copy is Add for entry i of p, which x reads. One that is damaged stays so.
+// Copy is Add for entry i of p, which x reads. It copies the checksum too and
+// does not check it, so an entry that is damaged is recognised as damaged in
+// the copy.
 func (w *PackWriter) Copy(x *PackReader, p *Pack, i int) error {
 	data, err := x.read(p, i)
 	if err != nil {

@@ -10,9 +10,9 @@ type slimSection struct {
 	partition    uint16
 }
 
-// Slim forgets all of a run file in a pack but its capture, Made, and what merges
-// need of it: a fifth of the memory. Full reads it again. It does nothing to a
-// file of its own.
+// Slim frees what is known of a run file in a pack, except its capture, Made,
+// and what merges need of it, which take a fifth of the memory. PackReader.Full
+// reads the rest again. Slim does nothing to a run file that is not in a pack.
 func (r *Run) Slim() {
 	if r.pack == nil || r.slim != nil {
 		return
@@ -33,7 +33,8 @@ func (r *Run) Slim() {
 	r.Path, r.Meta = "", Meta{Kind: r.Kind, Capture: r.Capture}
 }
 
-// Full returns a run file as it was before Slim.
+// Full returns a run file as it was before Slim, which may be r itself: it
+// reads the pack only if r is slim. Errors are as those of Open.
 func (x *PackReader) Full(r *Run) (*Run, error) {
 	if r.slim == nil {
 		return r, nil

@@ -60,8 +60,8 @@ func (t *Temp) input(s Section, o order) Input {
 	return Input{path: t.name(), file: t.file, section: s, order: o, fast: true, only: -1}
 }
 
-// Drop tells that n sections are not needed any more. The space of the file is
-// freed once no section is needed.
+// Drop says that n more of the sections that were written are not needed any
+// more. The space of the file is freed once none is.
 func (t *Temp) Drop(n int) error {
 	if t.live -= n; t.live > 0 || t.file == nil {
 		return nil
