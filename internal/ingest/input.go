@@ -233,7 +233,8 @@ func Close(list []*Input) {
 	}
 }
 
-// TotalBytes is the size of all captures on disk, -1 where one has none.
+// TotalBytes is the size of all captures on disk, in bytes; -1 where the size
+// of one is not known, as that of a pipe.
 func TotalBytes(list []*Input) (n int64) {
 	for _, in := range list {
 		if in.Size == 0 {
@@ -252,7 +253,8 @@ func damageOf(path string, err error) report.Damage {
 	return report.Damage{Path: path, Kind: report.KindIO, Reason: err.Error()}
 }
 
-// Missing is the damage of a name under which no capture could be found.
+// Missing returns the entry of the report for a name under which no capture
+// could be found.
 func Missing(f capture.Failure) report.Damage {
 	return report.Damage{Path: f.Path, Kind: report.KindIO, Reason: f.Err.Error()}
 }

@@ -56,9 +56,10 @@ func (s *share) give(bytes int64) {
 	s.free.Release(bytes)
 }
 
-// Needs returns how many bytes the captures hold together at once that are read
-// by so many workers, by what their beginnings ask for, and how many the largest
-// of them holds.
+// Needs estimates the memory that captures hold while they are read, in bytes,
+// by what their beginnings ask for: bytes for those that are open at once,
+// which are the largest ones, one for each worker, or all of them if
+// interleaved; largest for the largest of them.
 func Needs(list []*Input, workers int, interleaved bool) (bytes, largest int64) {
 	var most []int64
 	for _, in := range list {

@@ -35,11 +35,12 @@ type Config struct {
 	Workers int
 	// Memory bounds what the process uses, in bytes: at least LeastMemory and
 	// what the rules of Labels take, 0 for no limit. Sessions that do not fit go
-	// to temporary files, and so do captures that are merged. It is exceeded by 64 MiB at most, and 4 MiB for
-	// each worker.
+	// to temporary files, and so do captures that are merged. It is exceeded by
+	// at most 64 MiB and 4 MiB for each worker.
 	Memory int64
-	// HeapLimit is told how many bytes of Memory are for what the garbage
-	// collector looks after, which is not the case of sessions; nil: nobody is.
+	// HeapLimit is told how many bytes of Memory are for the heap that the
+	// garbage collector manages; tables of sessions are not in it. The command
+	// limits Go's runtime by it. nil: nobody is told.
 	HeapLimit func(bytes int64)
 	// TempDir is the directory for temporary files; "" is the system's.
 	TempDir string

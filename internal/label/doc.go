@@ -1,7 +1,7 @@
 // Package label gives sessions the label of the first rule that matches them.
 //
-// Read makes a Set of a CSV of rules (specification, section 8.12), job asks it
-// for every row. A Set never changes after Read, so that any number of
+// Read makes a Set of the rules in a CSV file (docs/labels.md), and package job
+// asks it for every row. A Set never changes after Read, so that any number of
 // goroutines may use it; a Matcher, which also counts, belongs to one
 // goroutine. No goroutine is started here.
 //
@@ -13,15 +13,16 @@
 // child, the others in one child for each value. Nodes for times are those of
 // an interval tree: what ends before an instant, what begins after it, and what
 // contains it. A session can match entries of several children; all of them are
-// searched but those whose first rule stands after one that matches. Where there
-// is room, a node is closed: what leaves the field open is with every value, too,
-// and one child is enough. The room is bounded, so memory is linear in the
-// rules.
+// searched but those whose first rule stands after one that matches. Where
+// memory allows, a node is closed: the entries that leave the field open are
+// repeated in the children of all values that they can match, so that a session
+// need look into one child only. How many entries may be repeated is bounded,
+// so memory is linear in the number of rules.
 //
-// A rule that matches much often is early in the file, or else those after it
-// would be in vain. So the first 64th of the rules and those up to the first
-// eighth have trees of their own, and a session that finds a rule in one of them
-// is done.
+// A rule that matches many sessions often stands early in the file, because it
+// would hide most rules after it. So the first 64th of the rules have a tree of
+// their own, and so have the next ones up to the first eighth; a session that
+// finds a rule in one of these trees need not look into the next.
 //
 // What a rule asks for is compared in the leaf, so the tree decides where to
 // look and never what matches. Which field a node looks at is chosen for the

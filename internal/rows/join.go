@@ -101,7 +101,8 @@ func (j *Joiner) Write(ctx context.Context, e Encoding, w io.Writer) error {
 	return WithHeader(w, e.Header, func(w io.Writer) error { return j.WriteRows(ctx, e, w) })
 }
 
-// WriteRows writes all rows, in order, to w: whole ones with each call.
+// WriteRows writes all rows, in order and without a header, to w. Each call of
+// w.Write gets whole rows.
 func (j *Joiner) WriteRows(ctx context.Context, e Encoding, w io.Writer) error {
 	if !j.merged {
 		return WriteTables(ctx, j.tables, j.Workers, e, w)
@@ -135,8 +136,8 @@ func (j *Joiner) Close() (err error) {
 	return err
 }
 
-// WithHeader writes a header to w, and then calls write for the rows. What
-// write is given buffers small writes.
+// WithHeader writes a header to w, and then calls write for the rows. The
+// writer that write gets is buffered, so small writes are cheap.
 func WithHeader(w io.Writer, header string, write func(w io.Writer) error) error {
 	b := bufio.NewWriterSize(w, 1<<16) // chunks of rows are larger and pass through
 	_, err := b.WriteString(header)
