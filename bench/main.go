@@ -6,10 +6,10 @@
 // The Makefile calls it; README.md says what every row means. It runs one
 // measured process at a time and keeps only buffers of a fixed size in memory.
 // Of the program it imports package inflate, which is measured by itself too,
-// and package job, the engine, which is measured without processes by the
-// command engine.
-// It never judges an absolute time: the gate compares ratios to a floor that
-// was measured in the same run.
+// and for the command engine, which measures without processes, package job with
+// what its Config takes from packages capture and durable. The program never
+// judges an absolute time: the gate compares ratios to a floor that was measured
+// in the same run.
 package main
 
 import (

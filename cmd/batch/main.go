@@ -1,11 +1,13 @@
-// Command batch turns packet captures into one CSV with a row of statistics
-// per network session.
+// Command batch turns packet captures into one table, CSV or Parquet, with a row
+// of statistics for each network session.
 //
-// It is the command line of package job and nothing more: flags become a
-// job.Config (flags.go), each command is one call of a job (extract.go,
-// merge.go, map.go, reduce.go, inspect.go), and its error or report becomes an
-// exit status (status.go). What a terminal shows, signals and profiles are here
-// too. Nothing here handles packets, sessions or run files.
+// It is the command line of package job: flags become a job.Config (flags.go),
+// each command that makes rows, run files or parts is one call of a job
+// (extract.go, map.go, reduce.go, merge.go), and its error or report becomes an
+// exit status (status.go). verify.go, inspect.go and compare.go are commands
+// that only look at files, fields.go shows the columns, and man.go makes the
+// manual pages. What a terminal shows, signals and profiles are here too.
+// Nothing here handles packets, sessions or the content of run files.
 package main
 
 import (
