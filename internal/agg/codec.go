@@ -155,9 +155,9 @@ func (t *Table) Absorb(data []byte) (rest []byte, err error) {
 	return rest, nil
 }
 
-// AbsorbLoaded takes the session that Load put into o, as Absorb takes an encoded
-// one: for tables that differ in the feature groups and the length of sequences
-// that they keep. Requires: o keeps at least what t keeps.
+// AbsorbLoaded takes the session that Load put into o, as Absorb takes an
+// encoded one: for tables that differ in the feature groups and the length of
+// sequences that they keep. Requires: o keeps at least what t keeps.
 func (t *Table) AbsorbLoaded(o *Table) {
 	s := o.session(0)
 	t.capture = o.capture

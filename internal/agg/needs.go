@@ -35,8 +35,9 @@ const (
 //
 // ActiveTimeout and TCPEnd need the whole session so far. Sessions are right
 // with them where one table sees all packets in capture order. With them Merge
-// and Absorb take every session for a whole one and join none, so a session that
-// may go on must not be spilled: the caller uses SetAside and Restore for it.
+// and Absorb take every session for a whole one and join none, so a session
+// that may go on must not be spilled: the caller uses SetAside and Restore for
+// it.
 type Options struct {
 	IdleThreshold uint64 // gaps above it count as idle time, ns
 	IdleTimeout   uint64 // a gap above it ends the session, ns; 0: none

@@ -86,8 +86,8 @@ func (t *Table) Bytes() int64 { return t.arena.bytes }
 // Used returns the memory that the sessions in the table take, in bytes. It
 // follows from the events since the table was new or reset and from nothing
 // else, whatever memory the table holds besides for sessions to come: so a
-// caller that spills a table when this exceeds a limit does so at the same event
-// in every run.
+// caller that spills a table when this exceeds a limit does so at the same
+// event in every run.
 func (t *Table) Used() int64 {
 	session, unit, block := t.sizes()
 	return int64(t.keys)*slotBytes + int64(t.sessions.n)*session +

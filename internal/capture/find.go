@@ -38,9 +38,9 @@ type Failure struct {
 }
 
 // Find looks for the captures that names name. A name is that of a file, of a
-// directory, whose files are taken (with recursive also those of all directories
-// below it), a pattern as filepath.Match has them, or StdinName. Find reads
-// directories only and opens no file.
+// directory, whose files are taken (with recursive also those of all
+// directories below it), a pattern as filepath.Match has them, or StdinName.
+// Find reads directories only and opens no file.
 //
 // written are the files that the run is to write, as absolute paths without
 // links. Where a directory or a pattern has one, maybe made by an earlier run,
@@ -186,8 +186,8 @@ func (f *finder) add(path string, named bool) {
 	f.Paths, f.named = append(f.Paths, path), append(f.named, named)
 }
 
-// Met returns those of Paths that were found in a directory or by a pattern, and
-// not named themselves: they may be something else than captures.
+// Met returns those of Paths that were found in a directory or by a pattern,
+// and not named themselves: they may be something else than captures.
 func (f *Found) Met() map[string]bool {
 	met := map[string]bool{}
 	for i, named := range f.named {

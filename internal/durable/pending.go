@@ -88,8 +88,8 @@ func (p *Pending) Commit() error {
 
 // Later returns a file system that is fsys, but whose SyncDir does nothing: the
 // caller makes the names of all files that it committed to a directory durable
-// with one call of fsys.SyncDir. A power cut before that leaves of each file the
-// whole new one, or what was there before.
+// with one call of fsys.SyncDir. A power cut before that leaves of each file
+// the whole new one, or what was there before.
 func Later(fsys FS) FS { return later{fsys} }
 
 type later struct{ FS }

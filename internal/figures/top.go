@@ -106,9 +106,9 @@ func larger[K Key[K]](a, b Entry[K]) int {
 // were.
 func (t *Top[K]) Rest() (sum Estimate, keys int) { return t.rest, t.keys }
 
-// Missing is how many bytes (wire lengths) an entry may lack at most. It is above
-// 0 where Tops were merged that had left entries out, because what a Top left out
-// is not known by key.
+// Missing is how many bytes (wire lengths) an entry may lack at most. It is
+// above 0 where Tops were merged that had left entries out, because what a Top
+// left out is not known by key.
 func (t *Top[K]) Missing() uint64 { return t.missing }
 
 // trim leaves the n largest.

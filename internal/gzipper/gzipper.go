@@ -3,9 +3,9 @@
 //
 // The input is cut into blocks of a fixed size, which are compressed side by
 // side and written in order, as one member (RFC 1952) of one DEFLATE stream:
-// each block but the last ends with an empty stored block, which brings the next
-// one to a byte boundary (RFC 1951, section 3.2.4). So every reader of gzip
-// reads it, and the bytes do not depend on the number of goroutines.
+// each block but the last ends with an empty stored block, which brings the
+// next one to a byte boundary (RFC 1951, section 3.2.4). So every reader of
+// gzip reads it, and the bytes do not depend on the number of goroutines.
 package gzipper
 
 import (

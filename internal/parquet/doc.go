@@ -11,8 +11,8 @@
 // column in batches of a fixed number of rows, whatever the number of workers
 // is and however the records arrive.
 //
-// Package job writes with it. Write and Close start goroutines and wait for them.
-// Memory is what the constant of that name says, or less with a spool.
+// Package job writes with it. Write and Close start goroutines and wait for
+// them. Memory is what the constant of that name says, or less with a spool.
 //
 // The library (github.com/parquet-go/parquet-go) is used here for writing, and
 // in package compare for reading, nowhere else.

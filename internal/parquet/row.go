@@ -70,8 +70,8 @@ func NewFormatter(l *writer.Layout) *Formatter {
 	return f
 }
 
-// AppendRow appends the row of session i of t to dst. Requires: dst is empty, or
-// what the call before returned.
+// AppendRow appends the row of session i of t to dst. Requires: dst is empty,
+// or what the call before returned.
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	f.row.Load(t, i)
 	if len(dst) == 0 || rowsOf(dst[f.begin:]) == f.batch {

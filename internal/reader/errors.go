@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
-// Kind says what kind of damage an Error is about. With every kind but Flawed the
-// capture was not read to its end.
+// Kind says what kind of damage an Error is about. With every kind but Flawed
+// the capture was not read to its end.
 type Kind uint8
 
 const (

@@ -47,8 +47,8 @@ type LinkCount struct {
 	Records uint64
 }
 
-// BlockCount is how many blocks of one type were stepped over because they carry
-// no packets: blocks of pcapng, records of ERF.
+// BlockCount is how many blocks of one type were stepped over because they
+// carry no packets: blocks of pcapng, records of ERF.
 type BlockCount struct {
 	Name   string
 	Blocks uint64

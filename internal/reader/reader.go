@@ -131,8 +131,8 @@ type Options struct {
 	// Spare lends what captures closed before have left; nil: there are none.
 	Spare *Spare
 	// BlockBytes is the size of a block's buffer, and how much of a compressed
-	// file is read at a time; 0, or more than the constant BlockBytes, counts as
-	// that constant.
+	// file is read at a time; 0, or more than the constant BlockBytes, counts
+	// as that constant.
 	BlockBytes int
 	// Memory is how many bytes the capture may hold for what it asks for
 	// itself: a decompressor's window, or a record larger than a block. A
@@ -143,8 +143,8 @@ type Options struct {
 	// MemoryFor tells which --memory would do for a capture that asks for so
 	// many bytes, for the message; nil: it does not say.
 	MemoryFor func(bytes int64) int64
-	// Room is the memory that the blocks of all captures share for records larger
-	// than a block; nil: there is no limit.
+	// Room is the memory that the blocks of all captures share for records
+	// larger than a block; nil: there is no limit.
 	Room *Room
 }
 

@@ -166,8 +166,8 @@ func (r *Run) Balance() error {
 }
 
 // Finish completes the report: it sorts the damage by path and, unless apart,
-// lists the captures that overlap in time. apart says that an overlap changes no
-// number, because captures were interleaved or no session is in two of them.
+// lists the captures that overlap in time. apart says that an overlap changes
+// no number, because captures were interleaved or no session is in two of them.
 // Requires: Captures are in capture order.
 func (r *Run) Finish(apart bool) {
 	slices.SortStableFunc(r.Damage, func(a, b Damage) int {
