@@ -149,7 +149,9 @@ func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []*r
 		}
 		ingest.Close([]*ingest.Input{in})
 		k.run.Capture = ids[i]
-		k.run.Report = nil // see whole
+		if s.shelf != nil {
+			k.run.Report = nil // see whole
+		}
 		runs = append(runs, k.run)
 		if err := s.tellKept(k.damaged, ids[i].Path); err != nil {
 			ingest.Close(inputs)
