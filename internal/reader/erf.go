@@ -78,8 +78,8 @@ func erfSeconds(d []byte) (int64, bool) {
 	return seconds, known && seconds >= erfEarliest && binary.BigEndian.Uint16(d[erfLength:]) >= erfHeader
 }
 
-func (e *erf) walk(b *Block, d []byte, at int, end bool) step {
-	for len(d)-at >= erfHeader {
+func (e *erf) walk(b *Block, d []byte, at, stop int, end bool) step {
+	for at < stop && len(d)-at >= erfHeader {
 		h := d[at:]
 		length := int(binary.BigEndian.Uint16(h[erfLength:]))
 		if mayBeMagic(h) {

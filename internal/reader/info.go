@@ -132,7 +132,7 @@ func (c *Capture) oddities(i *Info) (all []string) {
 	if c.flaw != nil && c.err != nil && c.err != error(c.flaw) {
 		all = append(all, fmt.Sprintf("also, at record %d, offset %d: %v", c.flaw.Record, c.flaw.Offset, c.flaw.Err))
 	}
-	if (c.err == io.EOF || c.flaw != nil && c.err == error(c.flaw)) && c.content.lastBGZF && !c.content.padded && string(c.raw.tail[:]) != bgzfEnd {
+	if c.part == nil && (c.err == io.EOF || c.flaw != nil && c.err == error(c.flaw)) && c.content.lastBGZF && !c.content.padded && string(c.raw.tail[:]) != bgzfEnd {
 		all = append(all, "the bgzf stream lacks its end mark: blocks may be missing")
 	}
 	return all

@@ -33,13 +33,17 @@ const (
 // walk walks d with one format after the other, through as many captures as
 // begin in it.
 func (c *Capture) walk(b *Block, d []byte, end bool) step {
-	for at := 0; ; {
-		st := c.format.walk(b, d, at, end)
+	for at, stop := 0, c.stop(); ; {
+		st := c.format.walk(b, d, at, stop, end)
 		c.walks++
 		if n := len(b.Records); n > 0 {
 			c.seen.last = b.Records[n-1].Time
 		}
 		c.takeFlaw()
+		if st.used >= stop && st.err == nil && !st.border && st.skip == 0 && !st.inside {
+			st.stopped = true
+			return st
+		}
 		if !c.follow(d, &st, end) {
 			return st
 		}

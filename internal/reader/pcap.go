@@ -106,23 +106,25 @@ func newPcap(head []byte, whole bool, seen *tally) (*pcap, step) {
 // bytes.
 func recordLimit(snaplen uint32) uint32 { return max(maxUsual, min(snaplen, maxRecord)) }
 
-func (p *pcap) walk(b *Block, d []byte, at int, end bool) step {
-	before := len(b.Records)
-	for {
+func (p *pcap) walk(b *Block, d []byte, at, stop int, end bool) step {
+	before, st := len(b.Records), step{used: at}
+	for whole := d[:max(at, min(stop, len(d)))]; at < stop; at = st.used {
 		switch {
 		case !p.plain:
 		case p.little:
-			at = p.walkLittle(b, d, at)
+			at = p.walkLittle(b, whole, at)
 		default:
-			at = p.walkBig(b, d, at)
+			at = p.walkBig(b, whole, at)
 		}
-		st := p.record(b, d, at, end)
-		if st.used == at {
-			p.seen.links[p.slot].Records += uint64(len(b.Records) - before)
-			return st
+		if st = (step{used: at}); at >= stop {
+			break
 		}
-		at = st.used
+		if st = p.record(b, d, at, stop, end); st.used == at {
+			break
+		}
 	}
+	p.seen.links[p.slot].Records += uint64(len(b.Records) - before)
+	return st
 }
 
 // walkLittle is the hot loop: it takes records for as long as nothing is
@@ -179,7 +181,7 @@ func (p *pcap) walkBig(b *Block, d []byte, at int) int {
 
 // record takes the record at d[at], of any variant, with whatever is unusual
 // about it. Where the walk ends in front of it, step.used is at.
-func (p *pcap) record(b *Block, d []byte, at int, end bool) step {
+func (p *pcap) record(b *Block, d []byte, at, stop int, end bool) step {
 	h := d[at:]
 	if len(h) < p.header {
 		return step{used: at, need: p.header}
@@ -194,7 +196,7 @@ func (p *pcap) record(b *Block, d []byte, at int, end bool) step {
 		}
 	}
 	if sec == 0 && capLen == 0 && leadingZeros(h[:p.header]) == p.header {
-		return p.zeros(b, d, at, end)
+		return p.zeros(b, d, at, stop, end)
 	}
 	if capLen > p.limit {
 		return step{used: at, kind: Corrupt, err: tooLong(capLen, p.limit)}
@@ -239,7 +241,7 @@ func (p *pcap) closer(h []byte, at int, end, usual bool) step {
 // zeros takes record headers of nothing but zeros where a record that has more
 // than zeros follows them. Where zeros are all there is, the file was filled up
 // with them, and where another capture follows, the one before it was.
-func (p *pcap) zeros(b *Block, d []byte, at int, end bool) step {
+func (p *pcap) zeros(b *Block, d []byte, at, stop int, end bool) step {
 	n := leadingZeros(d[at:])
 	next := at + n/p.header*p.header // the header with something in it
 	switch {
@@ -256,7 +258,7 @@ func (p *pcap) zeros(b *Block, d []byte, at int, end bool) step {
 	if capLen, _ := p.both(d[next:]); capLen > p.limit {
 		return step{used: at, kind: Corrupt, err: errZeros(n)}
 	}
-	for ; at < next; at += p.header {
+	for ; at < min(next, stop); at += p.header {
 		p.emit(b, at, 0, 0, 0, 0)
 	}
 	return step{used: at}

@@ -105,7 +105,7 @@ func (p *pcapng) u16(b []byte) uint16 {
 	return v
 }
 
-func (p *pcapng) walk(b *Block, d []byte, at int, end bool) step {
+func (p *pcapng) walk(b *Block, d []byte, at, stop int, end bool) step {
 	if p.trailer != 0 {
 		if len(d)-at < 4 {
 			return step{used: at, need: 4, inside: true}
@@ -116,8 +116,10 @@ func (p *pcapng) walk(b *Block, d []byte, at int, end bool) step {
 		}
 		at += 4
 	}
-	for {
-		at = p.burst(b, d, at)
+	for whole := d[:max(at, min(stop, len(d)))]; at < stop; {
+		if at = p.burst(b, whole, at); at >= stop {
+			break
+		}
 		st := p.block(b, d, at, end)
 		if st.used == 0 {
 			st.used = at
@@ -125,6 +127,7 @@ func (p *pcapng) walk(b *Block, d []byte, at int, end bool) step {
 		}
 		at += st.used
 	}
+	return step{used: at}
 }
 
 // burst takes enhanced packet blocks in a row for as long as there is nothing

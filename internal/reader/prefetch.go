@@ -102,7 +102,7 @@ type chunk struct {
 // done.
 func (c *Capture) divide() {
 	_, ok := c.format.(divisible)
-	if ok && c.raw.file != nil && c.content.name == "" && c.o.Readers > 1 && c.raw.size/leastChunks >= int64(c.o.chunk) &&
+	if ok && c.part == nil && c.raw.file != nil && c.content.name == "" && c.o.Readers > 1 && c.raw.size/leastChunks >= int64(c.o.chunk) &&
 		c.o.affords(prefetchMemory(c.o.Readers)) {
 		c.prefetch = newPrefetch(c.raw.file, c.o.Readers, c.o.chunk)
 	}

@@ -85,6 +85,7 @@ type Block struct {
 	Data    []byte
 	Records []Record // at most 16384: each takes 16 bytes of Data or more
 	Offset  int64    // of Data[0] in the uncompressed capture, bytes
+	Lead    bool     // the records lie before the range that is read: see Range
 
 	buf []byte // Data's home unless a single record outgrew it
 
@@ -146,6 +147,8 @@ type Options struct {
 	// Room is the memory that the blocks of all captures share for records
 	// larger than a block; nil: there is no limit.
 	Room *Room
+	// Range is the part of the capture to read; the zero value is all of it.
+	Range Range
 }
 
 // window is how many bytes a window may take that may have most by its format.
@@ -214,6 +217,7 @@ type Capture struct {
 	flaw    *Error // the first damage that lost nothing
 
 	prefetch *prefetch // nil: the capture is read in one place at a time
+	part     *part     // nil: all of the capture is read
 
 	carry   []byte // bytes after the last whole record, for the front of the next block
 	skip    int64  // bytes still to be left out after carry, which is empty then
@@ -230,11 +234,11 @@ type Capture struct {
 
 // format walks the bytes of one capture format.
 type format interface {
-	// walk appends to b.Records the records that lie whole in d[at:], and says
-	// how far it came. What it did not use is handed to it again, with more
-	// after it, unless end says that d is the end of the file. Requires: d is
-	// b's buffer.
-	walk(b *Block, d []byte, at int, end bool) step
+	// walk appends to b.Records the records that begin in d[at:stop] and lie
+	// whole in d, and says how far it came. What it did not use is handed to it
+	// again, with more after it, unless end says that d is the end of the file.
+	// stop may lie beyond d, or before at. Requires: d is b's buffer.
+	walk(b *Block, d []byte, at, stop int, end bool) step
 	// describe fills in what the format knows about the capture.
 	describe(i *Info)
 }
@@ -252,6 +256,8 @@ type step struct {
 	// border says that d[used] begins no record of this format, but perhaps
 	// another capture.
 	border bool
+	// stopped says that what begins at d[used] is beyond the stop of the walk.
+	stopped bool
 	// packed is how d[used:] is compressed, where the rest of the file is and
 	// the capture so far was not.
 	packed *compression
@@ -288,18 +294,23 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 		o.chunk = chunkBytes
 	}
 	c := &Capture{path: name, raw: &source{r: r}, o: o, spare: o.Spare}
-	if f, ok := r.(*os.File); ok && max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) {
+	if f, ok := r.(*os.File); ok && (max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) || !o.Range.whole()) {
 		c.raw.regular(f)
 	}
-	if err := c.open(o); err != nil {
+	err := c.open(o)
+	if err == nil {
+		err = c.setRange()
+	}
+	if err != nil {
 		c.Close()
 		return nil, err
 	}
 	first := o.Spare.takeBlock()
-	err := c.fill(first, o.firstBytes(c.content.unpack.name != ""))
+	err = c.fill(first, o.firstBytes(c.content.unpack.name != ""))
 	if err == nil {
 		c.first, c.start, c.started = first, first.Records[0].Time, true
 		c.divide()
+		c.jump()
 	} else if err != io.EOF && c.base == 0 {
 		c.Close()
 		return nil, err // its very first block cannot be read
@@ -360,12 +371,12 @@ func (c *Capture) Next(b *Block) error {
 	b.Shrink()
 	if cap(first.Data) > c.o.BlockBytes { // a large record, which nobody copies
 		b.Data, b.Records = first.Data, append(b.Records[:0], first.Records...)
-		b.room, b.took, b.Offset = first.room, first.took, first.Offset
+		b.room, b.took, b.Offset, b.Lead = first.room, first.took, first.Offset, first.Lead
 		return nil
 	}
 	b.Data = append(b.buffer(c.o.BlockBytes)[:0], first.Data...)
 	b.Records = append(b.Records[:0], first.Records...)
-	b.Offset = first.Offset
+	b.Offset, b.Lead = first.Offset, first.Lead
 	c.spare.keepBlock(first)
 	return nil
 }
@@ -396,11 +407,19 @@ func (c *Capture) fill(b *Block, size int) error {
 		c.records += uint64(len(b.Records))
 		rest := c.leave(&st, buf[:n])
 		c.conclude(st, rest, rerr)
+		b.Lead = c.part != nil && c.part.lead
+		if st.stopped {
+			c.reach()
+		}
 		if len(b.Records) > 0 {
 			b.Data = buf[:n]
 			c.carry = append(c.carry, rest...)
 			c.seen.last = b.Records[len(b.Records)-1].Time
 			return nil
+		}
+		if st.stopped && c.err == nil {
+			n = copy(buf, rest)
+			continue
 		}
 		if c.err == nil && st.need > BlockBytes {
 			c.checkRecord(int64(st.need))
@@ -452,7 +471,7 @@ func (c *Capture) conclude(st step, rest []byte, rerr error) {
 	switch {
 	case st.err != nil:
 		c.finish(c.fail(st.kind, st.err))
-	case rerr == nil:
+	case rerr == nil, st.stopped:
 	case rerr != io.EOF:
 		c.finish(c.fault(rerr))
 	case len(rest) > 0, st.inside && c.skip == 0:
@@ -531,8 +550,13 @@ func (c *Capture) fault(err error) *Error {
 func (c *Capture) FirstTime() (ns int64, ok bool) { return c.start, c.started }
 
 // BytesRead returns how many bytes of the capture were read so far, as they lie
-// on disk. It may be called from any goroutine.
-func (c *Capture) BytesRead() int64 { return c.raw.count() }
+// on disk; of a range, those that lie in it. It may be called from any goroutine.
+func (c *Capture) BytesRead() int64 {
+	if c.part != nil {
+		return c.part.bytesRead(c.raw.count())
+	}
+	return c.raw.count()
+}
 
 // Close releases the decompressor and, after Open, the file.
 func (c *Capture) Close() error {

@@ -44,9 +44,9 @@ func newSnoop(head []byte, seen *tally) (*snoop, step) {
 	return s, step{used: snoopHeader}
 }
 
-func (s *snoop) walk(b *Block, d []byte, at int, end bool) step {
+func (s *snoop) walk(b *Block, d []byte, at, stop int, end bool) step {
 	before := len(b.Records)
-	st := s.records(b, d, at, end)
+	st := s.records(b, d, at, stop, end)
 	s.seen.links[s.slot].Records += uint64(len(b.Records) - before)
 	return st
 }
@@ -55,8 +55,8 @@ func (s *snoop) walk(b *Block, d []byte, at int, end bool) step {
 // the begin of another file: no magic number is smaller.
 const snoopSuspect = 1 << 24
 
-func (s *snoop) records(b *Block, d []byte, at int, fileEnd bool) step {
-	for len(d)-at >= snoopRecord {
+func (s *snoop) records(b *Block, d []byte, at, stop int, fileEnd bool) step {
+	for at < stop && len(d)-at >= snoopRecord {
 		h := d[at : at+snoopRecord]
 		wireLen, capLen, total := binary.BigEndian.Uint32(h), binary.BigEndian.Uint32(h[4:]), binary.BigEndian.Uint32(h[8:])
 		usual := capLen <= maxUsual && uint64(total) >= snoopRecord+uint64(capLen)

@@ -1,0 +1,163 @@
+package reader
+
+import (
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"pcapbatch/internal/capturetest"
+)
+
+var rangeSeed = flag.Uint64("range-seed", 0, "seed of the captures of TestRange; 0: any")
+
+// A piece is what a range of a capture gave.
+type piece struct {
+	reading
+	lead    []got
+	borders Borders
+}
+
+func pieceOf(t *testing.T, path string, o Options) (p piece) {
+	t.Helper()
+	c, err := Open(path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	var b Block
+	for {
+		if err = c.Next(&b); err != nil {
+			break
+		}
+		for _, x := range b.Records {
+			g := got{x.Time, x.WireLen, x.Link, x.Flags, string(b.Data[x.Off:][:x.CapLen])}
+			if b.Lead {
+				p.lead = append(p.lead, g)
+				continue
+			}
+			p.records, p.offsets = append(p.records, g), append(p.offsets, b.Offset+int64(x.Off))
+		}
+	}
+	p.info, p.err, p.borders = c.Info(), err.Error(), *c.Borders()
+	return p
+}
+
+// The ranges of a capture have its records, each once and in order, or their
+// borders show that they have not.
+func TestRange(t *testing.T) {
+	seed := *rangeSeed
+	for seed == 0 {
+		seed = rand.Uint64()
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	path := filepath.Join(t.TempDir(), "capture")
+	captures := capturetest.Usually(60, 300)
+	if poison {
+		captures = 8
+	}
+	joined, jumps := 0, 0
+	for i := range captures {
+		data := randomCapture(rng)
+		if err := os.WriteFile(path, data, 0o666); err != nil {
+			t.Fatal(err)
+		}
+		cuts := []int64{0, int64(len(data))}
+		for range 1 + rng.IntN(5) {
+			cuts = append(cuts, 1+rng.Int64N(int64(len(data)-1)))
+		}
+		slices.Sort(cuts)
+		lead := int64(1+rng.IntN(4)) << (10 + rng.IntN(8))
+		ok, n := sameInRanges(t, fmt.Sprintf("capture %d, repeat with -args -range-seed=%d", i, seed), path, slices.Compact(cuts), lead, false)
+		if ok {
+			joined++
+		}
+		jumps += n
+	}
+	if joined < captures/20 || jumps < captures/20 { // most are joined, or change their interfaces
+		t.Errorf("of %d captures only %d could be put together, with %d ranges that do not begin at the beginning of the file", captures, joined, jumps)
+	}
+}
+
+// sameInRanges compares the ranges with the whole, where their borders fit. It
+// returns how many were read from the middle of the capture.
+func sameInRanges(t *testing.T, what, path string, cuts []int64, lead int64, real bool) (fit bool, jumps int) {
+	t.Helper()
+	want, _ := readingOf(t, path, Options{})
+	if want.err != "EOF" && len(want.records) == 0 {
+		return false, 0
+	}
+	var have piece
+	var records, noTime uint64
+	var bytes int64
+	end := Border{}
+	for i, from := range cuts[:len(cuts)-1] {
+		p := pieceOf(t, path, Options{Range: Range{From: from, To: cuts[i+1], Lead: lead}, BlockBytes: 512})
+		if i > 0 && (p.borders.Unknown || p.borders.Begin != end) {
+			return false, jumps // as joined captures and damage make it
+		}
+		if i > 0 && len(p.lead) > 0 && len(p.lead) < len(have.records) {
+			jumps++
+		}
+		// The first of the lead may be none, but look like records inside one:
+		// random packets are made like that.
+		n := min(len(p.lead), len(have.records))
+		if n > 0 && !real {
+			n = 1
+		}
+		if !slices.Equal(p.lead[len(p.lead)-n:], have.records[len(have.records)-n:]) {
+			t.Fatalf("%s: range %d: the records before it are others", what, i)
+		}
+		have.records, have.offsets = append(have.records, p.records...), append(have.offsets, p.offsets...)
+		records, noTime, end, have.err = records+p.info.Records, noTime+p.info.NoTime, p.borders.End, p.err
+		bytes += cuts[i+1] - from
+		if p.err != "EOF" {
+			break // what comes after damage is in no range
+		}
+	}
+	if !slices.Equal(have.records, want.records) || !slices.Equal(have.offsets, want.offsets) {
+		t.Fatalf("%s: %d records in ranges %v, and %d in the whole, or others", what, len(have.records), cuts, len(want.records))
+	}
+	if records != want.info.Records || noTime != want.info.NoTime {
+		t.Fatalf("%s: %d records, %d without a time; in the whole %d and %d", what, records, noTime, want.info.Records, want.info.NoTime)
+	}
+	if (have.err == "EOF") != (want.err == "EOF") {
+		t.Fatalf("%s: the ranges end with %s, the whole with %s", what, have.err, want.err)
+	}
+	return true, jumps
+}
+
+// TestRangeReal does the same with real captures.
+func TestRangeReal(t *testing.T) {
+	files, _ := filepath.Glob(filepath.Join(capturesDir, "*"))
+	if len(files) == 0 {
+		t.Skip("no captures")
+	}
+	joined, jumps := 0, 0
+	for _, f := range files {
+		info, err := os.Stat(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := Open(f, Options{Range: Range{From: 0, To: 1}})
+		if err != nil {
+			continue // compressed, or of another format
+		}
+		c.Close()
+		size := info.Size()
+		ok, n := sameInRanges(t, f, f, slices.Compact([]int64{0, size / 3, size * 2 / 3, size}), 4<<10, true)
+		if ok {
+			joined++
+		} else {
+			t.Logf("%s does not fit", filepath.Base(f))
+		}
+		jumps += n
+	}
+	t.Logf("%d captures in ranges, %d ranges from the middle", joined, jumps)
+	if joined < 100 || jumps < 20 {
+		t.Errorf("only %d captures could be put together, with %d ranges from the middle", joined, jumps)
+	}
+}
