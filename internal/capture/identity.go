@@ -27,6 +27,9 @@ type Identity struct {
 	// Tag is what whoever named the capture says of its content, the ETag of an
 	// object say; "": nothing.
 	Tag string `json:"identity,omitempty"`
+	// Range is the part of it that is meant. Size, Digest and First are those of
+	// the whole.
+	Range Range `json:"range,omitzero"`
 }
 
 // identityJSON is an Identity in JSON, in which a text must be UTF-8.
@@ -110,6 +113,11 @@ func digest(h io.Writer, f *os.File, size int64) error {
 // modification time and digest tell; their paths may differ. Where one has a
 // tag, the tags tell it alone.
 func (c *Identity) Unchanged(o *Identity) bool {
+	return c.Range == o.Range && c.SameFile(o)
+}
+
+// SameFile is Unchanged for captures that may be ranges of one.
+func (c *Identity) SameFile(o *Identity) bool {
 	if c.Tag != "" || o.Tag != "" {
 		return c.Tag == o.Tag
 	}
@@ -118,7 +126,7 @@ func (c *Identity) Unchanged(o *Identity) bool {
 
 // Compare puts captures in capture order, the order in which their packets
 // count: by the time of their first record, ties by path; those without records
-// come last.
+// come last. Ranges of a capture are in order.
 func (c *Identity) Compare(o *Identity) int {
 	if c.Timed != o.Timed {
 		if c.Timed {
@@ -126,7 +134,7 @@ func (c *Identity) Compare(o *Identity) int {
 		}
 		return 1
 	}
-	return cmp.Or(cmp.Compare(c.First, o.First), strings.Compare(c.Path, o.Path))
+	return cmp.Or(cmp.Compare(c.First, o.First), strings.Compare(c.Path, o.Path), cmp.Compare(c.Range.From, o.Range.From))
 }
 
 // SetDigest returns a SHA-256 of a set of captures, which does not depend on
@@ -135,6 +143,9 @@ func SetDigest(list []*Identity) string {
 	lines := make([]string, len(list))
 	for i, c := range list {
 		lines[i] = fmt.Sprintf("%s %d %d %s\n", c.Digest, c.Size, c.First, c.Path)
+		if !c.Range.Whole() {
+			lines[i] += c.Range.String() + "\n"
+		}
 	}
 	slices.Sort(lines)
 	sum := sha256.Sum256([]byte(strings.Join(lines, "")))

@@ -7,9 +7,9 @@ const (
 	// time. Most systems give RFC 791, section 3.2, that value; RFC 8200,
 	// section 4.5, has 60 s.
 	reassemblyNs = 30 * 1_000_000_000
-	// reassemblyBytes is for how many bytes of capture it is remembered, from
-	// the packet bytes of its record to those of the later fragment's.
-	reassemblyBytes = 32 << 20
+	// FragmentBytes is for how many bytes of capture it is remembered, from the
+	// packet bytes of its record to those of the later fragment's.
+	FragmentBytes = 32 << 20
 )
 
 // fragment is an IP header in the block that belongs to a fragment.
@@ -139,7 +139,7 @@ func (f *Fragments) at(number uint64) *datagram {
 // advance forgets the datagrams that are out of reach at a position. The last
 // chunk is used again, so that a few datagrams need no memory anew.
 func (f *Fragments) advance(position int64) {
-	for f.oldest < f.next && position-f.at(f.oldest).position > reassemblyBytes {
+	for f.oldest < f.next && position-f.at(f.oldest).position > FragmentBytes {
 		f.oldest++
 	}
 	for len(f.chunks) > 0 && f.oldest-f.begin >= chunkDatagrams {
@@ -172,7 +172,7 @@ func (f *Fragments) chain(number uint64) {
 // find gives a later fragment the session of its datagram.
 func (f *Fragments) find(later *fragment, hash uint32, ev *flow.Event) {
 	g := f.lookUp(&later.datagram, hash)
-	if g == nil || later.position-g.position > reassemblyBytes || expired(g.time, ev.Time) {
+	if g == nil || later.position-g.position > FragmentBytes || expired(g.time, ev.Time) {
 		f.Unmatched++
 		return
 	}

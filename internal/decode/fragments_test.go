@@ -209,10 +209,10 @@ func TestFragmentsReach(t *testing.T) {
 		port           uint16
 	}{
 		{1000, 0, 1234},
-		{1000 + reassemblyBytes, reassemblyNs, 1234},
-		{1000 + reassemblyBytes + 1, 0, 0},
-		{1000 + reassemblyBytes, reassemblyNs + 1, 0},
-		{1000 + reassemblyBytes, -1, 1234},
+		{1000 + FragmentBytes, reassemblyNs, 1234},
+		{1000 + FragmentBytes + 1, 0, 0},
+		{1000 + FragmentBytes, reassemblyNs + 1, 0},
+		{1000 + FragmentBytes, -1, 1234},
 	} {
 		if got := r.port(1, 2, c.position, c.time); got != c.port {
 			t.Errorf("at %d, %d ns: port %d, want %d", c.position, c.time, got, c.port)
@@ -223,7 +223,7 @@ func TestFragmentsReach(t *testing.T) {
 // TestFragmentsBounded: what is out of reach is given up, and its memory too.
 func TestFragmentsBounded(t *testing.T) {
 	r := &reach{T: t, d: New(Options{})}
-	const n, apart, held = 70_000, 1000, reassemblyBytes/1000 + 1
+	const n, apart, held = 70_000, 1000, FragmentBytes/1000 + 1
 	for id := range uint32(n) {
 		r.port(id, 0, int64(id)*apart, 0)
 	}

@@ -51,6 +51,10 @@ func (b *Block) Decode() {
 	before := d.Counts().NonIP
 	b.decodeRecords()
 	b.Shrink()
+	if b.Lead { // only its fragments are of use
+		*d.Counts() = decode.Counts{}
+		return
+	}
 	if b.input != nil {
 		b.input.counted(uint64(len(b.events)), d.Counts().NonIP-before)
 		b.input.sized(records)
@@ -95,7 +99,9 @@ func (b *Block) decodeRecords() {
 		}
 	}
 	b.events, b.details = events[:n], details[:min(n, len(details))]
-	b.reached(latest)
+	if !b.Lead {
+		b.reached(latest)
+	}
 }
 
 // at returns where a record lies in its stretch, in bytes.
@@ -126,10 +132,22 @@ var junkEvent = flow.Event{
 func (b *Block) Ordered() bool { return b.decoder.HasFragments() }
 
 // Resolve implements shard.Block.
-func (b *Block) Resolve() { b.shared.fragments.Resolve(b.decoder, b.events) }
+func (b *Block) Resolve() {
+	f := &b.shared.fragments
+	before := f.Unmatched
+	f.Resolve(b.decoder, b.events)
+	if b.Lead {
+		f.Unmatched = before
+	}
+}
 
-// Events implements shard.Block.
-func (b *Block) Events() ([]flow.Event, []flow.Detail) { return b.events, b.details }
+// Events implements shard.Block. Records before the range that is read have none.
+func (b *Block) Events() ([]flow.Event, []flow.Detail) {
+	if b.Lead {
+		return nil, nil
+	}
+	return b.events, b.details
+}
 
 // counts are what the decoders counted in one stretch.
 type counts struct {

@@ -10,11 +10,12 @@ import (
 	"time"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/decode"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 )
 
-// An Input is one capture of a run.
+// An Input is one capture of a run, or a range of one.
 type Input struct {
 	// Identity has the path, the time of the first record, and the size on
 	// disk, 0 where nobody knows. The rest of it is for Identify.
@@ -65,7 +66,7 @@ func (in *Input) Identify() (*capture.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	id.First, id.Timed = in.First, in.Timed
+	id.First, id.Timed, id.Range = in.First, in.Timed, in.Range
 	return id, nil
 }
 
@@ -159,7 +160,7 @@ func (in *Input) next(ctx context.Context, c *reader.Capture, b *reader.Block) e
 // or cannot be opened twice; only then its decompressor may use the workers.
 // Those that stay open, so many, share the memory.
 func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, spare *reader.Spare) error {
-	reading := reader.Options{Size: in.Size, Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Alone, MemoryFor: o.MemoryFor}
+	reading := reader.Options{Size: in.Size, Range: in.part(o.RangeLead), Spare: spare, BlockBytes: o.BlockBytes, Memory: o.Alone, MemoryFor: o.MemoryFor}
 	if !in.again() && once > 1 && o.Alone > 0 {
 		reading.Memory = max(o.Alone/once, 1)
 		reading.MemoryFor = func(bytes int64) int64 { return o.MemoryFor(bytes * once) }
@@ -171,7 +172,9 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 	if err != nil {
 		return err
 	}
-	in.First, in.Timed = c.FirstTime()
+	if in.First, in.Timed = c.FirstTime(); !in.Timed && !in.Range.Whole() {
+		in.firstOfWhole(reading)
+	}
 	in.latest.Store(in.First)
 	in.compressed = c.Info().Compression != ""
 	in.holds = c.Memory()
@@ -186,6 +189,16 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 	return nil
 }
 
+// firstOfWhole takes the time of the first record of the capture, which does not
+// lie in its range.
+func (in *Input) firstOfWhole(o reader.Options) {
+	o.Range = reader.Range{}
+	if c, err := reader.Open(in.Path, o); err == nil {
+		in.First, in.Timed = c.FirstTime()
+		c.Close()
+	}
+}
+
 // Open looks at the head of each capture and returns them in capture order. o
 // are the options of the pipeline that they are for.
 // fail gets the captures that cannot be opened. The error is the cause of ctx.
@@ -195,6 +208,7 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 	once := int64(0)
 	for _, path := range paths {
 		in := newInput(path, o.Stdin)
+		in.Range = o.Range
 		if in.stdin && o.StdinPath != "" {
 			in.Path = o.StdinPath
 		}
@@ -209,6 +223,10 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 		if cause := context.Cause(ctx); cause != nil {
 			Close(list)
 			return nil, cause
+		}
+		if errors.Is(err, ErrNoRanges) {
+			Close(list)
+			return nil, err
 		}
 		if err != nil {
 			fail(damageOf(in.Path, err))
@@ -233,6 +251,17 @@ func Close(list []*Input) {
 	}
 }
 
+// ErrNoRanges says that a capture can only be read as a whole.
+var ErrNoRanges = reader.ErrNoRanges
+
+// RangeLead is how far before a range there may be what the records in it need.
+const RangeLead = decode.FragmentBytes
+
+// part is the range of the capture, and what has to be read before it.
+func (in *Input) part(lead int64) reader.Range {
+	return reader.Range{From: in.Range.From, To: in.Range.To, Lead: lead}
+}
+
 // TotalBytes is the size of all captures on disk, in bytes; -1 where the size
 // of one is not known, as that of a pipe.
 func TotalBytes(list []*Input) (n int64) {
@@ -240,7 +269,7 @@ func TotalBytes(list []*Input) (n int64) {
 		if in.Size == 0 {
 			return -1
 		}
-		n += in.Size
+		n += in.Range.Bytes(in.Size)
 	}
 	return n
 }
@@ -270,8 +299,16 @@ func (in *Input) describe(c *reader.Capture, err error) {
 		WireLengthRaised: info.WireLengthRaised, SubsecondOverflow: info.SubsecondOverflow,
 		Complete: err == nil, Warnings: info.Warnings,
 	}
+	b := c.Borders()
 	for _, l := range info.Links {
-		in.found.LinkTypes.Count(l.Link, l.Records)
+		if b == nil || l.Records > 0 { // those before a range do not count
+			in.found.LinkTypes.Count(l.Link, l.Records)
+		}
+	}
+	if b != nil {
+		in.found.Range = &report.Range{
+			From: in.Range.From, To: in.Range.To, Unknown: b.Unknown, Begin: report.Border(b.Begin), End: report.Border(b.End),
+		}
 	}
 	in.found.OtherLinks = info.OtherLinks
 }

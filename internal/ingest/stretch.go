@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/figures"
@@ -37,6 +38,11 @@ type Options struct {
 	MemoryFor func(bytes int64) int64
 	// Room is for records that are larger than a block; nil: no limit.
 	Room *Room
+	// Range is the part of each capture that is read; the zero value is all.
+	Range capture.Range
+	// RangeLead is how many bytes before it are read for the fragments in it:
+	// RangeLead but for tests.
+	RangeLead int64
 	// FS and TempDir are for the temporary files of merged captures for which
 	// there is no memory; "" is the system's directory.
 	FS      durable.FS
@@ -235,8 +241,10 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 			}
 			continue
 		case err == nil:
-			s.Observer.Records(len(b.Records))
-			s.given += uint64(len(b.Records))
+			if !b.Lead {
+				s.Observer.Records(len(b.Records))
+				s.given += uint64(len(b.Records))
+			}
 			b.input, b.shared, b.position = in, s.shared, s.begin+b.Offset
 			s.end = b.end()
 			return nil
@@ -254,6 +262,9 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 // leaveOut drops the records of a block that were passed on before. It reports
 // whether those are all.
 func (s *stretch) leaveOut(b *reader.Block) bool {
+	if b.Lead {
+		return s.skip > 0
+	}
 	n := min(s.skip, uint64(len(b.Records)))
 	s.skip -= n
 	b.Records = append(b.Records[:0], b.Records[n:]...)
@@ -284,7 +295,7 @@ func (s *stretch) open(ctx context.Context, in *Input, memory int64) (err error)
 	}
 	o := reader.Options{
 		Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
-		Memory: memory, MemoryFor: s.MemoryFor, Room: s.Room,
+		Memory: memory, MemoryFor: s.MemoryFor, Room: s.Room, Range: in.part(s.RangeLead),
 	}
 	if s.current, err = in.openCapture(ctx, s.Stdin, o); err != nil {
 		s.release()

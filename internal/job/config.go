@@ -54,6 +54,9 @@ type Config struct {
 	// StdinTag says what the content of that capture is, an ETag say. Where the
 	// run file has the same one, standard input is not read. "": it is always.
 	StdinTag string
+	// Range is the part of its capture that Map reads; the zero value is all.
+	// The run files of all ranges of a capture stand for it: see joinRanges.
+	Range capture.Range
 	// Strict ends the job at the first capture that is damaged or missing. Jobs
 	// that read none refuse it.
 	Strict bool
@@ -87,6 +90,8 @@ type Config struct {
 
 	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
 	StretchBytes int64
+	// RangeLead is how many bytes before a range are read: see reader.Range.
+	RangeLead int64
 	// BlockBytes is the size of a block of records: see reader.Options. 0:
 	// reader.BlockBytes.
 	BlockBytes int
@@ -137,7 +142,7 @@ func New() Config {
 	return Config{
 		Sessions: DefaultSessions(), Workers: 1,
 		FS: durable.OS, Observer: Silent{},
-		StretchBytes: ingest.StretchBytes, LeastSpill: shard.LeastSpill, PackBytes: packBytes, PackTime: packTime,
+		StretchBytes: ingest.StretchBytes, RangeLead: ingest.RangeLead, LeastSpill: shard.LeastSpill, PackBytes: packBytes, PackTime: packTime,
 	}
 }
 
@@ -295,7 +300,9 @@ func (r *run) open(ctx context.Context, found *capture.Found) ([]*ingest.Input, 
 		if r.Interleave {
 			o.Room = nil // what waits to be merged must not keep it from the merged
 		}
-		inputs, err = ingest.Open(ctx, found.Paths, o, missing)
+		if inputs, err = ingest.Open(ctx, found.Paths, o, missing); err != nil && !r.Range.Whole() {
+			err = rangeFailure(found.Paths[0], err)
+		}
 	}
 	r.report.Damage = append(r.report.Damage, lost...)
 	if n := r.report.NotCaptures; n > 0 && err == nil {
@@ -321,7 +328,7 @@ func (r *run) reading() ingest.Options {
 	return ingest.Options{
 		Stdin: r.Stdin, StdinPath: r.StdinPath, Decoding: r.decoding(), Workers: r.Workers,
 		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room,
-		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer,
+		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer, Range: r.Range, RangeLead: r.RangeLead,
 	}
 }
 

@@ -93,7 +93,7 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 		return err
 	}
 	reordered += more
-	id, most := runfile.IDOf(k.ids[i].Path), 0
+	id, most := runfile.IDOf(k.ids[i]), 0
 	if k.packer != nil && !k.shelf.hasOwn(id) {
 		most = runfile.MaxPacked
 	}
@@ -183,7 +183,7 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 func (k *keeper) outcome(i int) *Outcome {
 	in, run := k.inputs[i], k.runs[i]
 	found, damage := in.Report()
-	o := &Outcome{Name: in.Path, Status: Made, Damage: damage, Seconds: in.Elapsed().Seconds()}
+	o := &Outcome{Name: in.Path, Range: rangeText(in.Range), Status: Made, Damage: damage, Seconds: in.Elapsed().Seconds()}
 	if found != nil {
 		o.Records, o.Packets, o.Bytes = found.Records, found.Packets, found.Bytes
 	}

@@ -191,38 +191,47 @@ func wrongKind(run *runfile.Run) error {
 
 // prepare puts run files in capture order, refuses those that do not go
 // together, takes over their options, and reports what they say of their
-// captures. With quiet damage is not told: each of many parts would repeat it.
-func (r *run) prepare(runs []*keptRun, quiet bool) error {
+// captures. With quiet damage is not told: each of many parts would repeat it. It
+// returns those that count: see joinRanges.
+func (r *run) prepare(runs []*keptRun, quiet bool) ([]*keptRun, error) {
 	for _, k := range runs {
 		if d := runs[0].sessions.Differences(k.sessions); len(d) > 0 {
-			return failure(Kept, "%s and %s were made with other options: %s", runs[0].Path, k.Path, strings.Join(d, ", "))
+			return nil, failure(Kept, "%s and %s were made with other options: %s", runs[0].Path, k.Path, strings.Join(d, ", "))
 		}
 	}
 	r.takeSessions(runs[0].sessions)
 	if err := r.lay(); err != nil {
-		return err
+		return nil, err
 	}
 	for _, k := range runs {
 		if lacks := k.kept.lacks(r.kept); lacks != "" {
-			return failure(Kept, "%s does not have what %s needs: it was made with %v", k.Path, lacks, k.kept)
+			return nil, failure(Kept, "%s does not have what %s needs: it was made with %v", k.Path, lacks, k.kept)
 		}
 	}
 	r.narrow(runs)
 	slices.SortStableFunc(runs, func(a, b *keptRun) int { return a.Capture.Compare(b.Capture) })
 	if err := sameCapture(runs); err != nil && !r.Duplicates {
-		return err
+		return nil, err
 	}
 	if err := r.checkExpected(capturesOf(runs)); err != nil {
-		return err
+		return nil, err
 	}
-	for _, k := range runs {
+	runs, err := r.joinRanges(runs)
+	if err != nil {
+		return nil, err
+	}
+	for i, k := range runs {
 		found := k.named(k.Capture.Path)
-		r.report.Add(found)
+		if i > 0 && k.Continues(runs[i-1].Run) {
+			r.addRange(found)
+		} else {
+			r.report.Add(found)
+		}
 		if !quiet {
 			r.tell(found)
 		}
 	}
-	return r.report.Balance()
+	return runs, r.report.Balance()
 }
 
 // narrow makes the sessions of run files keep the same: what all of them keep, if
@@ -260,7 +269,7 @@ func sameCapture(runs []*keptRun) error {
 	seen := map[content]*keptRun{}
 	for _, k := range runs {
 		c := content{k.Capture.Digest, k.Capture.Size}
-		if first := seen[c]; first != nil && k.Capture.Timed {
+		if first := seen[c]; first != nil && k.Capture.Timed && !k.Continues(first.Run) {
 			return failure(Kept, "%s and %s hold the same capture (%s and %s); --allow-duplicates counts it twice",
 				first.Path, k.Path, first.Capture.Path, k.Capture.Path)
 		}
@@ -287,8 +296,10 @@ func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error 
 // nameCaptures sets captures to those of run files, which are in capture order.
 func (r *run) nameCaptures(runs []*runfile.Run) {
 	r.captures = nil
-	for _, k := range runs {
-		r.captures = append(r.captures, k.Capture.Path)
+	for i, k := range runs {
+		if i == 0 || !k.Continues(runs[i-1]) {
+			r.captures = append(r.captures, k.Capture.Path)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -26,6 +27,8 @@ import (
 // run files are there. With Config.Strict the job ends at the first capture that
 // is damaged, missing or could not be read; that one has no run file, nor have
 // others that were not done by then.
+//
+// With Config.Range there is one capture, and the run file is that of its range.
 func Map(ctx context.Context, c Config, dir string, partitions int, found *capture.Found) (*report.Run, error) {
 	r, err := c.begin()
 	if err != nil {
@@ -40,7 +43,7 @@ func Map(ctx context.Context, c Config, dir string, partitions int, found *captu
 	if err := r.refuseWhole("map"); err != nil {
 		return r.report, err
 	}
-	if err := r.nameStdin(found); err != nil {
+	if err := cmp.Or(r.nameStdin(found), r.checkRange(found)); err != nil {
 		return r.report, err
 	}
 	return r.report, categorised(ctx, r.makeRuns(ctx, dir, partitions, found))
@@ -159,7 +162,7 @@ func (r *run) identify(inputs []*ingest.Input) (ids []*capture.Identity, err err
 func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost uint64, err error) {
 	for i := range r.report.Damage {
 		d := &r.report.Damage[i]
-		o := &Outcome{Name: d.Path, Status: NotACapture, Damage: d}
+		o := &Outcome{Name: d.Path, Range: rangeText(r.Range), Status: NotACapture, Damage: d}
 		id, err := r.identifyLost(ctx, d)
 		if cause := context.Cause(ctx); cause != nil {
 			return 0, cause
@@ -179,7 +182,7 @@ func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost ui
 
 // keepDamage makes a run file without sessions.
 func (r *run) keepDamage(ctx context.Context, dir string, partitions int, id *capture.Identity, d *report.Damage) (path string, err error) {
-	path = filepath.Join(dir, runfile.RunName(d.Path))
+	path = filepath.Join(dir, runfile.IDOf(id).Name())
 	w, err := runfile.Create(r.FS, path)
 	if err != nil {
 		return "", err

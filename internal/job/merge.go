@@ -24,7 +24,7 @@ func (r *run) merge(ctx context.Context, paths []string, w io.Writer) (err error
 	defer agg.CatchOutOfMemory(&err)
 	runs, err := r.openKept(paths, runfile.Sessions)
 	if err == nil {
-		err = r.prepare(runs, false)
+		runs, err = r.prepare(runs, false)
 	}
 	if err != nil {
 		return err

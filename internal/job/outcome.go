@@ -28,7 +28,10 @@ const (
 // An Outcome says what became of one capture in Map.
 type Outcome struct {
 	// Name is the path of the capture as it was named.
-	Name     string         `json:"name"`
+	Name string `json:"name"`
+	// Range is the part of it that was meant, as capture.ParseRange reads it; "":
+	// all of it.
+	Range    string         `json:"range,omitempty"`
 	RunFile  string         `json:"run_file,omitempty"`
 	Status   Status         `json:"status"`
 	Damage   *report.Damage `json:"damage,omitempty"`
@@ -76,12 +79,20 @@ func (o *Outcome) UnmarshalJSON(data []byte) error {
 // is current.
 func (k *keptRun) outcome() *Outcome {
 	found := k.named(k.Capture.Path)
-	o := &Outcome{Name: k.Capture.Path, RunFile: k.Path, Status: Unchanged, Sessions: k.entries()}
+	o := &Outcome{Name: k.Capture.Path, Range: rangeText(k.Capture.Range), RunFile: k.Path, Status: Unchanged, Sessions: k.entries()}
 	o.Records, o.Packets, o.Bytes = found.Records, found.Packets, found.Bytes
 	if len(found.Damage) > 0 {
 		o.Damage = &found.Damage[0]
 	}
 	return o
+}
+
+// rangeText is Outcome.Range.
+func rangeText(r capture.Range) string {
+	if r.Whole() {
+		return ""
+	}
+	return r.String()
 }
 
 // tellOutcome passes an outcome on, one at a time.

@@ -46,7 +46,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	defer agg.CatchOutOfMemory(&err)
 	runs, err := r.openKept(paths, runfile.Sessions)
 	if err == nil {
-		err = r.prepare(runs, true)
+		runs, err = r.prepare(runs, true)
 	}
 	if err == nil {
 		err = samePartitions(runs, partition)
@@ -59,10 +59,14 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	}
 	n := len(runs[0].Index)
 	var group []runfile.Input
+	number := -1 // of the capture
 	for i, k := range runs {
+		if i == 0 || !k.Continues(runs[i-1].Run) {
+			number++
+		}
 		in := k.Input(partition)
 		if r.Sessions.Capture {
-			in = in.OfCapture(i)
+			in = in.OfCapture(number)
 		}
 		group = append(group, in)
 	}

@@ -326,7 +326,7 @@ var errChanged = errors.New("changed since it was read")
 // openCurrent opens the run file of a capture and checks that it is whole and
 // the capture unchanged.
 func (s *state) openCurrent(id *capture.Identity, x *runfile.PackReader) (*keptRun, error) {
-	at, ok := s.shelf.at(runfile.IDOf(id.Path), s.dir)
+	at, ok := s.shelf.at(runfile.IDOf(id), s.dir)
 	if !ok {
 		return nil, fs.ErrNotExist
 	}

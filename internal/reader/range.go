@@ -67,9 +67,9 @@ type rangeable interface {
 	forget()
 	// likely tells how many bytes the record or block takes that d seems to
 	// begin with, perhaps more than there are; 0: it seems to begin with none.
-	// before is what it returned as time for the one in front of it,
-	// math.MinInt64 if there is none. odd says that few are like that.
-	likely(d []byte, before int64) (size int, time int64, odd bool)
+	// start is the time of the capture's first record in seconds. odd says that
+	// few records are like that.
+	likely(d []byte, start int64) (size int, odd bool)
 	// state appends all that the meaning of later records depends on.
 	state(text []byte) []byte
 }
@@ -124,7 +124,7 @@ func (c *Capture) jump() {
 	c.moveTo(at)
 	form := c.format.(rangeable)
 	form.forget()
-	skip, ok := c.guess(form)
+	skip, ok := c.guess(form, int(c.part.From-at))
 	c.base = at + int64(skip)
 	if !ok {
 		c.finish(c.fail(Unsupported, errBorder))
@@ -150,20 +150,24 @@ const (
 	// oddRecords is how many records there are for each that is odd, after the
 	// first.
 	oddRecords = 16
+
+	// likelyYears is how far, in seconds, records lie from the first one: those
+	// of captures that take their microseconds for seconds are further away.
+	likelyYears = 10 * 365 * 86400
 )
 
-// guess returns how many bytes to leave out of what comes next, so that a record
-// follows.
-func (c *Capture) guess(form rangeable) (skip int, ok bool) {
+// guess returns how many bytes to leave out of what comes next, fewer than most,
+// so that a record follows.
+func (c *Capture) guess(form rangeable, most int) (skip int, ok bool) {
 	for n := guessBytes; ; n *= 2 {
 		d := c.in.peek(n)
 		whole := len(d) < n
 		if whole && c.in.err != io.EOF {
 			return 0, false
 		}
-		last, found := n >= 2*mostLead, no
-		for ; skip <= min(len(d), mostLead) && found == no; skip++ {
-			if found = chain(form, d[skip:], whole); found == sure {
+		last, found := n >= 2*mostLead || !c.o.affords(2*int64(n)), no
+		for ; skip < min(len(d), mostLead, most) && found == no; skip++ {
+			if found = chain(form, d[skip:], c.start/1e9, whole); found == sure {
 				return skip, true
 			}
 			if found == unsure && last {
@@ -188,15 +192,15 @@ const (
 
 // chain tells whether records that follow each other begin at the front of d;
 // whole says that the file ends with d.
-func chain(form rangeable, d []byte, whole bool) verdict {
-	records, faults, at, time := 0, 0, 0, int64(math.MinInt64)
+func chain(form rangeable, d []byte, start int64, whole bool) verdict {
+	records, faults, at := 0, 0, 0
 	for {
-		size, t, odd := form.likely(d[at:], time)
+		size, odd := form.likely(d[at:], start)
 		switch {
 		case odd && faults > records/oddRecords:
 			return no
 		case size > 0 && at+size <= len(d):
-			if records, at, time = records+1, at+size, t; odd {
+			if records, at = records+1, at+size; odd {
 				faults++
 			}
 		case size > 0 && !whole && records > 0:
@@ -269,19 +273,17 @@ func (t *tally) clear() {
 func (p *pcap) forget() { p.window = noWindow }
 
 // likely implements rangeable.
-func (p *pcap) likely(d []byte, before int64) (size int, time int64, odd bool) {
+func (p *pcap) likely(d []byte, start int64) (size int, odd bool) {
 	if len(d) < p.header {
-		return p.header, before, false
+		return p.header, false
 	}
 	capLen, wireLen := p.both(d)
-	if capLen > p.limit || wireLen > variantWire {
-		return 0, 0, false
+	after := int64(p.order.Uint32(d)) - start
+	if capLen > p.limit || wireLen > variantWire || capLen == 0 && after == -start {
+		return 0, false
 	}
-	if time = int64(p.order.Uint32(d)); capLen == 0 && time == 0 {
-		return 0, 0, false
-	}
-	odd = capLen == 0 || before != math.MinInt64 && (time-before > variantGap || before-time > variantGap)
-	return p.header + int(capLen), time, odd
+	return p.header + int(capLen), capLen == 0 || wireLen < capLen || p.order.Uint32(d[4:]) >= p.subsecs ||
+		after > likelyYears || after < -likelyYears
 }
 
 // state implements rangeable.
@@ -293,25 +295,25 @@ func (p *pcap) state(text []byte) []byte {
 func (p *pcapng) forget() { p.trailer = 0 }
 
 // likely implements rangeable.
-func (p *pcapng) likely(d []byte, before int64) (size int, time int64, odd bool) {
+func (p *pcapng) likely(d []byte, _ int64) (size int, odd bool) {
 	if len(d) < ngFrame {
-		return ngFrame, before, false
+		return ngFrame, false
 	}
 	kind, length := p.u32(d), p.u32(d[4:])
 	switch {
 	case length < ngFrame || length%4 != 0 || length > ngMaxBlock:
-		return 0, 0, false
+		return 0, false
 	case kind == blockSection:
 		if p.u32(d[8:]) != ngOrderMagic { // of the other byte order too
-			return 0, 0, false
+			return 0, false
 		}
 	case kind == 0 || kind > blockEnhanced && sortOfSkipped(kind) == skippedOther:
-		return 0, 0, false
+		return 0, false
 	}
 	if int(length) <= len(d) && p.u32(d[length-4:]) != length {
-		return 0, 0, false
+		return 0, false
 	}
-	return int(length), before, false
+	return int(length), false
 }
 
 // state implements rangeable.

@@ -34,6 +34,53 @@ type Capture struct {
 	Last     *int64   `json:"last_ns,omitempty"`  // latest time of a record
 	Complete bool     `json:"complete"`           // read to its end
 	Warnings []string `json:"warnings,omitempty"`
+	// Range is the part of it that is meant; nil: all of it.
+	Range *Range `json:"range,omitempty"`
+}
+
+// A Range is the part of a capture that was read, and where its records begin
+// and end.
+type Range struct {
+	From    int64  `json:"from"`    // offset in the file, bytes
+	To      int64  `json:"to"`      // 0: the end of the file
+	Unknown bool   `json:"unknown"` // no record was found before it to begin with
+	Begin   Border `json:"begin"`
+	End     Border `json:"end"`
+}
+
+// A Border is where one range of a capture ends and the next one begins.
+type Border struct {
+	Offset int64  `json:"offset"`          // of a record in the file, bytes; -1: its end
+	State  string `json:"state,omitempty"` // digest of what the meaning of later records depends on
+}
+
+// Join makes c, a range of a capture, that and the next range.
+func (c *Capture) Join(next *Capture) {
+	for _, l := range next.LinkTypes {
+		c.LinkTypes.Count(l.Link, l.Records)
+	}
+	c.LeftOut = c.LeftOut && (next.LeftOut || next.Records == 0) || next.LeftOut && c.Records == 0
+	c.Records += next.Records
+	c.Bytes += next.Bytes
+	c.NoTime += next.NoTime
+	c.ClampedTime += next.ClampedTime
+	c.WireLengthRaised += next.WireLengthRaised
+	c.SubsecondOverflow += next.SubsecondOverflow
+	c.OtherLinks += next.OtherLinks
+	c.Packets += next.Packets
+	c.WireBytes += next.WireBytes
+	c.CapturedBytes += next.CapturedBytes
+	if c.Last != nil && next.Last != nil {
+		last := max(*c.Last, *next.Last)
+		c.Last = &last
+	}
+	c.Complete = c.Complete && next.Complete
+	c.Warnings = append(c.Warnings, next.Warnings...)
+	if c.Range != nil && next.Range != nil {
+		r := *c.Range
+		r.To, r.End = next.Range.To, next.Range.End
+		c.Range = &r
+	}
 }
 
 // claimFactor is how many times what it kept a capture may state as wire bytes

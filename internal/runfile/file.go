@@ -342,21 +342,36 @@ func Groups(runs []*Run, captures bool) (groups int, group func(i int) []Input, 
 		}
 	}
 	return partitions, func(p int) (list []Input) {
+		number := -1
 		for i, r := range runs {
+			if i == 0 || !r.Continues(runs[i-1]) {
+				number++
+			}
 			if r.section(p).Entries > 0 {
-				list = append(list, r.input(p, i, captures))
+				list = append(list, r.input(p, number, captures))
 			}
 		}
 		return list
 	}, partitions
 }
 
+// Continues reports whether the capture of r is that of before, and its range
+// follows the one there. Requires: before is the one before r in capture order,
+// and both have captures.
+func (r *Run) Continues(before *Run) bool {
+	return r.Capture.Range.From > 0 && r.Capture.Path == before.Capture.Path
+}
+
 // wholes returns the sections of all partitions as inputs that are sorted by
 // key alone.
 func wholes(runs []*Run, captures bool) (list []Input) {
+	number := -1
 	for i, r := range runs {
+		if i == 0 || !r.Continues(runs[i-1]) {
+			number++
+		}
 		for p := range r.Partitions() {
-			in := r.input(p, i, captures)
+			in := r.input(p, number, captures)
 			in.order, in.only = sessionOrder(1), -1
 			list = append(list, in)
 		}

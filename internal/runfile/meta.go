@@ -62,14 +62,18 @@ type Part struct {
 }
 
 // An ID stands for the capture of a run file: it depends on the absolute path of
-// the capture alone, or on its URL.
+// the capture alone, or on its URL, and on the range of it that is meant.
 type ID [16]byte
 
-// IDOf returns the ID of the capture at path. A URL is not taken for a path, so
-// that it has the same ID whatever the working directory.
-func IDOf(path string) ID {
+// IDOf returns the ID of a capture. A URL is not taken for a path, so that it has
+// the same ID whatever the working directory.
+func IDOf(c *capture.Identity) ID {
+	path := c.Path
 	if abs, err := filepath.Abs(path); err == nil && !isURL(path) {
 		path = abs
+	}
+	if !c.Range.Whole() {
+		path += "\x00" + c.Range.String() // no path has that byte
 	}
 	sum := sha256.Sum256([]byte(path))
 	return ID(sum[:16])
@@ -107,4 +111,4 @@ func ParseName(name string) (id ID, ok bool) {
 // RunName returns the name of the run file for the capture at path. It depends
 // on the absolute path alone, so that the run file of a changed capture
 // replaces that of the capture before the change.
-func RunName(path string) string { return IDOf(path).Name() }
+func RunName(path string) string { return IDOf(&capture.Identity{Path: path}).Name() }
