@@ -43,7 +43,7 @@ func engineWays() []engineWay {
 		if _, err := engine.Map(ctx, c, dir, parts, e.found); err != nil {
 			return nil, err
 		}
-		return engine.RunFiles([]string{dir})
+		return engine.RunFiles(durable.OS, []string{dir})
 	}
 	return []engineWay{
 		{"extract", func(e *engineRun, c engine.Config, dir string, w io.Writer) error {
@@ -72,7 +72,7 @@ func engineWays() []engineWay {
 			if err != nil {
 				return err
 			}
-			list, err := engine.Parts([]string{filepath.Join(dir, "parts")})
+			list, err := engine.Parts(durable.OS, []string{filepath.Join(dir, "parts")})
 			if err == nil {
 				_, err = engine.JoinParts(ctx, c, list, w)
 			}
@@ -106,7 +106,7 @@ func runEngine(args []string, stdout, stderr io.Writer) error {
 	if e.total, err = writeCapture(k, *scale, 1, *split, dir); err != nil {
 		return err
 	}
-	e.found = capture.Find([]string{dir}, false)
+	e.found = capture.Find(durable.OS, []string{dir}, false)
 	e.config.Workers, e.config.Share, e.config.LeastSpill, e.config.HashSeed = *workers, *share, *share/4, 1
 	return e.table(engineWays(), *rounds, stdout)
 }
@@ -183,8 +183,8 @@ type countingFS struct {
 	written atomic.Uint64
 }
 
-func (c *countingFS) Create(path string) (durable.File, error) {
-	f, err := c.FS.Create(path)
+func (c *countingFS) Create(temp, path string) (durable.File, error) {
+	f, err := c.FS.Create(temp, path)
 	return countingFile{f, &c.written}, err
 }
 

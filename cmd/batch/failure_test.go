@@ -94,7 +94,7 @@ var full = fullFS{durable.OS}
 // fullFS is a file system on which nothing can be written any more.
 type fullFS struct{ durable.FS }
 
-func (fullFS) Create(path string) (durable.File, error) {
+func (fullFS) Create(path, _ string) (durable.File, error) {
 	return nil, &fs.PathError{Op: "create", Path: path, Err: syscall.ENOSPC}
 }
 

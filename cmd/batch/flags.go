@@ -117,7 +117,7 @@ func (f *captureFlags) register(set *pflag.FlagSet) {
 // are for capture.Find.
 func (f *captureFlags) find(ctx context.Context, args []string, e *env, written ...string) (*capture.Found, error) {
 	if f.filesFrom != "" {
-		names, err := ingest.Await(ctx, func() ([]string, error) { return capture.ReadList(f.filesFrom, e.in) })
+		names, err := ingest.Await(ctx, func() ([]string, error) { return capture.ReadList(e.fs, f.filesFrom, e.in) })
 		if err != nil {
 			return nil, &job.Error{Category: job.Input, Err: err}
 		}
@@ -129,7 +129,7 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env, written 
 	if f.filesFrom == capture.StdinName && slices.Contains(args, capture.StdinName) {
 		return nil, usageError("standard input cannot be both a capture and the list of captures")
 	}
-	return capture.Find(args, f.recursive, written...), nil
+	return capture.Find(e.fs, args, f.recursive, written...), nil
 }
 
 // sessionFlags say what a session is and what is counted of it.

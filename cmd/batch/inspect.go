@@ -68,7 +68,7 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 		}
 	}
 	for _, path := range found.Paths {
-		in, err := ingest.Inspect(ctx, path, e.in)
+		in, err := ingest.Inspect(ctx, e.fs, path, e.in)
 		if err == nil && in.Damage != nil && in.Damage.Kind == report.KindNotCapture && met[path] {
 			r.NotCaptures++
 			continue

@@ -153,7 +153,7 @@ func (f *expectFlag) register(set *pflag.FlagSet) {
 // set puts the captures into a Config.
 func (f *expectFlag) set(ctx context.Context, c *job.Config, e *env) (err error) {
 	if f.list != "" {
-		c.Expect, err = ingest.Await(ctx, func() ([]string, error) { return job.ReadExpected(f.list, e.in) })
+		c.Expect, err = ingest.Await(ctx, func() ([]string, error) { return job.ReadExpected(e.fs, f.list, e.in) })
 	}
 	return err
 }

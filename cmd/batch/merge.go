@@ -79,7 +79,7 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 			}
 		}
 	}
-	paths, err := find(args)
+	paths, err := find(e.fs, args)
 	if err != nil {
 		return err
 	}

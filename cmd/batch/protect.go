@@ -53,7 +53,7 @@ func (w written) protect(read []string, e *env) error {
 		}
 	}
 	for _, path := range read {
-		info, err := capture.Stat(path, e.in)
+		info, err := capture.Stat(e.fs, path, e.in)
 		if err != nil {
 			continue
 		}
@@ -72,7 +72,7 @@ func (w written) protect(read []string, e *env) error {
 func (w written) protectFound(found *capture.Found, list string, e *env) error {
 	read := append(slices.Clone(found.Paths), list)
 	for _, path := range found.LeftOut {
-		if ingest.Recognised(path) {
+		if ingest.Recognised(e.fs, path) {
 			read = append(read, path)
 		}
 	}

@@ -67,7 +67,7 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := d.columns.set(ctx, &c, false); err != nil {
 		return err
 	}
-	paths, err := job.RunFiles(args)
+	paths, err := job.RunFiles(e.fs, args)
 	if err != nil {
 		return err
 	}

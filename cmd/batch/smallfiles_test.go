@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
 
 	"github.com/klauspost/compress/gzip"
@@ -68,7 +69,7 @@ func TestProgressCountsCaptures(t *testing.T) {
 	for _, interleave := range []bool{false, true} {
 		dir := t.TempDir()
 		smallCaptures(t, dir, 3, nil)
-		found := capture.Find([]string{dir}, true)
+		found := capture.Find(durable.OS, []string{dir}, true)
 		slices.Sort(found.Paths)
 		size := int64(len(read(t, found.Paths[0])) + len(read(t, found.Paths[2])))
 		term := &terminal{w: io.Discard, name: defaultName}

@@ -39,14 +39,15 @@ type Failure struct {
 
 // Find looks for the captures that names name. A name is that of a file, of a
 // directory, whose files are taken (with recursive also those of all
-// directories below it), a pattern as filepath.Match has them, or StdinName.
-// Find reads directories only and opens no file.
+// directories below it), a pattern as filepath.Match has them, or StdinName. Any
+// of them but the last may be in object storage (durable.IsObject). Find reads
+// directories only and opens no file.
 //
 // written are the files that the run is to write, as absolute paths without
 // links. Where a directory or a pattern has one, maybe made by an earlier run,
 // it is left out; where it is named it is a capture like any other.
-func Find(names []string, recursive bool, written ...string) *Found {
-	f := &finder{recursive: recursive, written: written, seen: map[string]int{}, real: map[string]string{}}
+func Find(fsys durable.FS, names []string, recursive bool, written ...string) *Found {
+	f := &finder{fs: fsys, recursive: recursive, written: written, seen: map[string]int{}, real: map[string]string{}}
 	for _, name := range names {
 		f.argument(name)
 	}
@@ -56,6 +57,7 @@ func Find(names []string, recursive bool, written ...string) *Found {
 // A finder collects captures.
 type finder struct {
 	Found
+	fs        durable.FS
 	recursive bool
 	written   []string
 	seen      map[string]int    // place in Paths, by absolute path without links
@@ -71,7 +73,7 @@ func (f *finder) argument(arg string) {
 		f.add(arg, true)
 		return
 	}
-	info, err := os.Stat(arg)
+	info, err := f.fs.Stat(arg)
 	switch {
 	case err == nil && info.IsDir():
 		f.directory(arg)
@@ -87,15 +89,15 @@ func (f *finder) argument(arg string) {
 // pattern adds the files and directories that a pattern matches. As in a
 // directory, what is neither is left out.
 func (f *finder) pattern(arg string) {
-	matches, err := filepath.Glob(arg)
+	matches, err := f.fs.Glob(arg)
 	if err == nil && len(matches) == 0 {
 		err = errors.New("no file matches the pattern")
 	}
 	if err != nil {
-		f.fail(arg, err)
+		f.fail(arg, durable.Cause(err))
 	}
 	for _, path := range matches {
-		info, err := os.Stat(path)
+		info, err := f.fs.Stat(path)
 		switch {
 		case err != nil:
 			f.fail(path, durable.Cause(err))
@@ -123,8 +125,11 @@ func (f *finder) met(path string) (added bool) {
 // could wait for ever.
 func (f *finder) directory(dir string) {
 	empty := true
-	root := dir + string(filepath.Separator) // so that a link to a directory is one
-	_ = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	root := durable.Join(dir, "")
+	if !durable.IsObject(dir) {
+		root = dir + string(filepath.Separator) // so that a link to a directory is one
+	}
+	_ = durable.WalkDir(f.fs, root, func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() {
 			if path != root && !f.recursive {
 				return fs.SkipDir
@@ -202,6 +207,9 @@ func (f *Found) Met() map[string]bool {
 // its directory are resolved once for each directory, because doing so for
 // every file would cost as much as opening it.
 func (f *finder) identity(path string) string {
+	if durable.IsObject(path) {
+		return path
+	}
 	dir, name := filepath.Split(path) // not Dir, which takes ".." for what it looks like
 	if info, err := os.Lstat(path); err != nil || info.Mode()&fs.ModeSymlink != 0 {
 		return RealPath(path)
@@ -215,8 +223,12 @@ func (f *finder) identity(path string) string {
 }
 
 // RealPath returns the absolute path of a file without links. Where that cannot
-// be found out, as for a file that does not exist, links may be left.
+// be found out, as for a file that does not exist, links may be left. The name of
+// an object is the only one it has.
 func RealPath(path string) string {
+	if durable.IsObject(path) {
+		return path
+	}
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real
 	}
@@ -226,11 +238,11 @@ func RealPath(path string) string {
 	return path
 }
 
-// Stat is os.Stat, and for StdinName describes standard input. Where that is
-// not a file it returns errors.ErrUnsupported.
-func Stat(path string, stdin io.Reader) (fs.FileInfo, error) {
+// Stat describes what stands under path, for StdinName standard input. Where that
+// is not a file it returns errors.ErrUnsupported.
+func Stat(fsys durable.FS, path string, stdin io.Reader) (fs.FileInfo, error) {
 	if path != StdinName {
-		return os.Stat(path)
+		return fsys.Stat(path)
 	}
 	if f, ok := stdin.(*os.File); ok {
 		return f.Stat()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -21,7 +22,7 @@ type Identity struct {
 	Path    string `json:"path"`
 	Size    int64  `json:"size"`     // bytes on disk
 	ModTime int64  `json:"mtime_ns"` // time of its last modification, ns since the Unix epoch
-	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB
+	Digest  string `json:"digest"`   // SHA-256 of its first and last 64 KiB; of an object: of its tag
 	First   int64  `json:"first_ns"` // time of its first record, ns since the Unix epoch; valid if Timed
 	Timed   bool   `json:"timed"`    // there is a record
 	// Tag is what whoever named the capture says of its content, the ETag of an
@@ -68,8 +69,12 @@ func (c *Identity) UnmarshalJSON(data []byte) error {
 const digestBytes = 64 << 10
 
 // Identify returns the identity of the capture at path, but for First and
-// Timed, which take a reader. The capture must be a regular file.
-func Identify(path string) (*Identity, error) {
+// Timed, which take a reader. The capture must be a regular file, or an object,
+// which is not read: its tag stands for what it holds.
+func Identify(fsys durable.FS, path string) (*Identity, error) {
+	if durable.IsObject(path) {
+		return identifyObject(fsys, path)
+	}
 	f, err := durable.OpenRegular(path)
 	if err != nil {
 		return nil, err
@@ -84,6 +89,23 @@ func Identify(path string) (*Identity, error) {
 		return nil, err
 	}
 	return &Identity{Path: path, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Digest: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+// identifyObject is Identify for an object. Its digest is that of its tag, so that
+// copies of an object that have the same tag are known for the same capture.
+func identifyObject(fsys durable.FS, path string) (*Identity, error) {
+	info, err := fsys.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	tagged, ok := info.(durable.Tagged)
+	if !ok || !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: durable.ErrNotRegular}
+	}
+	id := &Identity{Path: path, Size: info.Size(), ModTime: info.ModTime().UnixNano(), Tag: tagged.Tag()}
+	sum := sha256.Sum256([]byte("ETag " + id.Tag))
+	id.Digest = hex.EncodeToString(sum[:])
+	return id, nil
 }
 
 // smallFile is the largest size of a file that digest takes into memory, in bytes.

@@ -4,8 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"os"
 	"strings"
+
+	"pcapbatch/internal/durable"
 )
 
 // maxList is the largest size of a list of captures, in bytes: two million
@@ -15,10 +16,10 @@ const maxList = 256 << 20
 // ReadList reads names of captures from the file at path, or from stdin for
 // StdinName. They are separated by NUL bytes if there is one, else by line
 // ends. Empty names are left out. A list of more than 256 MiB is an error.
-func ReadList(path string, stdin io.Reader) ([]string, error) {
+func ReadList(fsys durable.FS, path string, stdin io.Reader) ([]string, error) {
 	r := stdin
 	if path != StdinName {
-		f, err := os.Open(path)
+		f, err := fsys.OpenSource(path)
 		if err != nil {
 			return nil, fmt.Errorf("read list of captures: %w", err)
 		}

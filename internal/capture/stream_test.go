@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"testing/iotest"
+
+	"pcapbatch/internal/durable"
 )
 
 // A stream has the size and the digest of a file of the same content, in whatever
@@ -23,7 +25,7 @@ func TestStream(t *testing.T) {
 		if err := os.WriteFile(path, data, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		want, err := Identify(path)
+		want, err := Identify(durable.OS, path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,8 +9,11 @@ import (
 )
 
 // MakeDir makes a directory, and those above it, where there is none, and makes
-// the entries of the new ones durable.
+// the entries of the new ones durable. Object storage has no directories.
 func MakeDir(fsys FS, dir string) error {
+	if IsObject(dir) {
+		return nil
+	}
 	for len(dir) > 1 && os.IsPathSeparator(dir[len(dir)-1]) {
 		dir = dir[:len(dir)-1]
 	}

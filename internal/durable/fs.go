@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 )
 
 // A File is an open file of an FS.
@@ -21,14 +22,32 @@ type File interface {
 	Name() string
 }
 
+// A Source is an open file that is only read. Read goes on where the last one
+// ended; any number of goroutines may call ReadAt.
+type Source interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
 // An FS is what the program needs of the file system. Tests replace it by one
-// that fails. Any number of goroutines may use it. Its errors are those of
-// package os, except where a method names others.
+// that fails, and the command by one that has objects too (IsObject). Any number
+// of goroutines may use it. Its errors are those of package os, except where a
+// method names others.
 type FS interface {
-	// Create makes a file that does not exist yet and, where the system can,
-	// locks it so that Sweep leaves it alone. After ErrLocked the caller tries
-	// another name.
-	Create(path string) (File, error)
+	// Stat describes what stands under a name, with links followed.
+	Stat(path string) (fs.FileInfo, error)
+	// ReadDir lists a directory, sorted by name.
+	ReadDir(path string) ([]fs.DirEntry, error)
+	// Glob returns the names that a pattern matches, as filepath.Glob does.
+	Glob(pattern string) ([]string, error)
+	// OpenSource opens whatever can be read, a FIFO or a device too.
+	OpenSource(path string) (Source, error)
+	// Create makes a file that does not exist yet under the name temp and, where
+	// the system can, locks it so that Sweep leaves it alone. After ErrLocked the
+	// caller tries another name. Once it is complete the file is to be renamed to
+	// path, which is what a file system that shows no unfinished files goes by.
+	Create(temp, path string) (File, error)
 	// Temp makes a file in dir that is removed when it is closed and, where
 	// the system can, also when the process is killed.
 	Temp(dir string) (File, error)
@@ -50,7 +69,19 @@ var OS FS = osFS{}
 
 type osFS struct{}
 
-func (osFS) Create(path string) (File, error) {
+func (osFS) Stat(path string) (fs.FileInfo, error)      { return os.Stat(path) }
+func (osFS) ReadDir(path string) ([]fs.DirEntry, error) { return os.ReadDir(path) }
+func (osFS) Glob(pattern string) ([]string, error)      { return filepath.Glob(pattern) }
+
+func (osFS) OpenSource(path string) (Source, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (osFS) Create(path, _ string) (File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
 		return nil, err

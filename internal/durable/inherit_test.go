@@ -70,8 +70,8 @@ func TestReplacedKeepsItsOwner(t *testing.T) {
 // groupless is a file system on which owner and group cannot be set.
 type groupless struct{ FS }
 
-func (g groupless) Create(path string) (File, error) {
-	f, err := g.FS.Create(path)
+func (g groupless) Create(temp, path string) (File, error) {
+	f, err := g.FS.Create(temp, path)
 	return grouplessFile{f}, err
 }
 

@@ -7,8 +7,8 @@ func NoSync(fsys FS) FS { return noSync{fsys} }
 
 type noSync struct{ FS }
 
-func (n noSync) Create(path string) (File, error) {
-	f, err := n.FS.Create(path)
+func (n noSync) Create(temp, path string) (File, error) {
+	f, err := n.FS.Create(temp, path)
 	if err != nil {
 		return nil, err
 	}

@@ -42,15 +42,15 @@ func CreatePending(fsys FS, path string) (*Pending, error) {
 	p := &Pending{fs: fsys, path: path}
 	var err error
 	for range createTries {
-		p.temp = filepath.Join(filepath.Dir(path), "."+tempBase(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
-		if p.file, err = fsys.Create(p.temp); !errors.Is(err, ErrLocked) {
+		p.temp = Join(Dir(path), "."+tempBase(path)+"."+rand.Text()[:tempDigits]+tempSuffix)
+		if p.file, err = fsys.Create(p.temp, path); !errors.Is(err, ErrLocked) {
 			break
 		}
 	}
 	if err != nil {
 		return nil, Cause(err)
 	}
-	if info, err := os.Lstat(path); err == nil && info.Mode().IsRegular() {
+	if info, err := lstat(path); err == nil && info.Mode().IsRegular() {
 		p.old = info
 		_ = p.file.Chmod(0o600) // until it is complete: the old one may be a secret
 	}
@@ -111,6 +111,15 @@ func (p *Pending) inherit() {
 	_ = p.file.Chmod(mode)
 }
 
+// lstat is os.Lstat, for which objects do not exist: they have no mode that could
+// be kept.
+func lstat(path string) (fs.FileInfo, error) {
+	if IsObject(path) {
+		return nil, fs.ErrNotExist
+	}
+	return os.Lstat(path)
+}
+
 func inGroup(path string, gid int) bool {
 	info, err := os.Lstat(path)
 	if err != nil {
@@ -162,10 +171,13 @@ func Sweep(dir string, suffixes ...string) {
 // SweepBeside removes the temporary files that killed processes left of the
 // file at path, as Sweep does.
 func SweepBeside(path string) {
-	sweep(filepath.Dir(path), func(base string) bool { return base == tempBase(path) })
+	sweep(Dir(path), func(base string) bool { return base == tempBase(path) })
 }
 
 func sweep(dir string, ours func(base string) bool) {
+	if IsObject(dir) {
+		return // an object has no name until it is complete
+	}
 	d, err := os.Open(dir)
 	if err != nil {
 		return

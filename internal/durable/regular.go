@@ -43,13 +43,13 @@ func OpenRegular(path string) (*os.File, error) {
 // ReadFile returns the content of a regular file of at most limit bytes, which
 // the caller owns. Where the file is longer, the error wraps ErrTooLarge; where
 // it is no regular file, ErrNotRegular.
-func ReadFile(path string, limit int64) ([]byte, error) {
-	f, err := OpenRegular(path)
+func ReadFile(fsys FS, path string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, limit+1))
 	if err == nil && int64(len(data)) > limit {
 		err = &fs.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
 	}

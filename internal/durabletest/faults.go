@@ -5,7 +5,6 @@ package durabletest
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -95,12 +94,9 @@ func (f *Faults) step(what, name string) (err error, failed bool) {
 	return f.Err, true
 }
 
-// Create implements durable.FS for the names that a durable.Pending has: "." in
-// front of the final one, eight characters and two dots behind.
-func (f *Faults) Create(path string) (durable.File, error) {
-	dir, base := filepath.Split(path)
-	name := dir + base[1:len(base)-len(".ABCDEFGH.tmp")]
-	return f.make(name, "close", func() (durable.File, error) { return f.FS.Create(path) })
+// Create implements durable.FS.
+func (f *Faults) Create(temp, path string) (durable.File, error) {
+	return f.make(path, "close", func() (durable.File, error) { return f.FS.Create(temp, path) })
 }
 
 // Temp implements durable.FS.

@@ -11,6 +11,7 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
 )
@@ -45,9 +46,9 @@ type Input struct {
 
 // newInput describes what stands under path, which need not exist. A file of no
 // size may be one of the system's, such as /proc/kmsg, whose reader waits.
-func newInput(path string, stdin io.Reader) *Input {
+func newInput(fsys durable.FS, path string, stdin io.Reader) *Input {
 	in := &Input{Identity: capture.Identity{Path: path}, Live: true, stdin: path == capture.StdinName}
-	if info, err := capture.Stat(path, stdin); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+	if info, err := capture.Stat(fsys, path, stdin); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 		in.Size, in.Live = info.Size(), false
 	}
 	return in
@@ -58,11 +59,11 @@ func (in *Input) again() bool { return !in.Live && !in.stdin }
 
 // Identify completes the identity of the input. It returns an error if the
 // capture cannot be read a second time.
-func (in *Input) Identify() (*capture.Identity, error) {
+func (in *Input) Identify(fsys durable.FS) (*capture.Identity, error) {
 	if !in.again() {
 		return nil, ErrReadOnce
 	}
-	id, err := capture.Identify(in.Path)
+	id, err := capture.Identify(fsys, in.Path)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +132,8 @@ func (in *Input) Elapsed() time.Duration {
 
 // openCapture opens the capture. The end of ctx ends the wait for whoever
 // writes to a pipe.
-func (in *Input) openCapture(ctx context.Context, stdin io.Reader, o reader.Options) (*reader.Capture, error) {
+func (in *Input) openCapture(ctx context.Context, fsys durable.FS, stdin io.Reader, o reader.Options) (*reader.Capture, error) {
+	o.Open = opener(fsys)
 	open := func() (*reader.Capture, error) { return reader.Open(in.Path, o) }
 	if in.stdin {
 		name := in.Path
@@ -144,6 +146,11 @@ func (in *Input) openCapture(ctx context.Context, stdin io.Reader, o reader.Opti
 		return Await(ctx, open)
 	}
 	return open()
+}
+
+// opener is how package reader opens a capture.
+func opener(fsys durable.FS) func(path string) (reader.File, error) {
+	return func(path string) (reader.File, error) { return fsys.OpenSource(path) }
 }
 
 // next is c.Next. The end of ctx ends the wait for a pipe; c must not be used
@@ -168,12 +175,12 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 	if only {
 		reading.Workers, reading.Readers, reading.Room = o.Workers, readers(o.Workers), o.Room // of several, one could wait for another
 	}
-	c, err := in.openCapture(ctx, o.Stdin, reading)
+	c, err := in.openCapture(ctx, o.FS, o.Stdin, reading)
 	if err != nil {
 		return err
 	}
 	if in.First, in.Timed = c.FirstTime(); !in.Timed && !in.Range.Whole() {
-		in.firstOfWhole(reading)
+		in.firstOfWhole(ctx, o, reading)
 	}
 	in.latest.Store(in.First)
 	in.compressed = c.Info().Compression != ""
@@ -191,9 +198,9 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 
 // firstOfWhole takes the time of the first record of the capture, which does not
 // lie in its range.
-func (in *Input) firstOfWhole(o reader.Options) {
-	o.Range = reader.Range{}
-	if c, err := reader.Open(in.Path, o); err == nil {
+func (in *Input) firstOfWhole(ctx context.Context, o *Options, reading reader.Options) {
+	reading.Range = reader.Range{}
+	if c, err := in.openCapture(ctx, o.FS, o.Stdin, reading); err == nil {
 		in.First, in.Timed = c.FirstTime()
 		c.Close()
 	}
@@ -207,7 +214,7 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 	var all, list []*Input
 	once := int64(0)
 	for _, path := range paths {
-		in := newInput(path, o.Stdin)
+		in := newInput(o.FS, path, o.Stdin)
 		in.Range = o.Range
 		if in.stdin && o.StdinPath != "" {
 			in.Path = o.StdinPath

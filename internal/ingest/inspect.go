@@ -5,6 +5,7 @@ import (
 	"io"
 	"runtime"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/linktype"
 	"pcapbatch/internal/reader"
 	"pcapbatch/internal/report"
@@ -12,9 +13,9 @@ import (
 
 // Inspect reads the capture at path from end to end and says what is in it. What
 // is wrong with the capture is part of that; the error is the cause of ctx.
-func Inspect(ctx context.Context, path string, stdin io.Reader) (*report.Inspection, error) {
-	in := newInput(path, stdin)
-	c, err := in.openCapture(ctx, stdin, reader.Options{Workers: runtime.GOMAXPROCS(0)})
+func Inspect(ctx context.Context, fsys durable.FS, path string, stdin io.Reader) (*report.Inspection, error) {
+	in := newInput(fsys, path, stdin)
+	c, err := in.openCapture(ctx, fsys, stdin, reader.Options{Workers: runtime.GOMAXPROCS(0)})
 	if cause := context.Cause(ctx); cause != nil {
 		return nil, cause
 	}

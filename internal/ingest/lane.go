@@ -83,9 +83,9 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 	case l.capture != nil:
 	case len(m.inputs) <= fewCaptures || in.Live || in.stdin:
 		o.Workers = max(1, m.Workers/len(m.inputs))
-		l.capture, err = in.openCapture(ctx, m.Stdin, o)
+		l.capture, err = in.openCapture(ctx, m.FS, m.Stdin, o)
 	default:
-		l.file = &parkedFile{path: in.Path, files: &m.files}
+		l.file = &parkedFile{path: in.Path, fs: m.FS, files: &m.files}
 		l.capture, err = reader.New(in.Path, l.file, o)
 	}
 	if err != nil {
@@ -119,6 +119,10 @@ func (m *interleave) load(ctx context.Context, l *lane) (more bool, err error) {
 	err = l.in.next(ctx, l.capture, &l.block)
 	if l.in.Live && ctx.Err() != nil {
 		return false, context.Cause(ctx) // still in use by the read that goes on waiting
+	}
+	if err != nil && err != io.EOF && ctx.Err() != nil {
+		l.close()
+		return false, context.Cause(ctx) // it may be what the read failed of
 	}
 	switch {
 	case err == nil:

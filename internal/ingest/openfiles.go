@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"syscall"
 
 	"pcapbatch/internal/durable"
@@ -28,9 +27,10 @@ type openFiles struct {
 // package reader knows.
 type parkedFile struct {
 	path   string
+	fs     durable.FS
 	files  *openFiles
-	file   *os.File      // nil while parked
-	place  *list.Element // in files.open, while it is open
+	file   durable.Source // nil while parked
+	place  *list.Element  // in files.open, while it is open
 	offset int64
 	ended  bool        // everything was read
 	was    fs.FileInfo // when it was parked
@@ -69,12 +69,12 @@ func (f *parkedFile) unpark() error {
 			return err
 		}
 	}
-	file, err := os.Open(f.path)
+	file, err := f.fs.OpenSource(f.path)
 	for tooMany(err) && f.files.open.Len() > 0 {
 		if err := f.files.parkOldest(); err != nil {
 			return err
 		}
-		file, err = os.Open(f.path)
+		file, err = f.fs.OpenSource(f.path)
 	}
 	if err != nil {
 		return durable.Cause(err)
@@ -92,7 +92,7 @@ func tooMany(err error) bool {
 }
 
 // resume goes to where reading stopped, if this is still the same file.
-func (f *parkedFile) resume(file *os.File) error {
+func (f *parkedFile) resume(file durable.Source) error {
 	if f.was == nil {
 		return nil
 	}
@@ -100,7 +100,7 @@ func (f *parkedFile) resume(file *os.File) error {
 	if err != nil {
 		return err
 	}
-	if !os.SameFile(info, f.was) {
+	if !durable.SameFile(info, f.was) {
 		return errReplaced
 	}
 	_, err = file.Seek(f.offset, io.SeekStart)

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"pcapbatch/internal/durable"
 )
 
 // TestParkedFiles reads many files by turns with few of them open.
@@ -26,7 +28,7 @@ func TestParkedFiles(t *testing.T) {
 		if err := os.WriteFile(path, content[i], 0o600); err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, &parkedFile{path: path, files: &files})
+		list = append(list, &parkedFile{fs: durable.OS, path: path, files: &files})
 	}
 	for ended := 0; ended < len(list); {
 		i := rng.IntN(len(list))
@@ -64,7 +66,7 @@ func TestParkedFileReplaced(t *testing.T) {
 		}
 	}
 	files := openFiles{limit: 1}
-	a, b := &parkedFile{path: path, files: &files}, &parkedFile{path: other, files: &files}
+	a, b := &parkedFile{fs: durable.OS, path: path, files: &files}, &parkedFile{path: other, files: &files}
 	buf := make([]byte, 10)
 	for _, f := range []*parkedFile{a, b} { // b makes a give way
 		if _, err := f.Read(buf); err != nil {

@@ -43,8 +43,9 @@ type Options struct {
 	// RangeLead is how many bytes before it are read for the fragments in it:
 	// RangeLead but for tests.
 	RangeLead int64
-	// FS and TempDir are for the temporary files of merged captures for which
-	// there is no memory; "" is the system's directory.
+	// FS is where captures are. It and TempDir are also for the temporary files
+	// of merged captures for which there is no memory; "" is the system's
+	// directory.
 	FS      durable.FS
 	TempDir string
 	// Strict ends the run at the first capture that is damaged or cannot be
@@ -234,6 +235,9 @@ func (s *stretch) Read(ctx context.Context, b *Block) error {
 			s.current = nil // still in use by the read that goes on waiting
 			return context.Cause(ctx)
 		}
+		if err != nil && err != io.EOF && ctx.Err() != nil {
+			return context.Cause(ctx) // it may be what the read failed of
+		}
 		switch {
 		case err == nil && s.leaveOut(&b.Block):
 			if ctx.Err() != nil {
@@ -297,7 +301,7 @@ func (s *stretch) open(ctx context.Context, in *Input, memory int64) (err error)
 		Workers: s.workers, Readers: readers(s.workers), Size: in.Size, Spare: s.spare, BlockBytes: s.BlockBytes,
 		Memory: memory, MemoryFor: s.MemoryFor, Room: s.Room, Range: in.part(s.RangeLead),
 	}
-	if s.current, err = in.openCapture(ctx, s.Stdin, o); err != nil {
+	if s.current, err = in.openCapture(ctx, s.FS, s.Stdin, o); err != nil {
 		s.release()
 	}
 	return err

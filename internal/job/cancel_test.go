@@ -45,7 +45,9 @@ func (c *canceller) step() {
 
 func (c *canceller) Open(path string) (durable.File, error) { return c.opened(c.FS.Open(path)) }
 
-func (c *canceller) Create(path string) (durable.File, error) { return c.opened(c.FS.Create(path)) }
+func (c *canceller) Create(temp, path string) (durable.File, error) {
+	return c.opened(c.FS.Create(temp, path))
+}
 
 func (c *canceller) Temp(dir string) (durable.File, error) { return c.opened(c.FS.Temp(dir)) }
 
@@ -86,11 +88,11 @@ func TestCancelled(t *testing.T) {
 	c := scarce(testConfig(2))
 	runs := mapped(t, c, 2, dir)
 	parts := reduced(t, c, 2, runs)
-	runPaths, err := RunFiles([]string{runs})
+	runPaths, err := RunFiles(durable.OS, []string{runs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	partPaths, err := Parts([]string{parts})
+	partPaths, err := Parts(durable.OS, []string{parts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +100,7 @@ func TestCancelled(t *testing.T) {
 		c.Interleave = true
 		return c
 	}
-	found := func() *capture.Found { return capture.Find([]string{dir}, false) }
+	found := func() *capture.Found { return capture.Find(durable.OS, []string{dir}, false) }
 	for name, do := range map[string]func(ctx context.Context, c Config, out string) error{
 		"extract": func(ctx context.Context, c Config, _ string) error {
 			_, err := Extract(ctx, c, found(), io.Discard)

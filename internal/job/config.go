@@ -44,7 +44,7 @@ type Config struct {
 	HeapLimit func(bytes int64)
 	// TempDir is the directory for temporary files; "" is the system's.
 	TempDir string
-	// FS is what the job writes to, temporary files included.
+	// FS is what the job reads and writes, temporary files included.
 	FS durable.FS
 	// Stdin is read for capture.StdinName.
 	Stdin io.Reader

@@ -41,11 +41,11 @@ func TestCategories(t *testing.T) {
 	c := testConfig(1)
 	runs := mapped(t, c, 2, dir)
 	parts := reduced(t, c, 2, runs)
-	runPaths, err := RunFiles([]string{runs})
+	runPaths, err := RunFiles(durable.OS, []string{runs})
 	if err != nil {
 		t.Fatal(err)
 	}
-	partPaths, err := Parts([]string{parts})
+	partPaths, err := Parts(durable.OS, []string{parts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,15 +55,15 @@ func TestCategories(t *testing.T) {
 	// Each job over inputs, named by what they are.
 	jobs := map[string]func(ctx context.Context, c Config, state string, inputs []string, w io.Writer) error{
 		"extract": func(ctx context.Context, c Config, _ string, inputs []string, w io.Writer) error {
-			_, err := Extract(ctx, c, capture.Find(inputs, false), w)
+			_, err := Extract(ctx, c, capture.Find(durable.OS, inputs, false), w)
 			return err
 		},
 		"resume": func(ctx context.Context, c Config, state string, inputs []string, w io.Writer) error {
-			_, err := Resume(ctx, c, state, capture.Find(inputs, false), w)
+			_, err := Resume(ctx, c, state, capture.Find(durable.OS, inputs, false), w)
 			return err
 		},
 		"map": func(ctx context.Context, c Config, state string, inputs []string, _ io.Writer) error {
-			_, err := Map(ctx, c, state, 2, capture.Find(inputs, false))
+			_, err := Map(ctx, c, state, 2, capture.Find(durable.OS, inputs, false))
 			return err
 		},
 		"reduce": func(ctx context.Context, c Config, state string, inputs []string, _ io.Writer) error {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/writer"
 )
@@ -17,7 +18,7 @@ const example = "../../testdata/example.pcap"
 
 // One capture in, rows out.
 func ExampleExtract() {
-	found := capture.Find([]string{example}, false)
+	found := capture.Find(durable.OS, []string{example}, false)
 	c := job.New()
 	c.Workers = 2
 	c.Columns.Features = []writer.Group{writer.Totals}
@@ -45,7 +46,7 @@ func ExampleResume() {
 	defer os.RemoveAll(dir)
 	c := job.New()
 	for _, name := range []string{example, "../../testdata/*example.pcap"} {
-		found := capture.Find([]string{name}, false)
+		found := capture.Find(durable.OS, []string{name}, false)
 		r, err := job.Resume(context.Background(), c, dir, found, io.Discard)
 		if err != nil {
 			fmt.Println(err)
@@ -68,11 +69,11 @@ func ExampleMap() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	if _, err := job.Map(ctx, c, dir, 2, capture.Find([]string{example}, false)); err != nil {
+	if _, err := job.Map(ctx, c, dir, 2, capture.Find(durable.OS, []string{example}, false)); err != nil {
 		fmt.Println(err)
 		return
 	}
-	runs, err := job.RunFiles([]string{dir})
+	runs, err := job.RunFiles(durable.OS, []string{dir})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -84,7 +85,7 @@ func ExampleMap() {
 			return
 		}
 	}
-	paths, err := job.Parts([]string{parts})
+	paths, err := job.Parts(durable.OS, []string{parts})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -104,7 +105,7 @@ func TestOutcomes(t *testing.T) {
 		}
 	}
 	for _, text := range []string{lines.String(), strings.ReplaceAll(lines.String(), "\n", "\x00")} {
-		names, err := ReadExpected(capture.StdinName, strings.NewReader(text))
+		names, err := ReadExpected(durable.OS, capture.StdinName, strings.NewReader(text))
 		if err != nil || len(names) != len(list) {
 			t.Fatalf("%q, %v", names, err)
 		}
@@ -125,10 +126,10 @@ func TestOutcomes(t *testing.T) {
 			t.Error(r.err)
 		}
 	}
-	if names, err := ReadExpected(capture.StdinName, strings.NewReader("{a}.pcap\n{\"name\":1}\n")); err != nil || names[0] != "{a}.pcap" || names[1] != `{"name":1}` {
+	if names, err := ReadExpected(durable.OS, capture.StdinName, strings.NewReader("{a}.pcap\n{\"name\":1}\n")); err != nil || names[0] != "{a}.pcap" || names[1] != `{"name":1}` {
 		t.Errorf("%q, %v", names, err)
 	}
-	if _, err := ReadExpected(capture.StdinName, strings.NewReader("\n")); CategoryOf(err) != Usage {
+	if _, err := ReadExpected(durable.OS, capture.StdinName, strings.NewReader("\n")); CategoryOf(err) != Usage {
 		t.Errorf("an empty list: %v", err)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/writer"
 )
 
@@ -28,10 +29,10 @@ func TestMergeOfWhatDiffersInFeatures(t *testing.T) {
 		}
 		dir := t.TempDir()
 		path := pcap(t, records[i*1000:(i+1)*1000])
-		if _, err := Map(t.Context(), c, dir, 3, capture.Find([]string{path}, false)); err != nil {
+		if _, err := Map(t.Context(), c, dir, 3, capture.Find(durable.OS, []string{path}, false)); err != nil {
 			t.Fatal(err)
 		}
-		paths, err := RunFiles([]string{dir})
+		paths, err := RunFiles(durable.OS, []string{dir})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -41,7 +42,7 @@ func TestMergeOfWhatDiffersInFeatures(t *testing.T) {
 	c := testConfig(1)
 	c.Columns.Features = []writer.Group{writer.Basic, writer.Totals, writer.Mean}
 	var want, got bytes.Buffer
-	if _, err := Extract(t.Context(), c, capture.Find(dirs, false), &want); err != nil {
+	if _, err := Extract(t.Context(), c, capture.Find(durable.OS, dirs, false), &want); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Merge(t.Context(), c, runs, &got); err != nil || got.String() != want.String() {
@@ -51,7 +52,7 @@ func TestMergeOfWhatDiffersInFeatures(t *testing.T) {
 	c.Columns.Features = []writer.Group{writer.Flags}
 	want.Reset()
 	got.Reset()
-	if _, err := Extract(t.Context(), c, capture.Find([]string{dirs[0], dirs[2]}, false), &want); err != nil {
+	if _, err := Extract(t.Context(), c, capture.Find(durable.OS, []string{dirs[0], dirs[2]}, false), &want); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := Merge(t.Context(), c, []string{runs[2], runs[0]}, &got); err != nil || got.String() != want.String() {
@@ -74,11 +75,11 @@ func TestStateWithOtherFeatures(t *testing.T) {
 		seen := &listener{}
 		c.Columns.Features, c.Observer = features, seen
 		var want, got bytes.Buffer
-		if _, err := Extract(t.Context(), c, capture.Find([]string{path}, false), &want); err != nil {
+		if _, err := Extract(t.Context(), c, capture.Find(durable.OS, []string{path}, false), &want); err != nil {
 			t.Fatal(err)
 		}
 		seen.captures = 0
-		if _, err := Resume(t.Context(), c, state, capture.Find([]string{path}, false), &got); err != nil || got.String() != want.String() {
+		if _, err := Resume(t.Context(), c, state, capture.Find(durable.OS, []string{path}, false), &got); err != nil || got.String() != want.String() {
 			t.Errorf("%v: %v, %d bytes of rows, want %d", features, err, got.Len(), want.Len())
 		}
 		again := i == 1

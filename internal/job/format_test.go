@@ -14,6 +14,7 @@ import (
 
 	"github.com/parquet-go/parquet-go"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/label"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
@@ -194,7 +195,7 @@ func TestParquetMetadata(t *testing.T) {
 // reducedTable makes the table of partition 1 of 3 in dir; its bytes are the
 // rows.
 func reducedTable(t testing.TB, c Config, runs, dir string) result {
-	paths, err := RunFiles([]string{runs})
+	paths, err := RunFiles(durable.OS, []string{runs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +218,7 @@ func TestReduceTable(t *testing.T) {
 	whole := extract(t, c, dir).clean(t)
 	header, rest, _ := strings.Cut(whole, "\n")
 	want := slices.Sorted(strings.Lines(rest))
-	paths, err := RunFiles([]string{runs})
+	paths, err := RunFiles(durable.OS, []string{runs})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -256,7 +257,7 @@ func TestReduceTable(t *testing.T) {
 	numbered := c
 	numbered.Columns = writer.Options{Schema: "nfstream"}
 	runs = mapped(t, numbered, 1, dir)
-	if paths, err = RunFiles([]string{runs}); err != nil {
+	if paths, err = RunFiles(durable.OS, []string{runs}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReduceTable(t.Context(), numbered, paths, 0, t.TempDir()); CategoryOf(err) != Usage {

@@ -8,6 +8,7 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 )
 
@@ -46,7 +47,7 @@ func heldBy(t *testing.T, c Config, dir string, state bool) int64 {
 	t.Helper()
 	w := &weigher{}
 	c.Observer = w
-	found := capture.Find([]string{dir}, true)
+	found := capture.Find(durable.OS, []string{dir}, true)
 	var r *report.Run
 	var err error
 	if state {

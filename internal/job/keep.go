@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -97,7 +96,7 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 	if k.packer != nil && !k.shelf.hasOwn(id) {
 		most = runfile.MaxPacked
 	}
-	path := filepath.Join(k.dir, id.Name())
+	path := durable.Join(k.dir, id.Name())
 	w, err := runfile.CreateHeld(durable.Later(k.run.FS), path, most)
 	if err != nil {
 		return err

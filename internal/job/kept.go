@@ -3,9 +3,9 @@ package job
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -93,30 +93,46 @@ func (r *run) tell(found *report.Run) {
 
 // RunFiles lists the files that names name: run files and packs of them, and the
 // files *.run and *.pack of directories, each once.
-func RunFiles(names []string) ([]string, error) {
-	return keptFiles(names, runfile.RunSuffix, runfile.PackSuffix)
+func RunFiles(fsys durable.FS, names []string) ([]string, error) {
+	return keptFiles(fsys, names, runfile.RunSuffix, runfile.PackSuffix)
 }
 
 // Parts lists the parts that names name: files, and the files *.part of
 // directories, each once.
-func Parts(names []string) ([]string, error) { return keptFiles(names, runfile.PartSuffix) }
+func Parts(fsys durable.FS, names []string) ([]string, error) {
+	return keptFiles(fsys, names, runfile.PartSuffix)
+}
 
-func keptFiles(names []string, suffixes ...string) (list []string, err error) {
+func keptFiles(fsys durable.FS, names []string, suffixes ...string) (list []string, err error) {
 	if len(names) == 0 {
 		return nil, failure(Usage, "no run files named")
 	}
 	seen := map[string]bool{}
-	for _, name := range names {
+	for len(names) > 0 {
+		name := names[0]
+		names = names[1:]
 		paths := []string{name}
-		if info, err := os.Stat(name); err == nil && info.IsDir() {
-			if paths, err = filesIn(name, suffixes); err != nil {
+		info, err := fsys.Stat(name)
+		switch {
+		case err == nil && info.IsDir():
+			if paths, err = filesIn(fsys, name, suffixes); err != nil {
 				return nil, err
 			}
-		} else if err == nil && !info.Mode().IsRegular() {
+		case err == nil && !info.Mode().IsRegular():
 			return nil, failure(Usage, "%s: a run file is read at many places at once, and this is no regular file", name)
+		case err != nil && durable.IsObject(name) && strings.ContainsAny(name, "*?["): // which no shell knows
+			matches, err := fsys.Glob(name)
+			if err == nil && len(matches) == 0 {
+				err = &fs.PathError{Op: "open", Path: name, Err: errors.New("no file matches the pattern")}
+			}
+			if err != nil {
+				return nil, &Error{Input, err}
+			}
+			names = slices.Concat(matches, names)
+			continue
 		}
 		for _, path := range paths {
-			abs, err := filepath.Abs(path)
+			abs, err := absolute(path)
 			if err != nil || seen[abs] {
 				continue
 			}
@@ -127,8 +143,16 @@ func keptFiles(names []string, suffixes ...string) (list []string, err error) {
 	return list, nil
 }
 
-func filesIn(dir string, suffixes []string) (paths []string, err error) {
-	entries, err := os.ReadDir(dir)
+// absolute is filepath.Abs, which would clean the name of an object.
+func absolute(path string) (string, error) {
+	if durable.IsObject(path) {
+		return path, nil
+	}
+	return filepath.Abs(path)
+}
+
+func filesIn(fsys durable.FS, dir string, suffixes []string) (paths []string, err error) {
+	entries, err := fsys.ReadDir(dir)
 	if err != nil {
 		return nil, &Error{Input, err}
 	}
@@ -137,7 +161,7 @@ func filesIn(dir string, suffixes []string) (paths []string, err error) {
 		_, pack := packNumber(e.Name()) // one that is no file hides what may be missing
 		file := e.Type()&(fs.ModeDir|fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0
 		if ours && !strings.HasPrefix(e.Name(), ".") && (file || pack) {
-			paths = append(paths, filepath.Join(dir, e.Name()))
+			paths = append(paths, durable.Join(dir, e.Name()))
 		}
 	}
 	if len(paths) == 0 {

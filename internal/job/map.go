@@ -5,10 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -144,7 +144,7 @@ func (r *run) identify(inputs []*ingest.Input) (ids []*capture.Identity, err err
 			ids = append(ids, &capture.Identity{Path: in.Path, First: in.First, Timed: in.Timed, Tag: r.StdinTag})
 			continue
 		}
-		id, err := in.Identify()
+		id, err := in.Identify(r.FS)
 		if errors.Is(err, ingest.ErrReadOnce) {
 			return nil, failure(Usage, "%s: %w", in.Path, err)
 		}
@@ -182,7 +182,7 @@ func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost ui
 
 // keepDamage makes a run file without sessions.
 func (r *run) keepDamage(ctx context.Context, dir string, partitions int, id *capture.Identity, d *report.Damage) (path string, err error) {
-	path = filepath.Join(dir, runfile.IDOf(id).Name())
+	path = durable.Join(dir, runfile.IDOf(id).Name())
 	w, err := runfile.Create(r.FS, path)
 	if err != nil {
 		return "", err

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"os"
 	"strings"
 	"unicode/utf8"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 )
 
@@ -110,7 +110,7 @@ func (r *run) lostStatus(path string) Status {
 	if r.stream != nil {
 		return Failed
 	}
-	info, err := os.Stat(path)
+	info, err := r.FS.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && info.IsDir() {
 		return Missing
 	}
@@ -121,8 +121,8 @@ func (r *run) lostStatus(path string) Status {
 // path, or from stdin for capture.StdinName: a list as capture.ReadList takes
 // it, or outcomes, one in JSON on each line, as of all calls of Map for the same
 // directory one after the other. It is an error if there are none.
-func ReadExpected(path string, stdin io.Reader) ([]string, error) {
-	lines, err := capture.ReadList(path, stdin)
+func ReadExpected(fsys durable.FS, path string, stdin io.Reader) ([]string, error) {
+	lines, err := capture.ReadList(fsys, path, stdin)
 	if err != nil {
 		return nil, failure(Input, "--expect: %w", err)
 	}

@@ -2,10 +2,10 @@ package job
 
 import (
 	"cmp"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -41,8 +41,8 @@ func (r *run) places(paths []string, damaged func(path string, err error) error)
 		list = append(list, place{path: path})
 	}
 	for _, p := range list {
-		if there := taken[filepath.Dir(p.path)]; there != nil {
-			if id, ok := runfile.ParseName(filepath.Base(p.path)); ok {
+		if there := taken[durable.Dir(p.path)]; there != nil {
+			if id, ok := runfile.ParseName(durable.Base(p.path)); ok {
 				there[id] = true
 			}
 		}
@@ -71,15 +71,15 @@ func (r *run) places(paths []string, damaged func(path string, err error) error)
 // directoryOf is the directory of a state of which a pack is a piece. A pack of
 // another name was put where it is by somebody, and is on its own.
 func directoryOf(pack string) string {
-	if _, ok := packNumber(filepath.Base(pack)); ok {
-		return filepath.Dir(pack)
+	if _, ok := packNumber(durable.Base(pack)); ok {
+		return durable.Dir(pack)
 	}
 	return pack
 }
 
 // latestFirst orders packs, those of higher numbers first.
 func latestFirst(a, b string) int {
-	m, _ := packNumber(filepath.Base(a))
-	n, _ := packNumber(filepath.Base(b))
+	m, _ := packNumber(durable.Base(a))
+	n, _ := packNumber(durable.Base(b))
 	return cmp.Compare(n, m)
 }

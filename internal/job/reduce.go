@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"path/filepath"
 	"strings"
 
 	"pcapbatch/internal/agg"
@@ -91,7 +90,7 @@ type partitionJob struct {
 
 // writePart writes the rows of a partition as a part.
 func (r *run) writePart(ctx context.Context, p *partitionJob) error {
-	w, err := runfile.Create(r.FS, filepath.Join(p.dir, fmt.Sprintf("%04d-of-%04d%s", p.partition, p.partitions, runfile.PartSuffix)))
+	w, err := runfile.Create(r.FS, durable.Join(p.dir, fmt.Sprintf("%04d-of-%04d%s", p.partition, p.partitions, runfile.PartSuffix)))
 	if err != nil {
 		return err
 	}
@@ -117,7 +116,7 @@ func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
 	if r.Format == Parquet {
 		suffix = "parquet"
 	}
-	path := filepath.Join(p.dir, fmt.Sprintf("part-%05d-of-%05d.%s", p.partition, p.partitions, suffix))
+	path := durable.Join(p.dir, fmt.Sprintf("part-%05d-of-%05d.%s", p.partition, p.partitions, suffix))
 	part, err := json.Marshal(r.partOf(p.runs, p.partition))
 	if err != nil {
 		return err

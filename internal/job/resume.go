@@ -232,7 +232,7 @@ func (r *run) openState(dir string) (*state, error) {
 // directory.
 func (s *state) checkOptions() error {
 	path := filepath.Join(s.dir, optionsName)
-	kept, err := readOptions(path)
+	kept, err := readOptions(s.FS, path)
 	if errors.Is(err, fs.ErrNotExist) {
 		var text []byte
 		if text, err = json.MarshalIndent(s.Sessions, "", "  "); err == nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 )
 
 // largeSessions is a nanosecond pcap of n UDP packets of a few sessions, with
@@ -58,7 +59,7 @@ func TestSameBytesWhereSessionsAreCut(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	found := capture.Find([]string{dir}, false)
+	found := capture.Find(durable.OS, []string{dir}, false)
 	for _, kept := range []bool{false, true} {
 		var want string
 		for try := range 4 {

@@ -17,6 +17,7 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durabletest"
 	"pcapbatch/internal/ingest"
 )
@@ -175,7 +176,7 @@ func TestSpooledChanges(t *testing.T) {
 			c := sparing(testConfig(1), 1<<20)
 			c.Interleave = interleave
 			c.Observer = &meddler{do: func() { change(path) }}
-			r, err := Extract(t.Context(), c, capture.Find([]string{path, other}, false), io.Discard)
+			r, err := Extract(t.Context(), c, capture.Find(durable.OS, []string{path, other}, false), io.Discard)
 			if err != nil || r.Records != 501 || len(r.Damage) != 1 || !strings.Contains(r.Damage[0].Reason, what) {
 				t.Errorf("interleave=%t: %v, %d records, %+v, want %q", interleave, err, r.Records, r.Damage, what)
 			}

@@ -173,7 +173,7 @@ func TestStateSpilling(t *testing.T) {
 		if fs.Temps() < 2 || fs.Calls() < 2*runfile.MaxInputs {
 			t.Errorf("%d workers: %d temporary files, %d calls", workers, fs.Temps(), fs.Calls())
 		}
-		if runs, err := RunFiles([]string{state}); err != nil || len(runs) != 2 {
+		if runs, err := RunFiles(durable.OS, []string{state}); err != nil || len(runs) != 2 {
 			t.Fatal(len(runs), err)
 		}
 		sameRows(t, "the next run", resume(t, c, state, dir).clean(t), want.rows)

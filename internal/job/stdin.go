@@ -89,7 +89,7 @@ func (k *keeper) completeID(ctx context.Context, i int) error {
 // identifyLost returns the identity of what could not be opened.
 func (r *run) identifyLost(ctx context.Context, d *report.Damage) (*capture.Identity, error) {
 	if r.stream == nil || d.Kind == report.KindIO {
-		id, err := capture.Identify(d.Path)
+		id, err := capture.Identify(r.FS, d.Path)
 		if err == nil {
 			id.Range = r.Range
 		}

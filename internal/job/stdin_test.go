@@ -14,6 +14,7 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -90,7 +91,7 @@ func TestMapStdinReadsOn(t *testing.T) {
 	if r.err != nil || len(r.report.Damage) != 1 {
 		t.Fatal(r.err, r.report.Damage)
 	}
-	want, err := capture.Identify(path)
+	want, err := capture.Identify(durable.OS, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestMapStdinCancelled(t *testing.T) {
 			cancel(stop)
 		}()
 		runs := t.TempDir()
-		if _, err := Map(ctx, piped(1, read, ""), runs, 4, capture.Find([]string{capture.StdinName}, false)); err != stop {
+		if _, err := Map(ctx, piped(1, read, ""), runs, 4, capture.Find(durable.OS, []string{capture.StdinName}, false)); err != stop {
 			t.Errorf("%s: %v", what, err)
 		}
 		if names := entriesOf(t, runs); len(names) != 0 {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -52,7 +51,7 @@ func (v *verifier) named(ctx context.Context, path string, recursive bool) error
 	if path == capture.StdinName {
 		return v.capture(ctx, path)
 	}
-	info, err := os.Stat(path)
+	info, err := v.FS.Stat(path)
 	switch {
 	case err != nil:
 		return v.unread(path, err)
@@ -69,9 +68,12 @@ func (v *verifier) unread(path string, err error) error {
 }
 
 func (v *verifier) directory(ctx context.Context, dir string, recursive bool) error {
-	root := dir + string(filepath.Separator) // so that a link to a directory is one
+	root := durable.Join(dir, "")
+	if !durable.IsObject(dir) {
+		root = dir + string(filepath.Separator) // so that a link to a directory is one
+	}
 	empty := true
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+	err := durable.WalkDir(v.FS, root, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
 			empty = false
@@ -80,7 +82,7 @@ func (v *verifier) directory(ctx context.Context, dir string, recursive bool) er
 			return fs.SkipDir
 		case d.IsDir(), d.Name() == durable.LockName, durable.Unfinished(d.Name()):
 			return nil
-		case !Keeps(d.Name()) && !isRegular(path):
+		case !Keeps(d.Name()) && !v.isRegular(path):
 			return nil // opening a socket or a FIFO could wait for ever
 		}
 		empty = false
@@ -92,14 +94,14 @@ func (v *verifier) directory(ctx context.Context, dir string, recursive bool) er
 	return err
 }
 
-func isRegular(path string) bool {
-	info, err := os.Stat(path)
+func (v *verifier) isRegular(path string) bool {
+	info, err := v.FS.Stat(path)
 	return err != nil || info.Mode().IsRegular() // what is gone is to be reported
 }
 
 func (v *verifier) file(ctx context.Context, path string) (err error) {
 	defer agg.CatchOutOfMemory(&err)
-	name := filepath.Base(path)
+	name := durable.Base(path)
 	switch {
 	case name == optionsName:
 		return v.put(v.optionsFile(path))
@@ -118,7 +120,7 @@ func (v *verifier) file(ctx context.Context, path string) (err error) {
 // optionsFile verifies the options of a state directory.
 func (v *verifier) optionsFile(path string) *report.Verification {
 	found := &report.Verification{Path: path, What: "options of a state directory"}
-	if _, err := readOptions(path); err != nil {
+	if _, err := readOptions(v.FS, path); err != nil {
 		found.Damage = keptDamage(path, err)
 	}
 	return found
@@ -197,18 +199,18 @@ func (v *verifier) pack(ctx context.Context, path string) error {
 // current returns the numbers of the entries of a pack that no later run file in
 // its directory has taken the place of.
 func (v *verifier) current(p *runfile.Pack) (list []int) {
-	dir := filepath.Dir(p.Path)
+	dir := durable.Dir(p.Path)
 	if dir != v.dir {
 		v.dir, v.live = dir, map[string][]int{}
-		paths, _ := filesIn(dir, []string{runfile.RunSuffix, runfile.PackSuffix})
+		paths, _ := filesIn(v.FS, dir, []string{runfile.RunSuffix, runfile.PackSuffix})
 		places, _, _ := v.places(paths, func(string, error) error { return nil }) // is told of that pack
 		for _, at := range places {
-			name := filepath.Base(at.path)
+			name := durable.Base(at.path)
 			v.live[name] = append(v.live[name], at.number)
 		}
 	}
-	list, ok := v.live[filepath.Base(p.Path)]
-	if _, numbered := packNumber(filepath.Base(p.Path)); !ok && !numbered {
+	list, ok := v.live[durable.Base(p.Path)]
+	if _, numbered := packNumber(durable.Base(p.Path)); !ok && !numbered {
 		for i := range p.Len() {
 			list = append(list, i)
 		}
@@ -235,10 +237,10 @@ func describeKept(k *keptRun) (what string, about []string) {
 // sameOptions returns an error if the run file is in a state directory and does
 // not fit to it.
 func (v *verifier) sameOptions(k *keptRun) error {
-	dir := filepath.Dir(k.File())
+	dir := durable.Dir(k.File())
 	options, ok := v.options[dir]
 	if !ok {
-		options, _ = readOptions(filepath.Join(dir, optionsName))
+		options, _ = readOptions(v.FS, durable.Join(dir, optionsName))
 		v.options[dir] = options
 	}
 	if options == nil || k.Kind == runfile.Rows {
@@ -252,7 +254,7 @@ func (v *verifier) sameOptions(k *keptRun) error {
 
 // capture verifies a capture.
 func (v *verifier) capture(ctx context.Context, path string) error {
-	i, err := ingest.Inspect(ctx, path, v.Stdin)
+	i, err := ingest.Inspect(ctx, v.FS, path, v.Stdin)
 	if err != nil {
 		return err
 	}
@@ -264,8 +266,8 @@ func (v *verifier) capture(ctx context.Context, path string) error {
 }
 
 // readOptions reads the options of a state directory.
-func readOptions(path string) (*Sessions, error) {
-	text, err := durable.ReadFile(path, maxOptions)
+func readOptions(fsys durable.FS, path string) (*Sessions, error) {
+	text, err := durable.ReadFile(fsys, path, maxOptions)
 	if err != nil {
 		return nil, err
 	}

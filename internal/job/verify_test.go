@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 )
 
@@ -30,18 +31,18 @@ func verified(t *testing.T, path string) *report.Verification {
 func keptOf(t *testing.T) (run, part string) {
 	t.Helper()
 	runs, parts := t.TempDir(), t.TempDir()
-	found := capture.Find([]string{"../../testdata/example.pcap"}, false)
+	found := capture.Find(durable.OS, []string{"../../testdata/example.pcap"}, false)
 	if _, err := Map(t.Context(), New(), runs, 2, found); err != nil {
 		t.Fatal(err)
 	}
-	paths, err := RunFiles([]string{runs})
+	paths, err := RunFiles(durable.OS, []string{runs})
 	if err == nil {
 		_, err = Reduce(t.Context(), New(), paths, 0, parts)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := Parts([]string{parts})
+	list, err := Parts(durable.OS, []string{parts})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func TestVerifyState(t *testing.T) {
 		c := New()
 		c.Sessions.Unidirectional = i > 0
 		name := []string{"example.pcap", "idle-gaps.pcap"}[i]
-		if _, err := Resume(t.Context(), c, state, capture.Find([]string{"../../testdata/" + name}, false), io.Discard); err != nil {
+		if _, err := Resume(t.Context(), c, state, capture.Find(durable.OS, []string{"../../testdata/" + name}, false), io.Discard); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -110,7 +111,7 @@ func TestVerifyState(t *testing.T) {
 	if text := lines(); strings.Contains(text, "DAMAGED") || strings.Count(text, "whole: ") != 2 {
 		t.Errorf("of a whole one:\n%s", text)
 	}
-	runs, err := RunFiles([]string{other})
+	runs, err := RunFiles(durable.OS, []string{other})
 	if err == nil {
 		err = os.Link(runs[0], filepath.Join(dir, filepath.Base(runs[0])))
 	}

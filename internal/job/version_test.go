@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -36,7 +37,7 @@ func version1Captures(t *testing.T) *capture.Found {
 			t.Fatal(err)
 		}
 	}
-	return capture.Find([]string{dir}, false)
+	return capture.Find(durable.OS, []string{dir}, false)
 }
 
 func version1Config() Config {
@@ -60,7 +61,7 @@ func TestVersion1State(t *testing.T) {
 	if err := os.CopyFS(state, os.DirFS(version1)); err != nil {
 		t.Fatal(err)
 	}
-	runs, err := RunFiles([]string{state})
+	runs, err := RunFiles(durable.OS, []string{state})
 	if err != nil || len(runs) != 2 {
 		t.Fatal(runs, err)
 	}
@@ -96,11 +97,11 @@ func TestVersion1State(t *testing.T) {
 
 func TestVersion1RunFilesAndParts(t *testing.T) {
 	want := version1Rows(t)
-	runs, err := RunFiles([]string{version1})
+	runs, err := RunFiles(durable.OS, []string{version1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts, err := Parts([]string{filepath.Join(version1, "parts")})
+	parts, err := Parts(durable.OS, []string{filepath.Join(version1, "parts")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -118,6 +119,14 @@ func (b *Block) regrow(rest []byte, need, size int) []byte {
 	return buf
 }
 
+// A File is what a capture is read from: a regular file, whose bytes may be read
+// in any order, or anything that can be read as a stream.
+type File interface {
+	io.ReadSeekCloser
+	io.ReaderAt
+	Stat() (fs.FileInfo, error)
+}
+
 // Options tunes how a capture is read. The zero value is ready.
 type Options struct {
 	Workers int // goroutines that a decompressor may use; below 1 counts as 1
@@ -125,6 +134,8 @@ type Options struct {
 	// several places at once; below 2: it is read in one place.
 	Readers int
 	chunk   int // size of their pieces: chunkBytes except in tests
+	// Open opens the file of a capture; nil: os.Open does.
+	Open func(path string) (File, error)
 	// Size is that of the capture on disk, in bytes; 0 if it is not known.
 	// It only keeps buffers from being larger than needed, and small captures
 	// from being decompressed by several goroutines; it may be wrong.
@@ -204,10 +215,10 @@ func (o *Options) readAhead() int {
 // Capture is one open capture.
 type Capture struct {
 	path    string
-	file    *os.File // closed by Close; nil for New
-	raw     *source  // the bytes as they lie on disk
-	content content  // the bytes after decompression
-	in      *stream  // of content
+	file    File    // closed by Close; nil for New
+	raw     *source // the bytes as they lie on disk
+	content content // the bytes after decompression
+	in      *stream // of content
 	format  format
 	seen    tally
 	joined  *Info  // describes the captures before the current one in the same file; nil for none
@@ -267,7 +278,10 @@ type step struct {
 // recognises format and compression. The path may be anything that can be read
 // as a stream. Errors are of type *Error; the caller closes the capture.
 func Open(path string, o Options) (*Capture, error) {
-	f, err := os.Open(path)
+	if o.Open == nil {
+		o.Open = func(path string) (File, error) { return os.Open(path) }
+	}
+	f, err := o.Open(path)
 	if err != nil {
 		return nil, &Error{Path: path, Kind: IO, Err: cause(err)}
 	}
@@ -294,7 +308,7 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 		o.chunk = chunkBytes
 	}
 	c := &Capture{path: name, raw: &source{r: r}, o: o, spare: o.Spare}
-	if f, ok := r.(*os.File); ok && (max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) || !o.Range.whole()) {
+	if f, ok := r.(File); ok && (max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) || !o.Range.whole()) {
 		c.raw.regular(f)
 	}
 	err := c.open(o)

@@ -3,7 +3,6 @@ package reader
 import (
 	"io"
 	"math"
-	"os"
 	"slices"
 	"sync/atomic"
 )
@@ -38,7 +37,7 @@ func (s *source) from(at int64) *stream {
 
 // regular notes that f may be read at any place: that it is a regular file, and
 // so far was read from its beginning.
-func (s *source) regular(f *os.File) {
+func (s *source) regular(f File) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return
@@ -64,7 +63,7 @@ func (s *source) finish(err error) {
 	if s.failed.Load() || err == io.EOF && s.file == nil {
 		return
 	}
-	if f, ok := s.r.(*os.File); ok && s.file == nil {
+	if f, ok := s.r.(File); ok && s.file == nil {
 		s.regular(f)
 	}
 	if s.file != nil {

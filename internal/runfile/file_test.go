@@ -202,8 +202,8 @@ type faultyFile struct {
 	fs *faulty
 }
 
-func (f *faulty) Create(path string) (durable.File, error) {
-	return f.make(func() (durable.File, error) { return f.FS.Create(path) })
+func (f *faulty) Create(temp, path string) (durable.File, error) {
+	return f.make(func() (durable.File, error) { return f.FS.Create(temp, path) })
 }
 
 func (f *faulty) Temp(dir string) (durable.File, error) {

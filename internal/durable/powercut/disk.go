@@ -87,8 +87,8 @@ func (d *Disk) record(e event) {
 }
 
 // Create implements durable.FS.
-func (d *Disk) Create(path string) (durable.File, error) {
-	f, err := d.FS.Create(path)
+func (d *Disk) Create(path, final string) (durable.File, error) {
+	f, err := d.FS.Create(path, final)
 	if err != nil {
 		return nil, err
 	}
