@@ -66,7 +66,7 @@ func TestParkedFileReplaced(t *testing.T) {
 		}
 	}
 	files := openFiles{limit: 1}
-	a, b := &parkedFile{fs: durable.OS, path: path, files: &files}, &parkedFile{path: other, files: &files}
+	a, b := &parkedFile{fs: durable.OS, path: path, files: &files}, &parkedFile{fs: durable.OS, path: other, files: &files}
 	buf := make([]byte, 10)
 	for _, f := range []*parkedFile{a, b} { // b makes a give way
 		if _, err := f.Read(buf); err != nil {
