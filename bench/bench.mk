@@ -19,7 +19,7 @@ BENCH_KINDS      = mix scan elephant victim
 BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
 BENCH_WORKTREE   = $(BENCH_DATA)/base
 
-.PHONY: bench bench-inflate bench-engine bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
+.PHONY: bench bench-options bench-inflate bench-engine bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
 
 # What is printed goes to a file at the end: one that was committed before
 # would change, and the commit measured would be called dirty.
@@ -28,6 +28,9 @@ bench: build bench-data ## measure every row against its reference (about 20 GB 
 	bin/bench run $(BENCH_FLAGS) -data $(BENCH_DATA) -rows '$(BENCH_ROWS)' -json $(BENCH_RESULTS)/bench.json > $(BENCH_DATA)/printed.txt
 	mv $(BENCH_DATA)/printed.txt $(BENCH_RESULTS)/bench.txt
 	cat $(BENCH_RESULTS)/bench.txt
+
+bench-options: BENCH_ROWS = mix,scan,mix-all,scan-all,mix-quantiles,mix-parquet,scan-parquet,mix-csvgz,scan-csvgz,mix-csvzst,scan-csvzst,mix-report,scan-report,tiny-labels,mix-labels,scan-labels,mix-rules,gz-8files-2cpu,gz-8files-rules
+bench-options: bench ## measure only what options cost, beside the rows without them
 
 bench-inflate: bin/bench $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/text.gz $(BENCH_DATA)/random.gz ## measure gzip decoders alone, with those that are installed
 	mkdir -p $(BENCH_RESULTS)
@@ -44,7 +47,7 @@ bench-gate: build bench-gate-data ## fail if a ratio is more than 15 % worse tha
 bench-baseline: build bench-gate-data ## take the ratios for bench-gate
 	bin/bench gate -batch bin/batch -data $(BENCH_GATE_DATA) -baseline bench/baseline.json -rounds 31 -write
 
-bench-peers: build bin/bench $(BENCH_DATA)/quarter/mix.pcap ## measure the other programs that are installed
+bench-peers: build bin/bench $(BENCH_DATA)/quarter/micros/mix.pcap ## measure the other programs that are installed
 	mkdir -p $(BENCH_RESULTS)
 	bin/bench peers -batch bin/batch -data $(BENCH_DATA) -peers '$(BENCH_PEERS)' -json $(BENCH_RESULTS)/peers.json > $(BENCH_DATA)/printed.txt
 	mv $(BENCH_DATA)/printed.txt $(BENCH_RESULTS)/peers.txt
@@ -68,7 +71,7 @@ bench-clean: ## remove the captures and what was measured
 	rm -rf $(BENCH_DATA)
 
 bench-data: $(BENCH_KINDS:%=$(BENCH_DATA)/%.pcap) $(BENCH_SESSIONS:%=$(BENCH_DATA)/sessions-%/scan.pcap) $(BENCH_DATA)/tiny/mix.pcap $(BENCH_DATA)/mix16/mix-15.pcap \
-	$(BENCH_DATA)/mix.pcap.zst $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz
+	$(BENCH_DATA)/labels.csv $(BENCH_DATA)/mix.pcap.zst $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/quarter/mix8/mix-07.pcap.gz
 
 bench-gate-data: $(BENCH_KINDS:%=$(BENCH_GATE_DATA)/%.pcap)
 
@@ -85,6 +88,14 @@ $(BENCH_DATA)/tiny/mix.pcap: | bin/bench
 
 $(BENCH_DATA)/quarter/mix.pcap: | bin/bench
 	bin/bench gen -kind mix -scale 0.25 -o $(@D)
+
+# What a quarter of mix is in nanoseconds, in microseconds: nfpcapd 1.7 refuses
+# nanoseconds.
+$(BENCH_DATA)/quarter/micros/mix.pcap: | bin/bench
+	bin/bench gen -kind mix -scale 0.25 -micros -o $(@D)
+
+$(BENCH_DATA)/labels.csv: | bin/bench
+	bin/bench labels -o $@
 
 # A scan of scale 0.0385 has 10^5 sessions.
 $(BENCH_DATA)/sessions-%/scan.pcap: | bin/bench

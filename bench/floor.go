@@ -48,8 +48,8 @@ func walk(r io.Reader, buf []byte, total *walkTotals) error {
 	if _, err := io.ReadFull(r, header[:]); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(header[:]) != pcapMagicNs {
-		return errors.New("not a little-endian pcap file with nanoseconds")
+	if m := binary.LittleEndian.Uint32(header[:]); m != pcapMagicNs && m != pcapMagicUs {
+		return errors.New("not a little-endian pcap file")
 	}
 	var (
 		kept int   // bytes of a cut record header at the start of buf

@@ -176,6 +176,16 @@ func TestPeerWithoutResultHasFailed(t *testing.T) {
 	}
 }
 
+// A peer that cannot say its version has it in its path, or nobody knows.
+func TestVersionInPath(t *testing.T) {
+	p := peer{name: "flowscope"}
+	for path, want := range map[string]string{"/src/flowscope-0.26.0/target/release/x": "0.26.0", "/bin/x": "unknown"} {
+		if got := p.describe(path); got != want {
+			t.Errorf("%s: %q", path, got)
+		}
+	}
+}
+
 func TestPeerFiles(t *testing.T) {
 	chosen, err := selectPeers("NFStream,go-flows")
 	if err != nil {

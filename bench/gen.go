@@ -13,6 +13,7 @@ func runGen(args []string, stdout, stderr io.Writer) error {
 	scale := flags.Float64("scale", 1, "number of packets, as a fraction of the full capture's")
 	seed := flags.Uint64("seed", 1, "another seed gives another capture of the same kind")
 	split := flags.Int64("split", 1, "write this many files, one after the other in time")
+	micros := flags.Bool("micros", false, "times in microseconds, for programs that cannot read nanoseconds")
 	dir := flags.String("o", "bench/data", "directory to write to")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -30,7 +31,9 @@ func runGen(args []string, stdout, stderr io.Writer) error {
 	if err := os.MkdirAll(*dir, 0o755); err != nil {
 		return err
 	}
-	total, err := writeCapture(k, *scale, *seed, *split, *dir)
+	files := newPcapFiles(*dir, k.name, *split, scaled(k.packets, *scale))
+	files.micros = *micros
+	total, err := generateTo(files, k, *scale, *seed)
 	if err != nil {
 		return fmt.Errorf("generate %s: %w", k.name, err)
 	}
@@ -42,7 +45,11 @@ func runGen(args []string, stdout, stderr io.Writer) error {
 // writeCapture writes the capture KIND.pcap, or KIND-00.pcap and so on, into
 // dir.
 func writeCapture(k kind, scale float64, seed uint64, split int64, dir string) (genTotals, error) {
-	files := newPcapFiles(dir, k.name, split, scaled(k.packets, scale))
+	return generateTo(newPcapFiles(dir, k.name, split, scaled(k.packets, scale)), k, scale, seed)
+}
+
+// generateTo writes a capture to new files.
+func generateTo(files *pcapFiles, k kind, scale float64, seed uint64) (genTotals, error) {
 	total, err := generate(k, scale, seed, files)
 	if err == nil {
 		err = files.close()

@@ -21,6 +21,12 @@ func ratioOf(r []result) float64     { return r[0].Ratio }
 func besideRatio(r []result) float64 { return r[0].BesideRatio }
 func besideCPU(r []result) float64   { return r[0].BesideCPURatio }
 
+// labelNs is the CPU time of a row's label in ns: what a run with rules takes
+// more than one without, less what the second row says reading them takes.
+func labelNs(r []result) float64 {
+	return quotient(1e9*(r[0].besideCPUS()-r[1].besideCPUS()), float64(r[0].Sessions))
+}
+
 var goals = []goal{
 	{"mix: wall / floor", []string{"mix"}, ratioOf, 3.0, true},
 	{"mix: CPU ns per packet", []string{"mix"}, func(r []result) float64 { return r[0].CPUNsPerPacket }, 170, true},
@@ -38,6 +44,17 @@ var goals = []goal{
 	{"victim: wall / mix's, of as many packets", []string{"victim"}, besideRatio, 1.15, true},
 	{"mix-all: CPU / mix's", []string{"mix-all"}, besideCPU, 1.6, true},
 	{"scan-all: CPU / scan's", []string{"scan-all"}, besideCPU, 1.5, true},
+	{"scan-all: bytes a session more than scan's", []string{"scan-all"}, func(r []result) float64 {
+		return quotient(r[0].besideRSS(), float64(r[0].Sessions))
+	}, 96, true},
+	{"mix-quantiles: CPU / mix's", []string{"mix-quantiles"}, besideCPU, 1.3, true},
+	{"mix-parquet: CPU / mix's", []string{"mix-parquet"}, besideCPU, 1.3, true},
+	{"scan-parquet: CPU / scan's", []string{"scan-parquet"}, besideCPU, 1.5, true},
+	{"mix-report: CPU / mix's", []string{"mix-report"}, besideCPU, 1.03, true},
+	{"scan-report: CPU / scan's", []string{"scan-report"}, besideCPU, 1.03, true},
+	{"mix-labels: CPU ns a row more than mix's", []string{"mix-labels", "tiny-labels"}, labelNs, 300, true},
+	{"scan-labels: CPU ns a row more than scan's", []string{"scan-labels", "tiny-labels"}, labelNs, 300, true},
+	{"scan-labels: peak RSS more than scan's, MB", []string{"scan-labels"}, func(r []result) float64 { return r[0].besideRSS() / 1e6 }, 200, true},
 	{"mix-rules: CPU / mix's", []string{"mix-rules"}, besideCPU, 1.1, true},
 	{"gz-8files-rules: wall / gz-8files-2cpu's", []string{"gz-8files-rules"}, besideRatio, 1.3, true},
 	{"mix-16files: wall / mix's", []string{"mix-16files"}, besideRatio, 1.0, true},

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,9 +21,14 @@ type harness struct {
 func (h *harness) scratch() (string, error) { return os.MkdirTemp(h.data, ".out-") }
 
 // batchArgv is the command line of the program under test.
-func (h *harness) batchArgv(csv string, captures []string, more ...string) []string {
-	argv := append([]string{h.batch, "extract", "-q", "-o", csv}, more...)
+func (h *harness) batchArgv(out string, captures []string, more ...string) []string {
+	argv := append([]string{h.batch, "extract", "-q", "-o", out}, more...)
 	return append(argv, captures...)
+}
+
+// program is the program under test on a row, writing to dir.
+func (h *harness) program(r row, captures []string, dir string) process {
+	return process{argv: h.batchArgv(filepath.Join(dir, r.outputName()), captures, r.arguments(h.data, dir)...), cpus: r.cpus}
 }
 
 // measure runs a row: once unmeasured, to bring the captures into the page
@@ -40,16 +44,15 @@ func (h *harness) measure(r row) (result, error) {
 		return res, err
 	}
 	defer os.RemoveAll(dir)
-	csv := filepath.Join(dir, "out.csv")
 	if err := h.rehearse(r, job, dir, &res); err != nil {
 		return res, err
 	}
 	turns := []turn{
-		{process{argv: h.batchArgv(csv, job.captures, r.flags...), cpus: r.cpus}, &res.Program},
+		{h.program(r, job.captures, dir), &res.Program},
 		{process{argv: append(job.against, job.captures...), cpus: r.cpus}, &res.Reference},
 	}
 	if r.beside != "" {
-		p, err := h.beside(r, csv)
+		p, err := h.beside(r, dir)
 		if err != nil {
 			return res, err
 		}
@@ -57,7 +60,7 @@ func (h *harness) measure(r row) (result, error) {
 		turns = append(turns, turn{p, &res.Neighbour})
 	}
 	for range h.rounds {
-		if err := h.round(turns, csv); err != nil {
+		if err := h.round(turns, dir); err != nil {
 			return res, err
 		}
 	}
@@ -77,6 +80,9 @@ func (h *harness) prepare(r row, res *result) (job, error) {
 		err error
 	)
 	if j.captures, err = expand(h.data, r.captures); err != nil {
+		return j, err
+	}
+	if _, err := expand(h.data, r.needs); err != nil {
 		return j, err
 	}
 	j.plain = j.captures
@@ -103,6 +109,8 @@ func (h *harness) prepare(r row, res *result) (job, error) {
 }
 
 // rehearse counts the packets, runs the program once and checks its output.
+// Where the row's output is not plain CSV, its rows must be those of a run whose
+// output is.
 func (h *harness) rehearse(r row, j job, dir string, res *result) error {
 	var total walkTotals
 	for _, path := range j.plain {
@@ -110,8 +118,8 @@ func (h *harness) rehearse(r row, j job, dir string, res *result) error {
 			return fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	csv, sum := filepath.Join(dir, "out.csv"), filepath.Join(dir, "summary.json")
-	argv := h.batchArgv(csv, j.captures, append([]string{"--summary", sum}, r.flags...)...)
+	csv, sum := filepath.Join(dir, plainOutput), filepath.Join(dir, "summary.json")
+	argv := h.batchArgv(csv, j.captures, append(r.arguments(h.data, dir), "--summary", sum)...)
 	if _, err := (process{argv: argv, cpus: r.cpus}).run(h.limit); err != nil {
 		return err
 	}
@@ -120,17 +128,24 @@ func (h *harness) rehearse(r row, j job, dir string, res *result) error {
 		return fmt.Errorf("wrong result of %s: %w", strings.Join(argv, " "), err)
 	}
 	res.Packets, res.Sessions = total.packets, got.sessions
-	return nil
+	if r.outputName() == plainOutput {
+		return nil
+	}
+	if _, err := h.program(r, j.captures, dir).run(h.limit); err != nil {
+		return err
+	}
+	_, err = process{argv: []string{h.batch, "compare", csv, filepath.Join(dir, r.output)}}.run(h.limit)
+	return err
 }
 
 // beside is the program of the row beside r.
-func (h *harness) beside(r row, csv string) (process, error) {
+func (h *harness) beside(r row, dir string) (process, error) {
 	rows, err := selectRows(r.beside)
 	if err != nil {
 		return process{}, err
 	}
 	captures, err := expand(h.data, rows[0].captures)
-	return process{argv: h.batchArgv(csv, captures, rows[0].flags...), cpus: rows[0].cpus}, err
+	return h.program(rows[0], captures, dir), err
 }
 
 // turn is a process that is run once a round, and where its samples go.
@@ -139,12 +154,13 @@ type turn struct {
 	samples *[]sample
 }
 
-// round runs each process once and takes a sample of it.
-func (h *harness) round(turns []turn, csv string) error {
+// round runs each process once and takes a sample of it. dir is what they write
+// to; "": nothing is written.
+func (h *harness) round(turns []turn, dir string) error {
 	for _, t := range turns {
 		// The old output is removed first: freeing its pages is not the
 		// program's work.
-		if err := os.Remove(csv); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := empty(dir); err != nil {
 			return err
 		}
 		s, err := t.run(h.limit)
@@ -154,4 +170,18 @@ func (h *harness) round(turns []turn, csv string) error {
 		*t.samples = append(*t.samples, s)
 	}
 	return nil
+}
+
+// empty removes what is in a directory, if there is one.
+func empty(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	list, err := os.ReadDir(dir)
+	for _, e := range list {
+		if err == nil {
+			err = os.RemoveAll(filepath.Join(dir, e.Name()))
+		}
+	}
+	return err
 }

@@ -201,6 +201,26 @@ func TestWrongWorkIsNotMeasured(t *testing.T) {
 	}
 }
 
+// Rows in another format are compared with the CSV before they are measured, in
+// turn with the row beside them.
+func TestOtherOutputs(t *testing.T) {
+	dir := dataDir(t)
+	args := []string{"run", "-data", dir, "-rows", "mix-parquet,mix-csvgz,mix-report,tiny-labels", "-rounds", "1", "-batch"}
+	code, stdout, stderr := bench(append(args, fake(t, "good"))...)
+	if code != 0 || !strings.Contains(stderr, "tiny-labels: skipped: no ") {
+		t.Fatalf("exit code %d, %s", code, stderr)
+	}
+	for _, name := range []string{"mix-parquet", "mix-csvgz", "mix-report"} {
+		if !strings.Contains(stdout, name+"  ") || !strings.Contains(stdout, ": mix\n") {
+			t.Errorf("no %s in\n%s", name, stdout)
+		}
+	}
+	code, _, stderr = bench(append(args, fake(t, "mispacks"))...)
+	if code != 2 || !strings.Contains(stderr, "row mix-parquet: ") || !strings.Contains(stderr, "different") || strings.Contains(stderr, "row mix-report") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}
+
 // TestFailedRowLeavesTheOthers: the fake program cannot read what is not a
 // capture.
 func TestFailedRowLeavesTheOthers(t *testing.T) {
@@ -246,12 +266,17 @@ func TestGoals(t *testing.T) {
 		{Name: "scan", RowsPerS: 2.9e6, Sessions: 1e6, PeakRSS: 356e6},
 		{Name: "victim", Beside: "mix", BesideRatio: 1.1},
 		{Name: "gz-8files-2cpu", BesideRatio: 0.5},
+		{Name: "mix-parquet", BesideCPURatio: 1.4},
+		{Name: "tiny-labels", Program: []sample{{CPUS: 3}}, Neighbour: []sample{{CPUS: 1}}},
+		{Name: "scan-labels", Sessions: 1e6, PeakRSS: 500e6, Program: []sample{{CPUS: 7}, {CPUS: 6.5}}, Neighbour: []sample{{CPUS: 4.5, PeakRSS: 3e8}, {CPUS: 4.5}}},
 	}}
 	var out bytes.Buffer
 	printGoals(&out, rep)
 	for _, line := range []string{
 		"mix: wall / floor<= 32.50met", "mix: CPU ns per packet<= 170171.00missed", "mix: peak RSS, MB<= 500500.00met",
 		"scan: million rows/s>= 32.90missed", "scan: bytes a session beyond 100 MB of peak RSS<= 256256.00met",
+		"mix-parquet: CPU / mix's<= 1.31.40missed", "scan-labels: CPU ns a row more than scan's<= 300250.00met",
+		"scan-labels: peak RSS more than scan's, MB<= 200200.00met",
 		"victim: wall / mix's, of as many packets<= 1.151.10met", "gz-8files: wall on one CPU / on two>= 1.92.00met",
 	} {
 		found := false

@@ -32,12 +32,13 @@ type command struct {
 func commands() []command {
 	return []command{
 		{"gen", "write a generated capture", runGen},
+		{"labels", "write a file of rules for labels", runLabels},
 		{"floor", "read captures and step over their record headers, nothing else", runFloor},
 		{"run", "measure the program, print a table, write JSON", runTable},
 		{"gate", "compare a measurement with the baseline", runGate},
 		{"engine", "measure the engine in this process", runEngine},
 		{"inflate", "measure gzip decoders alone", runInflate},
-		{"gunzip", "decompress a gzip file to nothing", runGunzip},
+		{"gunzip", "decompress gzip files to nothing", runGunzip},
 		{"peers", "measure other programs on the same capture", runPeers},
 	}
 }

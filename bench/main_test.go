@@ -3,6 +3,8 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -33,6 +35,8 @@ func TestMain(m *testing.M) {
 	switch os.Args[1] {
 	case "extract":
 		err = fakeExtract(mode, os.Args[2:])
+	case "compare":
+		err = fakeCompare(os.Args[2], os.Args[3])
 	case "-r":
 		err = fakePeer(mode, os.Args[2], os.Args[4])
 	default:
@@ -52,6 +56,7 @@ func fakeExtract(mode string, args []string) error {
 	flags.Bool("q", false, "")
 	csv := flags.String("o", "", "")
 	summaryPath := flags.String("summary", "", "")
+	reportPath := flags.String("report", "", "")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -79,7 +84,25 @@ func fakeExtract(mode string, args []string) error {
 			return err
 		}
 	}
+	if *reportPath != "" {
+		if err := os.WriteFile(*reportPath, nil, 0o644); err != nil {
+			return err
+		}
+	}
+	if mode == "mispacks" && !strings.HasSuffix(*csv, ".csv") {
+		rows.WriteByte(' ')
+	}
 	return os.WriteFile(*csv, rows.Bytes(), 0o644)
+}
+
+// fakeCompare fails unless two files are the same.
+func fakeCompare(a, b string) error {
+	x, errA := os.ReadFile(a)
+	y, errB := os.ReadFile(b)
+	if err := errors.Join(errA, errB); err != nil || bytes.Equal(x, y) {
+		return err
+	}
+	return errors.New("different")
 }
 
 // fakePeer writes the packet count as nfpcapd's result file, or an empty one.
@@ -130,7 +153,7 @@ func bench(args ...string) (code int, stdout, stderr string) {
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
 		{}, {"fly"}, {"gen", "-kind", "cats"}, {"gen", "-scale", "0"}, {"gen", "-scale", "NaN"}, {"gen", "-split", "0"},
-		{"gen", "-nosuchflag"}, {"floor"}, {"floor", "no-such-file"}, {"run", "-rows", "cats"}, {"run", "-rounds", "0"},
+		{"gen", "-nosuchflag"}, {"labels", "-n", "0"}, {"gunzip"}, {"floor"}, {"floor", "no-such-file"}, {"run", "-rows", "cats"}, {"run", "-rounds", "0"},
 		{"gate", "-baseline", "no-such-file"}, {"peers", "-peers", "cats"},
 	} {
 		if code, _, stderr := bench(args...); code != 2 || !strings.Contains(stderr, "bench: ") {
@@ -155,6 +178,80 @@ func TestGenThenFloor(t *testing.T) {
 	code, stdout, _ = bench(append([]string{"floor"}, files...)...)
 	if code != 0 || !strings.HasPrefix(stdout, "4600 packets, ") {
 		t.Errorf("floor: exit code %d, %q", code, stdout)
+	}
+}
+
+// The microseconds' capture has the same packets, and the floor reads it.
+func TestGenMicros(t *testing.T) {
+	var got [2]string
+	for i, flags := range [][]string{nil, {"-micros"}} {
+		dir := t.TempDir()
+		if code, _, stderr := bench(append([]string{"gen", "-kind", "mix", "-scale", "0.0002", "-o", dir}, flags...)...); code != 0 {
+			t.Fatal(stderr)
+		}
+		path := filepath.Join(dir, "mix.pcap")
+		if code, _, stderr := bench("floor", path); code != 0 {
+			t.Fatal(stderr)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for at := fileHeaderSize; at < len(data); at += recordHeaderSize + int(binary.LittleEndian.Uint32(data[at+8:])) {
+			fraction := binary.LittleEndian.Uint32(data[at+4:])
+			if i == 0 {
+				fraction /= 1000
+			}
+			binary.LittleEndian.PutUint32(data[at+4:], fraction)
+		}
+		got[i] = string(data[4:])
+	}
+	if got[0] != got[1] {
+		t.Error("other packets")
+	}
+}
+
+// The same rules every time, with every prefix length on both sides and a tenth
+// of the cells empty.
+func TestLabels(t *testing.T) {
+	var files [2]string
+	for i := range files {
+		path := filepath.Join(t.TempDir(), "new", "labels.csv")
+		if code, stdout, stderr := bench("labels", "-n", "3000", "-o", path); code != 0 || stdout != "3000 rules\n" {
+			t.Fatalf("exit code %d, %s%s", code, stdout, stderr)
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[i] = string(data)
+	}
+	if files[0] != files[1] {
+		t.Error("other rules")
+	}
+	lines := strings.Split(strings.TrimSpace(files[0]), "\n")[1:]
+	cells, empty := 0, 0
+	var lengths [2]map[string]bool
+	for side := range lengths {
+		lengths[side] = map[string]bool{}
+	}
+	for _, line := range lines {
+		list := strings.Split(line, ",")
+		if len(list) != 8 {
+			t.Fatalf("%q", line)
+		}
+		for i, cell := range list[:7] {
+			cells++
+			if cell == "" {
+				empty++
+			} else if i < 2 {
+				_, length, _ := strings.Cut(cell, "/")
+				lengths[i][length] = true
+			}
+		}
+	}
+	if len(lines) != 3000 || len(lengths[0]) != 30 || len(lengths[1]) != 30 || empty*9 > cells || empty*11 < cells {
+		t.Errorf("%d rules, %d and %d prefix lengths, %d of %d cells are empty", len(lines), len(lengths[0]), len(lengths[1]), empty, cells)
 	}
 }
 

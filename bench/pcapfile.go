@@ -8,9 +8,10 @@ import (
 	"path/filepath"
 )
 
-// The classic pcap format (draft-ietf-opsawg-pcap), little-endian, nanoseconds.
+// The classic pcap format (draft-ietf-opsawg-pcap), little-endian.
 const (
 	pcapMagicNs      = 0xa1b23c4d
+	pcapMagicUs      = 0xa1b2c3d4
 	fileHeaderSize   = 24
 	recordHeaderSize = 16
 	linkEthernet     = 1
@@ -25,6 +26,7 @@ type pcapFiles struct {
 	dir, name string
 	files     int64 // how many
 	packets   int64 // in all of them
+	micros    bool  // times in microseconds, cut off, instead of nanoseconds
 	written   int64
 	index     int64 // of the open file
 	file      *os.File
@@ -62,7 +64,11 @@ func (p *pcapFiles) record(ns int64, wireBytes int) ([]byte, error) {
 	}
 	p.written++
 	p.buf = binary.LittleEndian.AppendUint32(p.buf, uint32(ns/1e9))
-	p.buf = binary.LittleEndian.AppendUint32(p.buf, uint32(ns%1e9))
+	fraction := ns % 1e9
+	if p.micros {
+		fraction /= 1000
+	}
+	p.buf = binary.LittleEndian.AppendUint32(p.buf, uint32(fraction))
 	p.buf = binary.LittleEndian.AppendUint32(p.buf, uint32(wireBytes))
 	p.buf = binary.LittleEndian.AppendUint32(p.buf, uint32(wireBytes))
 	start := len(p.buf)
@@ -76,7 +82,11 @@ func (p *pcapFiles) open() error {
 		return err
 	}
 	p.file = f
-	p.buf = binary.LittleEndian.AppendUint32(p.buf[:0], pcapMagicNs)
+	magic := uint32(pcapMagicNs)
+	if p.micros {
+		magic = pcapMagicUs
+	}
+	p.buf = binary.LittleEndian.AppendUint32(p.buf[:0], magic)
 	p.buf = binary.LittleEndian.AppendUint16(p.buf, 2)
 	p.buf = binary.LittleEndian.AppendUint16(p.buf, 4)
 	p.buf = append(p.buf, 0, 0, 0, 0, 0, 0, 0, 0)

@@ -16,7 +16,7 @@ type peer struct {
 	variable string // environment variable with the program's path
 	args     []string
 	result   string            // files with its result in {dir}, a pattern; "printed" is what it prints
-	version  []string          // arguments that print the version
+	version  []string          // arguments that print the version; nil: its path has it, as NAME-VERSION
 	probe    []string          // arguments that succeed if it is installed; optional
 	files    map[string]string // written to {dir} first, by name
 }
@@ -61,6 +61,21 @@ var peers = []peer{
 		args:    []string{"-n", "-q", "-r", "{capture}", "-z", "conv,tcp", "-z", "conv,udp"},
 		result:  "printed",
 		version: []string{"--version"},
+	},
+	{
+		name:     "pcap-toolkit",
+		computes: "packets and bytes of each 5-tuple, both directions in one; no times",
+		program:  "pcap-toolkit", variable: "BENCH_PCAP_TOOLKIT",
+		args:    []string{"stats", "--json", "{capture}"},
+		result:  "printed",
+		version: []string{"--version"},
+	},
+	{
+		name:     "flowscope",
+		computes: "packets and bytes of each direction, first and last time, why the flow ended; its default time-outs",
+		program:  "flow_csv_export", variable: "BENCH_FLOWSCOPE",
+		args:   []string{"{capture}"},
+		result: "printed",
 	},
 	{
 		name:     "go-flows",
@@ -143,6 +158,13 @@ func (p peer) find() (string, bool) {
 // describe returns the first line with a number and a point of what the program
 // prints when it is asked for its version.
 func (p peer) describe(path string) string {
+	if p.version == nil {
+		if _, version, ok := strings.Cut(path, p.name+"-"); ok {
+			version, _, _ = strings.Cut(version, "/")
+			return version
+		}
+		return "unknown"
+	}
 	text, _ := exec.Command(path, p.version...).CombinedOutput()
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSpace(line)

@@ -36,7 +36,7 @@ type peerResult struct {
 func runPeers(args []string, stdout, stderr io.Writer) error {
 	var capture, names string
 	f, err := parseHarness("peers", 3, args, stderr, func(set *flag.FlagSet) {
-		set.StringVar(&capture, "capture", "quarter/mix.pcap", "capture below the data directory")
+		set.StringVar(&capture, "capture", "quarter/micros/mix.pcap", "capture below the data directory")
 		set.StringVar(&names, "peers", "", "comma-separated names of peers; empty: all that are installed")
 	})
 	if err != nil {

@@ -76,6 +76,25 @@ func (r *result) derive() {
 	r.BesideRatio, r.BesideCPURatio = median(beside), median(besideCPU)
 }
 
+// besideCPUS is how many seconds of CPU time the program took more than that of
+// the row beside it, the median over the rounds.
+func (r *result) besideCPUS() float64 {
+	var more []float64
+	for i, n := range r.Neighbour {
+		more = append(more, r.Program[i].CPUS-n.CPUS)
+	}
+	return median(more)
+}
+
+// besideRSS is how much more memory the program used at most, in bytes.
+func (r *result) besideRSS() float64 {
+	most := int64(0)
+	for _, n := range r.Neighbour {
+		most = max(most, n.PeakRSS)
+	}
+	return float64(r.PeakRSS - most)
+}
+
 // quotient is a / b, and 0 for b = 0, which a JSON file can hold.
 func quotient(a, b float64) float64 {
 	if b == 0 {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,10 +24,30 @@ type row struct {
 	// against is the reference: programs with arguments, of which the first
 	// that is installed is run on the captures. nil: the floor.
 	against [][]string
-	beside  string   // another row, whose program runs in turn with this one too
-	flags   []string // of the program, beyond those of every row
-	cpus    int      // 0: all
-	gate    bool     // part of the gate
+	beside  string // another row, whose program runs in turn with this one too
+	output  string // name of the file of rows; "": plainOutput
+	// flags of the program, beyond those of every row. In them {data} is the
+	// data directory and {dir} one that is empty before each run.
+	flags []string
+	needs []string // files that flags name, relative to the data directory
+	cpus  int      // 0: all
+	gate  bool     // part of the gate
+}
+
+// plainOutput is the name of the rows as CSV.
+const plainOutput = "out.csv"
+
+// outputName is the name of the row's file of rows.
+func (r *row) outputName() string { return cmp.Or(r.output, plainOutput) }
+
+// arguments are the row's flags for a run that writes to dir.
+func (r *row) arguments(data, dir string) []string {
+	fill := strings.NewReplacer("{data}", data, "{dir}", dir)
+	filled := make([]string, len(r.flags))
+	for i, f := range r.flags {
+		filled[i] = fill.Replace(f)
+	}
+	return filled
 }
 
 var rows = []row{
@@ -46,6 +67,17 @@ var rows = []row{
 	{name: "scan-all", about: "scan with all feature groups", captures: []string{"scan.pcap"}, flags: []string{"--features", "all"}, beside: "scan"},
 	{name: "mix-quantiles", about: "mix with six quantiles", captures: []string{"mix.pcap"}, flags: []string{"--quantiles", "1,5,25,75,95,99"}, beside: "mix"},
 	{name: "mix-rules", about: "mix with the rules that need whole sessions", captures: []string{"mix.pcap"}, flags: []string{"--active-timeout", "120s", "--tcp-end"}, beside: "mix"},
+	{name: "mix-parquet", about: "mix, rows as Parquet", captures: []string{"mix.pcap"}, output: "out.parquet", beside: "mix"},
+	{name: "scan-parquet", about: "scan, rows as Parquet", captures: []string{"scan.pcap"}, output: "out.parquet", beside: "scan"},
+	{name: "mix-csvgz", about: "mix, rows as gzip", captures: []string{"mix.pcap"}, output: "out.csv.gz", beside: "mix"},
+	{name: "scan-csvgz", about: "scan, rows as gzip", captures: []string{"scan.pcap"}, output: "out.csv.gz", beside: "scan"},
+	{name: "mix-csvzst", about: "mix, rows as zstd", captures: []string{"mix.pcap"}, output: "out.csv.zst", beside: "mix"},
+	{name: "scan-csvzst", about: "scan, rows as zstd", captures: []string{"scan.pcap"}, output: "out.csv.zst", beside: "scan"},
+	{name: "mix-report", about: "mix with a report", captures: []string{"mix.pcap"}, flags: reportFlags, beside: "mix"},
+	{name: "scan-report", about: "scan with a report", captures: []string{"scan.pcap"}, flags: reportFlags, beside: "scan"},
+	{name: "tiny-labels", about: "1000 packets and 10^6 rules: reading the rules", captures: []string{"tiny/mix.pcap"}, flags: labelFlags, needs: labelFiles, beside: "tiny"},
+	{name: "mix-labels", about: "mix with labels by 10^6 rules", captures: []string{"mix.pcap"}, flags: labelFlags, needs: labelFiles, beside: "mix"},
+	{name: "scan-labels", about: "scan with labels by 10^6 rules", captures: []string{"scan.pcap"}, flags: labelFlags, needs: labelFiles, beside: "scan"},
 	{name: "mix-16files", about: "mix as 16 captures", captures: []string{"mix16/mix-*.pcap"}, beside: "mix"},
 	{name: "mix-zst", about: "mix as zstd -3", captures: []string{"mix.pcap.zst"}, plain: []string{"mix.pcap"}, against: zstdPrograms},
 	{name: "gz-1cpu", about: "a quarter of mix as gzip -6, on one CPU", captures: []string{"quarter/mix.pcap.gz"}, plain: []string{"quarter/mix.pcap"}, against: gzipPrograms, cpus: 1},
@@ -58,7 +90,12 @@ var rows = []row{
 var (
 	floorProgram = [][]string{{benchProgram, "floor"}}
 	zstdPrograms = [][]string{{"zstd", "-dc"}}
-	gzipPrograms = [][]string{{"igzip", "-dc"}, {"gzip", "-dc"}}
+	// The last one is always there; a row names the one that was taken.
+	gzipPrograms = [][]string{{"igzip", "-dc"}, {"gzip", "-dc"}, {benchProgram, "gunzip", "-klauspost"}}
+
+	reportFlags = []string{"--report", "{dir}/report.html"}
+	labelFlags  = []string{"--labels", "{data}/" + labelFiles[0]}
+	labelFiles  = []string{"labels.csv"}
 )
 
 // errSkip is why a row cannot be measured on this machine.

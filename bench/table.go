@@ -95,12 +95,12 @@ func printReport(w io.Writer, rep report) {
 	printGoals(w, rep)
 }
 
-// besideText is the ratio to the row beside r.
+// besideText has the ratios, wall and CPU time, to the row beside r.
 func (r result) besideText() string {
 	if r.Beside == "" {
 		return ""
 	}
-	return fmt.Sprintf("%.2f %s", r.BesideRatio, r.Beside)
+	return fmt.Sprintf("%.2f, CPU %.2f: %s", r.BesideRatio, r.BesideCPURatio, r.Beside)
 }
 
 func printMachine(w io.Writer, m machine) {
