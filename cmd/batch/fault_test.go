@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 
 	"pcapbatch/internal/capturetest"
@@ -98,22 +98,12 @@ func TestEveryWriteFails(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			count := durabletest.None()
 			c.whole(t, count, t.TempDir())
-			step := capturetest.Usually(max(3, count.Calls()/20), 1)
+			most := capturetest.Usually(12, math.MaxInt)
 			if testing.Short() || c.name == "state" || c.name == "interleave" { // of these most is a test of package job
-				step = max(1, count.Calls()/4)
+				most = 8
 			}
-			tried := 0
-			for i, fault := range []struct {
-				err   error
-				stays bool
-			}{{syscall.ENOSPC, true}, {syscall.ENOSPC, false}, {syscall.EIO, true}, {syscall.EIO, false}, {nil, false}} {
-				for n := i % step; n < count.Calls(); n += step {
-					if c.tryFault(t, &durabletest.Faults{FS: durable.OS, At: n, Err: fault.err, Stays: fault.stays}) {
-						tried++
-					}
-				}
-			}
-			t.Logf("%d calls, %d faults", count.Calls(), tried)
+			met := durabletest.Each(count.Calls(), most, func(disk *durabletest.Faults) bool { return c.tryFault(t, disk) })
+			t.Logf("%d calls, %d faults", count.Calls(), met)
 		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"pcapbatch/internal/durable"
 )
@@ -30,6 +31,31 @@ type Faults struct {
 
 // None returns a Faults that only counts.
 func None() *Faults { return &Faults{FS: durable.OS, At: 1 << 30} }
+
+// ways are how a call can fail.
+var ways = [...]struct {
+	err   error
+	stays bool
+}{{syscall.ENOSPC, true}, {syscall.ENOSPC, false}, {syscall.EIO, true}, {syscall.EIO, false}, {nil, false}}
+
+// Each tries the faults of a run that makes so many calls: each call fails in
+// each way, or, where that is more than most, about that many of them, evenly
+// spaced and in all ways by turns. It returns for how many try said that the
+// run has met the fault.
+func Each(calls, most int, try func(*Faults) bool) (met int) {
+	all := calls * len(ways)
+	step := (all-1)/most + 1
+	if step > 1 && step%len(ways) == 0 {
+		step++ // else it were always the same way
+	}
+	for i := 0; i < all; i += step {
+		way := ways[i%len(ways)]
+		if try(&Faults{FS: durable.OS, At: i / len(ways), Err: way.err, Stays: way.stays}) {
+			met++
+		}
+	}
+	return met
+}
 
 // Calls is the number of calls so far.
 func (f *Faults) Calls() int { return f.locked(&f.calls) }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -121,7 +122,12 @@ func TestEveryWriteFails(t *testing.T) {
 			if strings.HasPrefix(c.name, "spill") && count.Temps() < 2 {
 				t.Fatalf("%d temporary files: sessions were put on disk by key or by time, not both", count.Temps())
 			}
-			t.Logf("%d calls, %d faults", count.Calls(), c.everyFault(t, count.Calls()))
+			most := capturetest.Usually(24, math.MaxInt)
+			if testing.Short() {
+				most = 10
+			}
+			met := durabletest.Each(count.Calls(), most, func(disk *durabletest.Faults) bool { return c.tryFault(t, disk) })
+			t.Logf("%d calls, %d faults", count.Calls(), met)
 		})
 	}
 }
@@ -141,26 +147,6 @@ func (c *faultCase) config(disk durable.FS, dir string) Config {
 	o := testConfig(1)
 	o.FS, o.TempDir = disk, dir
 	return o
-}
-
-// everyFault makes each of the calls fail, in one or two of the ways or, with
-// capturetest.Full, in each. It returns how many of the faults a run has met.
-func (c *faultCase) everyFault(t *testing.T, calls int) (tried int) {
-	step := capturetest.Usually(max(3, calls/40), 1)
-	if testing.Short() {
-		step = max(1, calls/4)
-	}
-	for i, fault := range []struct {
-		err   error
-		stays bool
-	}{{syscall.ENOSPC, true}, {syscall.ENOSPC, false}, {syscall.EIO, true}, {syscall.EIO, false}, {nil, false}} {
-		for n := i % step; n < calls; n += step {
-			if c.tryFault(t, &durabletest.Faults{FS: durable.OS, At: n, Err: fault.err, Stays: fault.stays}) {
-				tried++
-			}
-		}
-	}
-	return tried
 }
 
 // tryFault does the job on a file system with a fault. It reports whether the
