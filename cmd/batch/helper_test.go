@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 
@@ -29,16 +30,17 @@ type result struct {
 	code           int
 }
 
+// runWith is a run that reads stdin, in this process, and waits for no disk.
 func runWith(stdin []byte, args ...string) result {
-	var out, err bytes.Buffer
-	code := run(defaultName, args, bytes.NewReader(stdin), &out, &err)
-	return result{out.String(), err.String(), code}
+	return runIO(durable.NoSync(durable.OS), stdin, args)
 }
 
 // runOn is a run on a file system.
-func runOn(fs durable.FS, args ...string) result {
+func runOn(fs durable.FS, args ...string) result { return runIO(fs, nil, args) }
+
+func runIO(fs durable.FS, stdin []byte, args []string) result {
 	var out, err bytes.Buffer
-	code := runIn(&env{name: defaultName, in: bytes.NewReader(nil), out: &out, err: &err, fs: fs}, args)
+	code := runIn(&env{name: defaultName, in: bytes.NewReader(stdin), out: &out, err: &err, fs: fs}, args)
 	return result{out.String(), err.String(), code}
 }
 
@@ -68,11 +70,7 @@ func (r row) expect(t testing.TB, want row) {
 // write puts a file into a directory of the test's own.
 func write(t testing.TB, name string, data []byte) string {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
+	return capturetest.Write(t, filepath.Join(t.TempDir(), name), data)
 }
 
 // readSummary reads what --summary wrote.

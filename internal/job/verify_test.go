@@ -57,15 +57,10 @@ func TestVerifyEveryBit(t *testing.T) {
 		if v := verified(t, path); v.Damage != nil {
 			t.Fatalf("whole, and yet %s", v.Line())
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		data := load(t, path)
 		spoilt := filepath.Join(t.TempDir(), filepath.Base(path))
 		check := func(data []byte, what string, n int) {
-			if err := os.WriteFile(spoilt, data, 0o600); err != nil {
-				t.Fatal(err)
-			}
+			write(t, spoilt, data)
 			if v := verified(t, spoilt); v.Damage == nil || v.Damage.Kind != report.KindKept {
 				t.Errorf("%s %d: %s", what, n, v.Line())
 			}

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 )
 
@@ -48,9 +49,7 @@ func TestDamageIsRefused(t *testing.T) {
 	}
 	step := max(1, len(data)/250)
 	for n := 0; n < len(data); n += step {
-		if err := os.WriteFile(path, data[:n], 0o666); err != nil {
-			t.Fatal(err)
-		}
+		capturetest.Write(t, path, data[:n])
 		if err := readAll(path); !errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), path) {
 			t.Fatalf("cut at %d of %d: %v", n, len(data), err)
 		}
@@ -61,9 +60,7 @@ func TestDamageIsRefused(t *testing.T) {
 		}
 		bad := bytes.Clone(data)
 		bad[n] ^= 1 << (n % 8)
-		if err := os.WriteFile(path, bad, 0o666); err != nil {
-			t.Fatal(err)
-		}
+		capturetest.Write(t, path, bad)
 		if err := readAll(path); !errors.Is(err, ErrDamaged) {
 			t.Fatalf("bit flipped at %d of %d: %v", n, len(data), err)
 		}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 )
 
@@ -35,9 +36,7 @@ func TestEveryBitOfTheHeader(t *testing.T) {
 	}
 	for bit := range fileHeader * 8 {
 		data[bit/8] ^= 1 << (bit % 8)
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		capturetest.Write(t, path, data)
 		if err := open(); !errors.Is(err, ErrDamaged) && !errors.Is(err, ErrVersion) {
 			t.Errorf("bit %d of byte %d: %v", bit%8, bit/8, err)
 		}

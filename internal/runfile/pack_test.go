@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 )
 
@@ -72,9 +73,7 @@ func TestPackEveryBit(t *testing.T) {
 		t.Fatal(err)
 	}
 	check := func(what string, n int, data []byte) {
-		if err := os.WriteFile(path, data, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		capturetest.Write(t, path, data)
 		// The name of an entry is not part of it, but of the index.
 		if _, err := readPack(path); err == nil {
 			t.Errorf("%s %d is not found", what, n)
