@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
 
@@ -30,8 +31,10 @@ type keeper struct {
 	dir    string
 	inputs []*ingest.Input
 	ids    []*capture.Identity
-	runs   []*runfile.Run // nil until it is kept
+	runs   []readyRun // without a Run until it is kept
 	count  func(i int, r *report.Run)
+
+	counting sync.Mutex // held by read
 
 	shelf   *shelf          // nil: all run files are files of their own
 	packer  *packer         // with shelf
@@ -47,12 +50,12 @@ const mostCommits = 16
 // order. What is to be reported of them is in the run files. A run file that has
 // no name goes when it is closed. With what a state directory holds, shelf, small
 // ones are put into packs; without, each is a file of its own.
-func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]*runfile.Run, error) {
+func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]readyRun, error) {
 	p, c := r.pipeline()
 	p.Figures = r.ReportData
 	spilled := newSpillStore(r, partitions)
 	defer spilled.close()
-	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]*runfile.Run, len(inputs))}
+	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]readyRun, len(inputs))}
 	c.Stretches, k.count = p.Separate(inputs)
 	c.Keeper, c.Separate = k, true
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
@@ -71,14 +74,6 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 		return nil, err
 	}
 	return k.runs, nil
-}
-
-func closeRuns(list []*runfile.Run) {
-	for _, r := range list {
-		if r != nil {
-			r.Close()
-		}
-	}
 }
 
 // Keep implements shard.Keeper.
@@ -123,7 +118,7 @@ func (k *keeper) Keep(ctx context.Context, i int, tables []*agg.Table) (err erro
 // syncDir makes the directory entries of the run files durable.
 func (k *keeper) syncDir() error {
 	for _, r := range k.runs {
-		if r == nil || r.Detached() {
+		if r.Run == nil || r.Detached() {
 			continue
 		}
 		if err := k.run.FS.SyncDir(r.File()); err != nil {
@@ -151,11 +146,14 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 		w.Abort()
 		return err
 	}
-	if found.Failed() {
-		if k.runs[i], err = w.Detach(m); err != nil {
+	failed := found.Failed()
+	k.read(i, found, about, damage)
+	if failed {
+		run, err := w.Detach(m)
+		if err != nil {
 			return err
 		}
-		return k.run.tellOutcome(k.outcome(i))
+		return k.ready(i, run)
 	}
 	data, small, err := w.Held(m)
 	switch {
@@ -163,19 +161,33 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 		w.Abort()
 		return err
 	case small:
-		return k.packer.add(held{id, data, m, func(r *runfile.Run) { k.runs[i] = r }})
+		return k.packer.add(held{id, data, m, func(r *runfile.Run) { k.runs[i].Run = r }})
 	}
 	k.commits.Go(func() error {
 		if err := w.Commit(m); err != nil {
 			return err
 		}
-		k.runs[i] = k.run.files.Run(path, m)
-		if k.shelf != nil { // as many as there are captures wait for the end of the run
-			k.runs[i].Report = nil // see whole
-		}
-		return k.run.tellOutcome(k.outcome(i))
+		return k.ready(i, k.run.files.Run(path, m))
 	})
 	return nil
+}
+
+// read takes over what was found in capture i.
+func (k *keeper) read(i int, found *report.Run, about *report.Capture, damage *report.Damage) {
+	run := &k.runs[i]
+	run.read, run.about, run.damage = true, about, damage
+	k.counting.Lock()
+	defer k.counting.Unlock()
+	k.run.takeFigures(found, k.run.Figures)
+	found.Captures, found.Damage = nil, nil // in capture order: see addReady
+	k.run.report.Add(found)
+}
+
+// ready takes the run file of capture i, which has a file of its own.
+func (k *keeper) ready(i int, run *runfile.Run) error {
+	run.Report = nil // as many as there are captures wait for the end of the run
+	k.runs[i].Run = run
+	return k.run.tellOutcome(k.outcome(i))
 }
 
 // outcome says what became of capture i.
@@ -193,10 +205,7 @@ func (k *keeper) outcome(i int) *Outcome {
 	case damage != nil:
 		o.Status = Broken
 	}
-	o.RunFile = run.Path
-	for _, s := range run.Index {
-		o.Sessions += s.Entries
-	}
+	o.RunFile, o.Sessions = run.Path, run.Entries()
 	return o
 }
 

@@ -66,14 +66,6 @@ func (k *keptRun) named(path string) *report.Run {
 	return &k.report
 }
 
-// entries is the number of sessions that are kept.
-func (k *keptRun) entries() (n uint64) {
-	for _, s := range k.Index {
-		n += s.Entries
-	}
-	return n
-}
-
 // tellLeftOut reports a capture of which no record counts.
 func (r *run) tellLeftOut(c *report.Capture) {
 	if c.LeftOut {

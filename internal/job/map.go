@@ -59,14 +59,14 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 		return err
 	}
 	defer closeRuns(runs)
-	err = r.addKept(runs, func(k *keptRun) {
-		r.report.Sessions += k.entries()
-		if k.Detached() {
+	if err := r.addReady(runs); err != nil {
+		return err
+	}
+	for _, run := range runs {
+		r.report.Sessions += run.Entries()
+		if run.Detached() {
 			lost++
 		}
-	})
-	if err != nil {
-		return err
 	}
 	r.finish()
 	if lost > 0 {
@@ -77,7 +77,7 @@ func (r *run) makeRuns(ctx context.Context, dir string, partitions int, found *c
 
 // runFiles returns the run files of the captures that are none of the lost, in
 // capture order: those that are there and current, and those that it makes.
-func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *capture.Found) (runs []*runfile.Run, lost uint64, err error) {
+func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *capture.Found) (runs []readyRun, lost uint64, err error) {
 	s := &state{run: r, dir: dir, partitions: partitions}
 	if runs, err = s.currentStdin(); err != nil || runs != nil {
 		return runs, 0, err
@@ -116,7 +116,7 @@ func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *c
 }
 
 // tellCurrent says which captures need not be read.
-func (s *state) tellCurrent(runs []*runfile.Run) error {
+func (s *state) tellCurrent(runs []readyRun) error {
 	if len(runs) == 0 {
 		return nil
 	}
@@ -125,7 +125,7 @@ func (s *state) tellCurrent(runs []*runfile.Run) error {
 		return nil
 	}
 	for _, run := range runs {
-		k, err := read(run)
+		k, err := read(run.Run)
 		if err != nil {
 			return err
 		}

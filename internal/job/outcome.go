@@ -79,7 +79,7 @@ func (o *Outcome) UnmarshalJSON(data []byte) error {
 // is current.
 func (k *keptRun) outcome() *Outcome {
 	found := k.named(k.Capture.Path)
-	o := &Outcome{Name: k.Capture.Path, Range: rangeText(k.Capture.Range), RunFile: k.Path, Status: Unchanged, Sessions: k.entries()}
+	o := &Outcome{Name: k.Capture.Path, Range: rangeText(k.Capture.Range), RunFile: k.Path, Status: Unchanged, Sessions: k.Entries()}
 	o.Records, o.Packets, o.Bytes = found.Records, found.Packets, found.Bytes
 	if len(found.Damage) > 0 {
 		o.Damage = &found.Damage[0]

@@ -53,34 +53,83 @@ func (r *run) resume(ctx context.Context, dir string, found *capture.Found, w io
 		return err
 	}
 	defer closeRuns(runs)
-	if err := r.addKept(runs, func(*keptRun) {}); err != nil {
+	if err := r.addReady(runs); err != nil {
 		return err
 	}
-	return r.join(ctx, runs, w)
+	return r.join(ctx, filesOf(runs), w)
 }
 
-// addKept adds to the report what run files say of their captures. also is called
-// with each of them.
-func (r *run) addKept(runs []*runfile.Run, also func(*keptRun)) error {
+// A readyRun is a run file with the sessions of one capture. about and damage
+// are what is to be reported of a capture that this run has read; its records
+// are in the report already. Of other captures the run file says it.
+type readyRun struct {
+	*runfile.Run
+	read   bool
+	about  *report.Capture
+	damage *report.Damage
+}
+
+// sortRuns puts run files in capture order.
+func sortRuns(runs []readyRun) {
+	slices.SortStableFunc(runs, func(a, b readyRun) int { return a.Capture.Compare(b.Capture) })
+}
+
+func filesOf(runs []readyRun) []*runfile.Run {
+	list := make([]*runfile.Run, len(runs))
+	for i := range runs {
+		list[i] = runs[i].Run
+	}
+	return list
+}
+
+func closeRuns(runs []readyRun) {
+	for _, r := range runs {
+		if r.Run != nil {
+			r.Close()
+		}
+	}
+}
+
+// addReady adds to the report what there is to say of the captures of run files,
+// which are in capture order.
+func (r *run) addReady(runs []readyRun) error {
 	var x runfile.PackReader
 	defer x.Close()
-	for _, run := range runs {
-		full, err := r.whole(&x, run)
-		if err != nil {
-			return err
+	for i := range runs {
+		run := &runs[i]
+		if !run.read {
+			if err := r.addKept(&x, run.Run); err != nil {
+				return err
+			}
+			continue
 		}
-		k, err := read(full)
-		if err != nil {
-			return err
+		if run.about != nil {
+			r.report.Captures = append(r.report.Captures, *run.about)
 		}
-		r.takeFigures(&k.report, r.Figures)
-		r.report.Add(k.named(run.Capture.Path))
-		also(k)
+		if run.damage != nil {
+			r.report.Damage = append(r.report.Damage, *run.damage)
+		}
+		run.about, run.damage = nil, nil
 	}
 	if err := x.Close(); err != nil {
 		return err
 	}
 	return r.report.Balance()
+}
+
+// addKept adds to the report what a run file says of its capture.
+func (r *run) addKept(x *runfile.PackReader, run *runfile.Run) error {
+	full, err := r.whole(x, run)
+	if err != nil {
+		return err
+	}
+	k, err := read(full)
+	if err != nil {
+		return err
+	}
+	r.takeFigures(&k.report, r.Figures)
+	r.report.Add(k.named(run.Capture.Path))
+	return nil
 }
 
 // whole returns a run file with its report, which those that wait for their turn
@@ -98,7 +147,7 @@ func (r *run) whole(x *runfile.PackReader, run *runfile.Run) (*runfile.Run, erro
 
 // current returns a run file for each input, in capture order: those that were
 // kept before, and those of the captures that it reads.
-func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) ([]*runfile.Run, error) {
+func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) ([]readyRun, error) {
 	ids, err := r.identify(inputs)
 	if err != nil {
 		ingest.Close(inputs)
@@ -127,15 +176,10 @@ func (r *run) current(ctx context.Context, dir string, inputs []*ingest.Input) (
 	return runs, nil
 }
 
-// sortRuns puts run files in capture order.
-func sortRuns(runs []*runfile.Run) {
-	slices.SortStableFunc(runs, func(a, b *runfile.Run) int { return a.Capture.Compare(b.Capture) })
-}
-
 // sift returns the run files that can be used, closes their captures, and reports
 // the damage that those have. The other captures, missing, are to be read; after
 // an error all are closed.
-func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []*runfile.Run, missing []*ingest.Input, missingIDs []*capture.Identity, err error) {
+func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []readyRun, missing []*ingest.Input, missingIDs []*capture.Identity, err error) {
 	kept, err := s.reusable(ids)
 	if err != nil {
 		ingest.Close(inputs)
@@ -152,7 +196,7 @@ func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []*r
 		if s.shelf != nil {
 			k.run.Report = nil // see whole
 		}
-		runs = append(runs, k.run)
+		runs = append(runs, readyRun{Run: k.run})
 		if err := s.tellKept(k.damaged, ids[i].Path); err != nil {
 			ingest.Close(inputs)
 			return nil, nil, nil, err

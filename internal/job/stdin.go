@@ -9,7 +9,6 @@ import (
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
-	"pcapbatch/internal/runfile"
 )
 
 // maxTag is the largest length of Config.StdinTag, in bytes.
@@ -40,7 +39,7 @@ func (r *run) nameStdin(found *capture.Found) error {
 // currentStdin returns the run file of the capture on standard input, if there is
 // one with the same tag. One that reports damage is not current: perhaps it was
 // the pipe that broke off.
-func (s *state) currentStdin() ([]*runfile.Run, error) {
+func (s *state) currentStdin() ([]readyRun, error) {
 	if s.stream == nil || s.StdinTag == "" || s.Again {
 		return nil, nil
 	}
@@ -54,7 +53,7 @@ func (s *state) currentStdin() ([]*runfile.Run, error) {
 		return nil, nil
 	}
 	k.run.Capture.Path = s.StdinPath
-	runs := []*runfile.Run{k.run}
+	runs := []readyRun{{Run: k.run}}
 	if err := s.tellKept(k.damaged, s.StdinPath); err != nil {
 		return nil, err
 	}

@@ -190,6 +190,14 @@ type Run struct {
 	id     ID // with slim
 }
 
+// Entries is the number of sessions, or rows.
+func (r *Run) Entries() (n uint64) {
+	for i := range r.Partitions() {
+		n += r.section(i).Entries
+	}
+	return n
+}
+
 // Detached reports whether the run was made by Writer.Detach.
 func (r *Run) Detached() bool { return r.file != nil }
 
