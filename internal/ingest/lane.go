@@ -59,7 +59,7 @@ func (m *interleave) open(ctx context.Context, in *Input) (*lane, error) {
 	l := &lane{in: in, number: in.number, capture: in.open, clock: math.MinInt64}
 	if in.open != nil {
 		l.held = in.holds
-	} else if err := m.makeRoom(ctx, in.holds+int64(m.blockBytes(in))); err != nil {
+	} else if err := m.spoolFor(ctx, in.holds+int64(m.blockBytes(in))); err != nil {
 		return nil, err
 	}
 	if err := m.openCapture(ctx, l, max(in.holds, m.Memory/int64(2*len(m.inputs)))); err != nil {
@@ -76,7 +76,7 @@ func (m *interleave) openCapture(ctx context.Context, l *lane, memory int64) (er
 	if m.Memory > 0 {
 		others := m.used - l.held
 		o.MemoryFor = func(bytes int64) int64 { return m.MemoryFor(bytes + others) }
-		l.limit = min(max(memory, leastLimit), max(m.Alone-max(others-m.Memory/restsShare, 0), leastLimit))
+		l.limit = min(max(memory, leastLimit), max(m.Alone-max(others-m.Memory/restsPart, 0), leastLimit))
 		o.Memory = l.limit
 	}
 	switch {
@@ -191,7 +191,7 @@ func (m *interleave) moreMemory(ctx context.Context, l *lane, err error) (more b
 // before.
 func (m *interleave) reopen(ctx context.Context, l *lane) (more bool, err error) {
 	seen := l.read
-	if err := m.makeRoom(ctx, m.Memory); err != nil {
+	if err := m.spoolFor(ctx, m.Memory); err != nil {
 		return false, err
 	}
 	l.again, l.whole = false, true
@@ -240,12 +240,12 @@ func (m *interleave) blockBytes(in *Input) int {
 	if m.Memory > 0 {
 		most = min(most, m.Memory/8)
 	}
-	share := max(int(most)/(m.queue.Len()+1), minLaneBytes)
-	if !in.compressed && in.Size > 0 && in.Size < int64(share) {
-		share = int(in.Size) + 1 // one more, to see the end with the last record
+	size := max(int(most)/(m.queue.Len()+1), minLaneBytes)
+	if !in.compressed && in.Size > 0 && in.Size < int64(size) {
+		size = int(in.Size) + 1 // one more, to see the end with the last record
 	}
 	if m.BlockBytes > 0 {
-		share = min(share, m.BlockBytes)
+		size = min(size, m.BlockBytes)
 	}
-	return min(share, reader.BlockBytes)
+	return min(size, reader.BlockBytes)
 }

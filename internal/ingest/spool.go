@@ -220,6 +220,6 @@ const (
 
 // restBuffer is the size of the buffer of a rest, where there are n others.
 func restBuffer(memory int64, n int, p *rest) int {
-	share := memory / 64 / int64(n+1)
-	return int(min(max(share, leastRestBuffer), mostRestBuffer, max(p.end-p.at, spoolHeader), math.MaxInt32))
+	size := memory / 64 / int64(n+1)
+	return int(min(max(size, leastRestBuffer), mostRestBuffer, max(p.end-p.at, spoolHeader), math.MaxInt32))
 }

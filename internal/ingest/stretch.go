@@ -72,7 +72,7 @@ func (e *DamageError) Error() string { return e.String() }
 type Pipeline struct {
 	Options
 	spare *reader.Spare
-	open  *share
+	open  *budget
 
 	mu     sync.Mutex
 	blocks []*Block // all there are, for their counts
@@ -82,7 +82,7 @@ type Pipeline struct {
 
 // NewPipeline returns the pipeline of one run.
 func NewPipeline(o Options) *Pipeline {
-	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newShare(&o)}
+	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newBudget(&o)}
 }
 
 // NewBlock makes an empty block. Several goroutines may call it at once.
@@ -206,7 +206,7 @@ type stretch struct {
 	next    int // index of the next input to open
 	current *reader.Capture
 	source  *opened // current, as the observer knows it
-	held    int64   // bytes of memory for it: see share
+	held    int64   // bytes of memory for it: see budget
 	given   uint64  // records of it that were passed on
 	skip    uint64  // how many of those are still to be left out, as it is read again
 	whole   bool    // it may hold as much as there is

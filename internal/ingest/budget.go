@@ -11,9 +11,9 @@ import (
 	"pcapbatch/internal/reader"
 )
 
-// A share divides Options.Memory among the captures that are open. Any number
+// A budget divides Options.Memory among the captures that are open. Any number
 // of goroutines may use it.
-type share struct {
+type budget struct {
 	bytes int64 // 0: there is no limit
 	alone int64 // Options.Alone
 	usual int64 // for a capture that has not asked for more
@@ -24,36 +24,36 @@ type share struct {
 // collected as soon as it is closed: the next one must not come on top of it.
 const largeCapture = 16 << 20
 
-func newShare(o *Options) *share {
-	return &share{o.Memory, o.Alone, o.Memory / int64(max(o.Workers, 1)), semaphore.NewWeighted(o.Memory)}
+func newBudget(o *Options) *budget {
+	return &budget{o.Memory, o.Alone, o.Memory / int64(max(o.Workers, 1)), semaphore.NewWeighted(o.Memory)}
 }
 
 // of is how many bytes a capture may hold: what its beginning asked for, or its
 // part of all there are, so that what comes later in it may ask for more.
-func (s *share) of(in *Input) int64 {
-	if s.bytes == 0 {
+func (b *budget) of(in *Input) int64 {
+	if b.bytes == 0 {
 		return 0
 	}
-	return min(s.alone, max(s.usual, in.holds))
+	return min(b.alone, max(b.usual, in.holds))
 }
 
 // take waits until a capture may hold so many bytes, and returns what is to be
 // given back. Captures that are open need nothing of those that wait. One that
 // may hold more than the captures together is open alone.
-func (s *share) take(ctx context.Context, bytes int64) (int64, error) {
-	bytes = min(bytes, s.bytes)
-	if s.free.Acquire(ctx, bytes) != nil {
+func (b *budget) take(ctx context.Context, bytes int64) (int64, error) {
+	bytes = min(bytes, b.bytes)
+	if b.free.Acquire(ctx, bytes) != nil {
 		return 0, context.Cause(ctx)
 	}
 	return bytes, nil
 }
 
 // give gives back the memory of a capture that was closed.
-func (s *share) give(bytes int64) {
-	if s.bytes > 0 && bytes >= min(largeCapture, s.bytes) && s.usual < bytes {
+func (b *budget) give(bytes int64) {
+	if b.bytes > 0 && bytes >= min(largeCapture, b.bytes) && b.usual < bytes {
 		runtime.GC()
 	}
-	s.free.Release(bytes)
+	b.free.Release(bytes)
 }
 
 // Needs estimates the memory that captures hold while they are read, in bytes,

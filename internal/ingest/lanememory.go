@@ -27,8 +27,8 @@ const (
 	laneOverhead = 4 << 10
 	// restOverhead is the same for one that was spooled.
 	restOverhead = 1 << 10
-	// restsShare is the share of the memory that rests may take.
-	restsShare = 8
+	// restsPart is the part of the memory, one in so many, that rests may take.
+	restsPart = 8
 	// fewRests is the number of rests that are not merged into one.
 	fewRests = 8
 )
@@ -53,7 +53,7 @@ func (m *interleave) settle(ctx context.Context, l *lane) error {
 	if m.spooling || m.used <= m.Memory {
 		return nil
 	}
-	if err := m.makeRoom(ctx, 0); err != nil {
+	if err := m.spoolFor(ctx, 0); err != nil {
 		return err
 	}
 	if m.used > m.Alone && l.in.again() {
@@ -62,9 +62,9 @@ func (m *interleave) settle(ctx context.Context, l *lane) error {
 	return nil
 }
 
-// makeRoom spools lanes of the queue until there is room for so many bytes more,
+// spoolFor spools lanes of the queue until so many bytes more fit into the memory,
 // as far as can be.
-func (m *interleave) makeRoom(ctx context.Context, bytes int64) error {
+func (m *interleave) spoolFor(ctx context.Context, bytes int64) error {
 	if m.Memory == 0 || m.used+bytes <= m.Memory {
 		return nil
 	}
@@ -173,7 +173,7 @@ func (m *interleave) gather(ctx context.Context) error {
 			held += l.held
 		}
 	}
-	if len(rests) < fewRests || held <= m.Memory/restsShare {
+	if len(rests) < fewRests || held <= m.Memory/restsPart {
 		return nil
 	}
 	slices.SortFunc(rests, func(a, b *lane) int { return a.level - b.level })
