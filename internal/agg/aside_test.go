@@ -87,7 +87,7 @@ func TestSetAsideChangesNothing(t *testing.T) {
 						tab.Reset()
 					case 1:
 						tab.Renew()
-						if tab.Held() != 0 || tab.Bytes() != minSlots*8 {
+						if tab.Touched() != 0 || tab.Bytes() != minSlots*8 {
 							t.Fatalf("%d bytes held after Renew", tab.Bytes())
 						}
 					}
@@ -121,7 +121,7 @@ func TestSetAsideMemory(t *testing.T) {
 	tab := NewTable(Options{TCPEnd: true})
 	defer tab.Release()
 	all := func(uint32) bool { return true }
-	var most, used, held int64
+	var most, used, touched int64
 	for round := range 5 {
 		for i := range 300 {
 			batch := make([]flow.Event, 1+i)
@@ -131,17 +131,17 @@ func TestSetAsideMemory(t *testing.T) {
 			tab.Update(batch, inOrder(len(batch)))
 		}
 		if round == 0 {
-			most, used, held = tab.Bytes(), tab.Used(), tab.Held()
+			most, used, touched = tab.Bytes(), tab.Used(), tab.Touched()
 		}
-		if tab.Bytes() != most || tab.Used() != used || tab.Held() != held {
-			t.Errorf("round %d: %d bytes, %d of them used, %d held; at first %d, %d, %d", round, tab.Bytes(), tab.Used(), tab.Held(), most, used, held)
+		if tab.Bytes() != most || tab.Used() != used || tab.Touched() != touched {
+			t.Errorf("round %d: %d bytes, %d of them used, %d touched; at first %d, %d, %d", round, tab.Bytes(), tab.Used(), tab.Touched(), most, used, touched)
 		}
 		broken := errors.New("broken")
 		before := encodedRows(tab)
 		if err := tab.SetAside(all, func(uint32, []byte) error { return broken }); err != broken || !bytes.Equal(encodedRows(tab), before) {
 			t.Errorf("%v, or sessions are lost", err)
 		}
-		if err := tab.SetAside(all, func(uint32, []byte) error { return nil }); err != nil || tab.Len() != 0 || tab.Used() != 0 || tab.Held() <= used/2 {
+		if err := tab.SetAside(all, func(uint32, []byte) error { return nil }); err != nil || tab.Len() != 0 || tab.Used() != 0 || tab.Touched() <= used/2 {
 			t.Errorf("%v, %d sessions, %d bytes", err, tab.Len(), tab.Used())
 		}
 	}

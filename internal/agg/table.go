@@ -94,10 +94,10 @@ func (t *Table) Used() int64 {
 		int64(t.records.n-t.records.spare)*unit + int64(t.larges.n-t.freeLarges)*block
 }
 
-// Held returns the memory that the table has touched since it was new or
+// Touched returns the memory that the table has touched since it was new or
 // renewed, in bytes, as Used counts it: also what is free for other sessions of
 // the same size.
-func (t *Table) Held() int64 {
+func (t *Table) Touched() int64 {
 	session, unit, block := t.sizes()
 	return int64(t.keys)*slotBytes + int64(t.sessions.most())*session +
 		int64(t.records.most())*unit + int64(t.larges.most())*block

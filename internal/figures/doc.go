@@ -14,8 +14,8 @@ type Figures struct {
 	// Packets cannot be made from rows. It is nil where a run file was made
 	// without it.
 	Packets *Packets `json:"packets,omitempty"`
-	// Missing is how many captures with records lack Packets, which is nil for
-	// all of them then.
-	Missing  int       `json:"captures_without_packet_figures,omitempty"`
-	Sessions *Sessions `json:"sessions,omitempty"`
+	// WithoutPackets is how many captures with records lack Packets, which is nil
+	// for all of them then.
+	WithoutPackets int       `json:"captures_without_packet_figures,omitempty"`
+	Sessions       *Sessions `json:"sessions,omitempty"`
 }

@@ -105,7 +105,7 @@ func randomPackets(r *rand.Rand) *Packets {
 func TestJSON(t *testing.T) {
 	for seed := range uint64(100) {
 		r := rand.New(rand.NewPCG(seed, 2))
-		f := &Figures{Packets: randomPackets(r), Missing: 3, Sessions: counted(&Plan{}, someSessions(r, 100))}
+		f := &Figures{Packets: randomPackets(r), WithoutPackets: 3, Sessions: counted(&Plan{}, someSessions(r, 100))}
 		data, err := json.Marshal(f)
 		if err != nil {
 			t.Fatal(err)
@@ -292,14 +292,14 @@ func TestTrim(t *testing.T) {
 	for _, e := range after {
 		total -= e.Bytes
 	}
-	if !reflect.DeepEqual(after, before[:7]) || keys != len(before)-7 || total != rest.Bytes || s.Talkers.Missing() != 0 {
-		t.Errorf("%v, %d others with %d of %d, lacking %d", after, keys, rest.Bytes, total, s.Talkers.Missing())
+	if !reflect.DeepEqual(after, before[:7]) || keys != len(before)-7 || total != rest.Bytes || s.Talkers.MayLack() != 0 {
+		t.Errorf("%v, %d others with %d of %d, lacking %d", after, keys, rest.Bytes, total, s.Talkers.MayLack())
 	}
 	other := counted(&Plan{}, someSessions(r, 1000))
 	eighth := other.Talkers.List()[7].Bytes
 	other.Trim(7)
 	other.Merge(s)
-	if got := other.Talkers.Missing(); got != before[7].Bytes+eighth {
+	if got := other.Talkers.MayLack(); got != before[7].Bytes+eighth {
 		t.Errorf("an entry may lack %d bytes, want %d and %d", got, before[7].Bytes, eighth)
 	}
 }

@@ -42,7 +42,7 @@ type Top[K Key[K]] struct {
 	rest    Estimate // of those that trim, or the bound of memory, left out
 	keys    int      // how many those are
 	largest uint64   // the most bytes that one of them had
-	missing uint64   // see Missing
+	lacking uint64   // see MayLack
 }
 
 // An Entry is one of a Top.
@@ -86,7 +86,7 @@ func (t *Top[K]) Merge(o *Top[K]) {
 	}
 	t.rest.sum(&o.rest)
 	t.keys += o.keys
-	t.missing += o.missing + o.largest + t.largest // a key may have been left out of both
+	t.lacking += o.lacking + o.largest + t.largest // a key may have been left out of both
 	t.largest = 0
 }
 
@@ -106,10 +106,10 @@ func larger[K Key[K]](a, b Entry[K]) int {
 // were.
 func (t *Top[K]) Rest() (sum Estimate, keys int) { return t.rest, t.keys }
 
-// Missing is how many bytes (wire lengths) an entry may lack at most. It is
+// MayLack is how many bytes (wire lengths) an entry may lack at most. It is
 // above 0 where Tops were merged that had left entries out, because what a Top
 // left out is not known by key.
-func (t *Top[K]) Missing() uint64 { return t.missing }
+func (t *Top[K]) MayLack() uint64 { return t.lacking }
 
 // trim leaves the n largest.
 func (t *Top[K]) trim(n int) {
@@ -141,12 +141,12 @@ type topJSON[K Key[K]] struct {
 	Rest    Estimate   `json:"rest"`
 	Keys    int        `json:"rest_keys"`
 	Most    uint64     `json:"rest_largest_bytes,omitempty"` // of one key
-	Missing uint64     `json:"missing_bytes,omitempty"`
+	Lacking uint64     `json:"missing_bytes,omitempty"`
 }
 
 // MarshalJSON implements json.Marshaler.
 func (t *Top[K]) MarshalJSON() ([]byte, error) {
-	return json.Marshal(topJSON[K]{t.List(), t.rest, t.keys, t.largest, t.missing})
+	return json.Marshal(topJSON[K]{t.List(), t.rest, t.keys, t.largest, t.lacking})
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -158,7 +158,7 @@ func (t *Top[K]) UnmarshalJSON(data []byte) error {
 	if len(j.Largest) > maxSampled {
 		return fmt.Errorf("%d entries", len(j.Largest))
 	}
-	*t = Top[K]{rest: j.Rest, keys: j.Keys, largest: j.Most, missing: j.Missing}
+	*t = Top[K]{rest: j.Rest, keys: j.Keys, largest: j.Most, lacking: j.Lacking}
 	for i := range j.Largest {
 		t.add(j.Largest[i].Key, &j.Largest[i].Estimate)
 	}

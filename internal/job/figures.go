@@ -168,7 +168,7 @@ func (r *run) takeFigures(found *report.Run, want bool) {
 	case f != nil && f.Packets != nil:
 		r.report.AddPackets(f.Packets)
 	case found.Records > 0:
-		r.haveFigures().Missing++
+		r.haveFigures().WithoutPackets++
 	}
 }
 
@@ -187,7 +187,7 @@ func (r *run) takePartFigures(found *report.Run, first bool) {
 		r.report.AddPackets(f.Packets)
 	}
 	if first {
-		r.haveFigures().Missing = f.Missing
+		r.haveFigures().WithoutPackets = f.WithoutPackets
 	}
 	sum := r.haveFigures()
 	switch {
@@ -218,7 +218,7 @@ func (r *run) finishFigures(most int) {
 	if f == nil {
 		return
 	}
-	if f.Missing > 0 {
+	if f.WithoutPackets > 0 {
 		f.Packets = nil
 	}
 	if f.Sessions != nil {

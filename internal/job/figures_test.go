@@ -23,7 +23,7 @@ func figuresOf(t *testing.T, what string, r result) string {
 	t.Helper()
 	r.clean(t)
 	f := r.report.Figures
-	if f == nil || f.Packets == nil || f.Sessions == nil || f.Missing != 0 {
+	if f == nil || f.Packets == nil || f.Sessions == nil || f.WithoutPackets != 0 {
 		t.Fatalf("%s: there are no figures: %+v", what, f)
 	}
 	_, _, bins := f.Packets.Timeline.Bins()
@@ -138,7 +138,7 @@ func TestFiguresMissing(t *testing.T) {
 	lacking := func(what string, r result, missing int) {
 		t.Helper()
 		r.clean(t)
-		if f := r.report.Figures; f == nil || f.Packets != nil || f.Sessions == nil || f.Missing != missing {
+		if f := r.report.Figures; f == nil || f.Packets != nil || f.Sessions == nil || f.WithoutPackets != missing {
 			t.Errorf("%s: %+v", what, f)
 		}
 	}
@@ -153,7 +153,7 @@ func TestFiguresMissing(t *testing.T) {
 	if again.err != nil || len(again.notes) != 3 || !strings.Contains(again.notes[0], "--report-data") {
 		t.Errorf("%v, %q", again.err, again.notes)
 	}
-	if f := again.report.Figures; f == nil || f.Packets == nil || f.Missing != 0 {
+	if f := again.report.Figures; f == nil || f.Packets == nil || f.WithoutPackets != 0 {
 		t.Errorf("kept again: %+v", f)
 	}
 	figuresOf(t, "kept", resume(t, figured(plain), state, dir))
@@ -164,7 +164,7 @@ func TestFiguresOfVersion1(t *testing.T) {
 	c := New()
 	c.Figures, c.CaptureSessions = true, true
 	r := merge(t, c, version1)
-	if r.err != nil || r.rows != version1Rows(t) || r.report.Figures.Packets != nil || r.report.Figures.Missing != 2 || r.report.Figures.Sessions == nil {
+	if r.err != nil || r.rows != version1Rows(t) || r.report.Figures.Packets != nil || r.report.Figures.WithoutPackets != 2 || r.report.Figures.Sessions == nil {
 		t.Errorf("%v: %+v", r.err, r.report.Figures)
 	}
 }

@@ -49,8 +49,8 @@ func figuresOf(r *report.Run) (v figureView) {
 		v.Timeline, v.BarWidth = timeCharts(&p.Timeline)
 	}
 	switch {
-	case f.Missing > 0:
-		v.LeftOut = choose(f.Missing, "capture was", "captures were") + " kept without --report-data, so the timeline, packet lengths and payload sizes are left out: rows do not have them."
+	case f.WithoutPackets > 0:
+		v.LeftOut = choose(f.WithoutPackets, "capture was", "captures were") + " kept without --report-data, so the timeline, packet lengths and payload sizes are left out: rows do not have them."
 	case f.Packets == nil:
 		v.LeftOut = "What was read was kept without --report-data, so the timeline, packet lengths and payload sizes are left out: rows do not have them."
 	}
@@ -150,7 +150,7 @@ func topOf[K figures.Key[K]](title, what string, t *figures.Top[K], s *figures.S
 		}
 		v.Rows = append(v.Rows, row)
 	}
-	if n := t.Missing(); n > 0 {
+	if n := t.MayLack(); n > 0 {
 		v.What += "; each may lack up to " + bytesText(n) + ", because parts keep their largest alone"
 	}
 	if keys > 0 {

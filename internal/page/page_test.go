@@ -193,7 +193,7 @@ func TestSections(t *testing.T) {
 // Figures that were not kept are left out, and the page says why.
 func TestLeftOut(t *testing.T) {
 	r := figured(rand.New(rand.NewPCG(2, 1)), 50)
-	r.Figures.Packets, r.Figures.Missing = nil, 3
+	r.Figures.Packets, r.Figures.WithoutPackets = nil, 3
 	text := written(t, r)
 	if strings.Count(text, "<svg ") != 4 || strings.Count(text, "3 captures were kept without --report-data") != 2 {
 		t.Errorf("%d charts", strings.Count(text, "<svg "))

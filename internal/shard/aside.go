@@ -173,8 +173,8 @@ func (w *worker[B]) setAside(ctx context.Context, r *run[B], stretch int, t *agg
 // worth: places for sessions and records are of some sizes, and what is free of
 // one size does not serve for another.
 func wasteful(t *agg.Table, limit int64) bool {
-	held := t.Held()
-	return held > limit/2*3 && held > t.Used()/2*3
+	touched := t.Touched()
+	return touched > limit/2*3 && touched > t.Used()/2*3
 }
 
 // rebuild gives the memory of a table back and makes it again.

@@ -76,22 +76,6 @@ func Needs(o Options) (n agg.Needs, sequence int) {
 	return n, o.Sequence
 }
 
-// Missing returns the groups of o, in the order of their columns, for which
-// tables or files that keep n and sequence do not have enough: nil if NewLayout's
-// columns can be made from them. See agg.KeepsOf for what a file keeps.
-func Missing(o Options, n agg.Needs, sequence int) (list []Group) {
-	needs, length := Needs(o)
-	for _, g := range needsOf {
-		if needs&^n&g.needs != 0 {
-			list = append(list, g.group)
-		}
-	}
-	if length > sequence {
-		list = append(list, Sequence)
-	}
-	return list
-}
-
 // A SessionText appends a text of a session to dst. It does not keep s.
 type SessionText func(dst []byte, s *agg.Summary) []byte
 

@@ -2,7 +2,6 @@ package writer
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -282,26 +281,6 @@ func TestNeeds(t *testing.T) {
 	}
 	if n, sequence := Needs(everything()); n != seen|agg.NeedQuantiles || sequence != 10 {
 		t.Errorf("everything needs %b, %d", n, sequence)
-	}
-}
-
-func TestMissing(t *testing.T) {
-	n, sequence := Needs(everything())
-	for _, c := range []struct {
-		asked    Options
-		n        agg.Needs
-		sequence int
-		want     []Group
-	}{
-		{everything(), n, sequence, nil},
-		{Options{Features: []Group{Basic, Time, Mean}}, 0, 0, nil},
-		{everything(), n &^ (agg.NeedEnd | agg.NeedTCP | agg.NeedQuantiles), sequence - 1, []Group{TCP, End, Quantiles, Sequence}},
-		{Options{Features: []Group{Flags, Direction}}, agg.NeedTCP, 0, []Group{Direction, Flags}},
-		{Options{Features: []Group{Flags}, Sequence: 3}, n, 10, nil},
-	} {
-		if got := Missing(c.asked, c.n, c.sequence); !slices.Equal(got, c.want) {
-			t.Errorf("%+v of %b, %d: %v, want %v", c.asked, c.n, c.sequence, got, c.want)
-		}
 	}
 }
 
