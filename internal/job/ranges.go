@@ -53,7 +53,7 @@ func (r *run) joinRanges(runs []*keptRun) ([]*keptRun, error) {
 		}
 		for _, k := range whole[used:] {
 			if r.report.Figures != nil && k.report.Records > 0 {
-				r.report.Figures.Missing++ // those of all run files were added up
+				r.report.Figures.WithoutPackets++ // those of all run files were added up
 			}
 		}
 		list = append(list, whole[:used]...)
