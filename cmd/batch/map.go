@@ -4,10 +4,13 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 )
@@ -23,6 +26,8 @@ type mapCommand struct {
 	again      bool
 	name       string
 	identity   string
+	part       string
+	unit       string
 	dir        string
 	partitions int
 	outcomes   string
@@ -42,6 +47,11 @@ making one twice, even at the same time, does no harm. A capture is not read if
 its run file is there and current: made of the same content, with the same
 options and number of partitions, and whole. What it says of damage is reported
 again.
+
+With --range only a part of one capture is read, a plain pcap or pcapng file. The
+run files of all of its parts stand for the capture: 'batch merge' and
+'batch reduce' check that they are all there and fit. With --unit the captures,
+or the range, are those of a unit of a plan.
 
 With --name one capture is read from standard input, from a download for one. It
 is always read, unless --identity is given and is that of its run file. Damage
@@ -66,6 +76,8 @@ missing or could not be read gets none, and the exit status is 4. With
 	registerStrict(in, &m.strict)
 	in.StringVar(&m.name, "name", "", "read one capture from standard input, -, and call it `NAME` wherever a capture is named: a URL, say")
 	in.StringVar(&m.identity, "identity", "", "with --name, what identifies the content, an ETag say: if the run file there was made of the same `TEXT`, standard input is not read")
+	in.StringVar(&m.part, "range", "", "read the records that begin at the bytes `FROM-TO` of the one capture; the run files of all its ranges stand for it")
+	in.StringVar(&m.unit, "unit", "", "read the captures of unit N of a file that 'batch plan' has made, `PLAN:N`")
 	in.BoolVar(&m.again, "again", false, "read captures whose run files are current too, and make new ones")
 	s := groups.add("Sessions")
 	m.sessions.register(s)
@@ -84,7 +96,7 @@ missing or could not be read gets none, and the exit status is 4. With
 	return cmd
 }
 
-func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
+func (m *mapCommand) run(ctx context.Context, e *env, args []string) (err error) {
 	t := m.outcome.terminal(e)
 	c := e.config(t)
 	c.Strict, c.Again, c.ReportData = m.strict, m.again, m.reportData
@@ -100,6 +112,9 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 		return errNoDir
 	}
 	files := written{"summary": m.outcome.summary, "outcomes": m.outcomes}
+	if args, err = m.chosen(args, &c, e); err != nil {
+		return err
+	}
 	found, err := m.captures.find(ctx, args, e, files.targets()...)
 	if err != nil {
 		return err
@@ -131,6 +146,33 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) error {
 		return err
 	}
 	return reportStatus(r)
+}
+
+// chosen returns the names of the captures, and puts the range into c.
+func (m *mapCommand) chosen(args []string, c *job.Config, e *env) ([]string, error) {
+	if m.unit == "" {
+		if m.part == "" {
+			return args, nil
+		}
+		var err error
+		if c.Range, err = capture.ParseRange(m.part); err != nil {
+			return nil, usageError("--range: %w", err)
+		}
+		return args, nil
+	}
+	at := strings.LastIndexByte(m.unit, ':')
+	number, err := strconv.Atoi(m.unit[at+1:])
+	switch {
+	case at < 0 || err != nil || number < 0:
+		return nil, usageError("--unit %q: must be the file of a plan, a colon and the number of a unit", m.unit)
+	case len(args) > 0 || m.captures.filesFrom != "" || m.part != "" || m.name != "":
+		return nil, usageError("--unit names the captures: no others can be named")
+	}
+	u, err := job.ReadUnit(c.FS, m.unit[:at], number)
+	if err != nil {
+		return nil, err
+	}
+	return u.Apply(c)
 }
 
 var errNoDir = usageError("--out is needed: the directory to write to")

@@ -113,7 +113,7 @@ CSV with a row of statistical features for each network session.
 	root.SetVersionTemplate(versionLine(e.name))
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")
-	root.AddCommand(newExtract(e), newMerge(e), newMap(e), newReduce(e), newInspect(e), newVerify(e), newCompare(e), newFields(e), newVersion(e), newMan())
+	root.AddCommand(newExtract(e), newMerge(e), newPlan(e), newMap(e), newReduce(e), newInspect(e), newVerify(e), newCompare(e), newFields(e), newVersion(e), newMan())
 	root.SetHelpCommand(newHelp(root))
 	return root
 }

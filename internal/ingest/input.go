@@ -27,6 +27,7 @@ type Input struct {
 
 	stdin      bool // it is standard input, whatever it is called
 	compressed bool
+	ranges     bool  // reader.Capture.HasRanges
 	holds      int64 // bytes that the capture held when its first records were read; see reader.Capture.Memory
 	number     int   // place in capture order
 	open       *reader.Capture
@@ -56,6 +57,9 @@ func newInput(fsys durable.FS, path string, stdin io.Reader) *Input {
 
 // again reports whether the capture can be read again.
 func (in *Input) again() bool { return !in.Live && !in.stdin }
+
+// Ranges reports whether the capture can be read in ranges.
+func (in *Input) Ranges() bool { return in.ranges && in.again() }
 
 // Identify completes the identity of the input. It returns an error if the
 // capture cannot be read a second time.
@@ -183,7 +187,7 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 		in.firstOfWhole(ctx, o, reading)
 	}
 	in.latest.Store(in.First)
-	in.compressed = c.Info().Compression != ""
+	in.compressed, in.ranges = c.Info().Compression != "", c.HasRanges()
 	in.holds = c.Memory()
 	if !only && in.again() {
 		err := c.Close()

@@ -119,8 +119,9 @@ func (r *run) lostStatus(path string) Status {
 
 // ReadExpected reads the paths of captures for Config.Expect from the file at
 // path, or from stdin for capture.StdinName: a list as capture.ReadList takes
-// it, or outcomes, one in JSON on each line, as of all calls of Map for the same
-// directory one after the other. It is an error if there are none.
+// it, the units of a plan, or outcomes, one in JSON on each line, as of all calls
+// of Map for the same directory one after the other. It is an error if there are
+// none.
 func ReadExpected(fsys durable.FS, path string, stdin io.Reader) ([]string, error) {
 	lines, err := capture.ReadList(fsys, path, stdin)
 	if err != nil {
@@ -129,12 +130,17 @@ func ReadExpected(fsys durable.FS, path string, stdin io.Reader) ([]string, erro
 	if len(lines) == 0 {
 		return nil, failure(Usage, "--expect: there are no captures in %s", report.Printable(path))
 	}
-	for i, line := range lines {
+	var names []string
+	for _, line := range lines {
 		if o, ok := parseOutcome(line); ok {
-			lines[i] = o.Name
+			names = append(names, o.Name)
+		} else if u, ok := parseUnit(line); ok {
+			names = append(names, u.Captures...)
+		} else {
+			names = append(names, line)
 		}
 	}
-	return lines, nil
+	return names, nil
 }
 
 // parseOutcome reads a line, which may be a path instead.

@@ -74,6 +74,13 @@ type rangeable interface {
 	state(text []byte) []byte
 }
 
+// HasRanges reports whether the capture, if it is a regular file, can be read in
+// ranges.
+func (c *Capture) HasRanges() bool {
+	_, ok := c.format.(rangeable)
+	return ok && c.content.name == ""
+}
+
 // setRange takes the range that is asked for. Requires: nothing but the header
 // was read.
 func (c *Capture) setRange() error {
@@ -81,7 +88,7 @@ func (c *Capture) setRange() error {
 	if r.whole() {
 		return nil
 	}
-	if _, ok := c.format.(rangeable); !ok || c.raw.file == nil || c.content.name != "" {
+	if !c.HasRanges() || c.raw.file == nil {
 		return c.fail(Unsupported, ErrNoRanges)
 	}
 	p := &part{Range: r, to: r.To}
