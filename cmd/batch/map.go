@@ -48,10 +48,10 @@ its run file is there and current: made of the same content, with the same
 options and number of partitions, and whole. What it says of damage is reported
 again.
 
-With --range only a part of one capture is read, a plain pcap or pcapng file. The
-run files of all of its parts stand for the capture: 'batch merge' and
-'batch reduce' check that they are all there and fit. With --unit the captures,
-or the range, are those of a unit of a plan.
+With --range only a part of one capture is read, a pcap or pcapng file that is
+plain, BGZF or seekable zstd. The run files of all of its parts stand for the
+capture: 'batch merge' and 'batch reduce' check that they are all there and fit.
+With --unit the captures, or the range, are those of a unit of a plan.
 
 With --name one capture is read from standard input, from a download for one. It
 is always read, unless --identity is given and is that of its run file. Damage

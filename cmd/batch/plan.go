@@ -24,9 +24,10 @@ func newPlan(e *env) *cobra.Command {
 		GroupID: "scale",
 		Short:   "Divide captures into units of work for 'batch map'",
 		Long: `Prints units of work as JSON lines: for each its number, its captures and their
-size on disk. Small captures are put together. A plain pcap or pcapng file that
-is larger than a unit is divided into ranges, each a unit with a "range"; other
-large captures are a unit by themselves. The units are in capture order.
+size on disk. Small captures are put together. A pcap or pcapng file that is
+larger than a unit is divided into ranges, each a unit with a "range", if it is
+plain, BGZF or seekable zstd; other large captures are a unit by themselves. The
+units are in capture order.
 
 'batch map --unit PLAN:N' does unit N of a plan that was written to a file, and
 'batch merge --expect PLAN' or 'batch reduce --expect PLAN' checks that all of it

@@ -318,7 +318,7 @@ func (in *Input) describe(c *reader.Capture, err error) {
 	}
 	if b != nil {
 		in.found.Range = &report.Range{
-			From: in.Range.From, To: in.Range.To, Unknown: b.Unknown, Begin: report.Border(b.Begin), End: report.Border(b.End),
+			From: in.Range.From, To: in.Range.To, Unknown: b.Unknown, Begin: report.Border(b.Begin), End: report.Border(b.End), Content: b.Content,
 		}
 	}
 	in.found.OtherLinks = info.OtherLinks

@@ -130,8 +130,9 @@ func (r *run) addRange(found *report.Run) {
 	captures := r.report.Captures
 	sum := &captures[len(captures)-1]
 	for i := range found.Damage {
-		if found.Damage[i].Record > 0 { // they are counted from the beginning of the range
-			found.Damage[i].Record += sum.Records
+		if d := &found.Damage[i]; d.Record > 0 { // they are counted from the beginning of the range
+			d.Record += sum.Records
+			d.Offset += sum.Range.Content
 		}
 	}
 	r.report.Add(found)

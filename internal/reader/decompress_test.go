@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
+
 	"github.com/klauspost/compress/zstd"
 	"github.com/ulikunitz/xz"
 )
@@ -58,18 +60,22 @@ func TestSkippableFirst(t *testing.T) {
 	}
 }
 
+// bgzfOf packs data in blocks of so many bytes, and has the end mark after them.
+func bgzfOf(t testing.TB, data []byte, bytes int) (blocks [][]byte) {
+	t.Helper()
+	for part := range slices.Chunk(data, bytes) {
+		z := capturetest.Gzipped(t, part)
+		z[3] |= 4
+		blocks = append(blocks, slices.Concat(z[:10], raw(le, uint16(6), "BC", uint16(2), uint16(len(z)+8-1)), z[10:]))
+	}
+	return append(blocks, []byte(bgzfEnd))
+}
+
 // TestBGZF reads blocked gzip. A stream without its end mark, cut between two
 // blocks, cannot be told from a whole one but by that mark.
 func TestBGZF(t *testing.T) {
 	s := samples()[0]
-	var blocks [][]byte
-	for part := range slices.Chunk(s.data, 44) {
-		z := packed(t, part)["gzip"]
-		size := uint16(len(z) + 8 - 1)
-		z[3] |= 4
-		blocks = append(blocks, slices.Concat(z[:10], raw(le, uint16(6), "BC", uint16(2), size), z[10:]))
-	}
-	blocks = append(blocks, []byte(bgzfEnd))
+	blocks := bgzfOf(t, s.data, 44)
 	for n := range len(blocks) + 1 {
 		recs, info, err := readBytes(slices.Concat(blocks[:n]...))
 		switch {

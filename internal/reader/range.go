@@ -10,7 +10,8 @@ import (
 )
 
 // A Range is a part of a capture: the records that begin at offset From of the
-// file or later, and before To. The ranges of a capture, from 0 to its end
+// file or later, and before To. Of a compressed capture it has the records that
+// begin in the content of units (units.go) that do. The ranges of a capture, from 0 to its end
 // without a gap, have each record once, if the Border at the end of each is that
 // at the beginning of the next.
 type Range struct {
@@ -31,7 +32,8 @@ func (r Range) whole() bool { return r.From == 0 && r.To == 0 }
 type Border struct {
 	// Offset is where a record begins, or something else of the format, that is
 	// the first to begin beyond the end of the range; -1 is the end of the file.
-	Offset int64  `json:"offset"`          // in the file, bytes
+	Offset int64  `json:"offset"`          // bytes in the file, or of a compressed one in the content of Unit
+	Unit   int64  `json:"unit,omitempty"`  // offset in the file of the unit that has the byte before it
 	State  string `json:"state,omitempty"` // digest of what is known there
 }
 
@@ -42,6 +44,10 @@ type Borders struct {
 	// Unknown says that Begin was not found, so that there are no records: the
 	// capture is damaged before it, or has to be read as a whole.
 	Unknown bool `json:"unknown,omitempty"`
+	// Content is how many bytes the range of a compressed capture unpacks to; 0
+	// where that is not known, as of the last one. Offsets of errors are counted
+	// from its beginning.
+	Content int64 `json:"content,omitempty"`
 }
 
 // part is the range that a Capture reads.
@@ -50,7 +56,14 @@ type part struct {
 	lead    bool  // what is read now lies before From
 	stop    int64 // offset in content from which on nothing may begin now
 	to      int64 // of the end of the range
+	ends    bool  // before the end of the file
 	borders Borders
+
+	// Of compressed captures stop and to are math.MaxInt64 until they are known,
+	// and content is counted from the first unit that was read.
+	units  *unitReader // nil: the capture is not compressed
+	spans  []span
+	origin int64 // where the range begins in content
 }
 
 // errBorder is the error for a range before which no record was found. It says
@@ -58,7 +71,7 @@ type part struct {
 var errBorder = errors.New("no records were found that follow each other up to the beginning of the range: read the capture as a whole")
 
 // ErrNoRanges is the error for a capture that can only be read as a whole.
-var ErrNoRanges = fmt.Errorf("a range of this is %w: only plain regular files of pcap and pcapng have ranges", errUnsupported)
+var ErrNoRanges = fmt.Errorf("a range of this is %w: only pcap and pcapng have ranges, in regular files that are plain, BGZF or seekable zstd", errUnsupported)
 
 // rangeable formats can be read from the middle on.
 type rangeable interface {
@@ -74,11 +87,15 @@ type rangeable interface {
 	state(text []byte) []byte
 }
 
-// HasRanges reports whether the capture, if it is a regular file, can be read in
-// ranges.
+// HasRanges reports whether the capture can be read in ranges.
 func (c *Capture) HasRanges() bool {
 	_, ok := c.format.(rangeable)
-	return ok && c.content.name == ""
+	if file, size := c.raw.readable(); file == nil {
+		return false
+	} else if name := c.content.name; ok && name != "" {
+		_, ok = unitsOf(file, size, name)
+	}
+	return ok
 }
 
 // setRange takes the range that is asked for. Requires: nothing but the header
@@ -88,23 +105,44 @@ func (c *Capture) setRange() error {
 	if r.whole() {
 		return nil
 	}
-	if !c.HasRanges() || c.raw.file == nil {
+	if !c.HasRanges() {
 		return c.fail(Unsupported, ErrNoRanges)
 	}
-	p := &part{Range: r, to: r.To}
-	if r.To == 0 || r.To >= c.raw.size {
-		p.To, p.to = c.raw.size, math.MaxInt64
+	p := &part{Range: r, to: math.MaxInt64, ends: r.To > 0 && r.To < c.raw.size, lead: r.From > 0}
+	if !p.ends {
+		p.To = c.raw.size
 	}
-	p.stop = p.to
-	if p.lead = r.From > 0; p.lead {
-		p.stop = r.From
-	}
-	p.borders = Borders{Begin: endOfFile, End: endOfFile, Unknown: p.lead}
 	c.part = p
+	p.borders = Borders{Begin: endOfFile, End: endOfFile, Unknown: p.lead}
 	if !p.lead {
 		p.borders.Begin = c.border()
 	}
+	if c.content.name != "" {
+		return c.setUnits()
+	}
+	if p.ends {
+		p.to = p.To
+	}
+	if p.stop = p.to; p.lead {
+		p.stop = r.From
+	}
 	return nil
+}
+
+// setUnits is setRange for a compressed capture. What is to be read from its
+// beginning on is read in units from there.
+func (c *Capture) setUnits() (err error) {
+	p := c.part
+	p.stop = math.MaxInt64
+	p.spans, _ = unitsOf(c.raw.file, c.raw.size, c.content.name)
+	if at, ok := c.leadUnit(p.spans, p.From, p.Lead); p.lead && (!ok || at > 0) {
+		return nil // see jump
+	}
+	if err = c.readUnits(0, p.spans); err == nil {
+		c.in.peek(int(c.base))
+		c.in.drop(int(c.base))
+	}
+	return err
 }
 
 // stop is where the walk has to end, counted from c.base.
@@ -122,16 +160,28 @@ func (c *Capture) jump() {
 		return
 	}
 	at := c.part.From - max(c.part.Lead, 0)
-	if at <= c.base+c.skip {
-		return
+	packed := c.content.name != ""
+	if c.part.units != nil || !packed && at <= c.base+c.skip {
+		return // it begins at the beginning
 	}
 	c.spare.keepBlock(c.first)
 	c.first = nil
 	c.skip, c.gap, c.carry = 0, 0, c.carry[:0]
-	c.moveTo(at)
+	most, ok := int(c.part.From-at), true
+	if c.base = 0; packed {
+		if at, ok = c.leadUnit(c.part.spans, c.part.From, c.part.Lead); ok {
+			ok = c.readUnits(at, c.part.spans) == nil
+		}
+		at, most = 0, math.MaxInt // the content is counted from there
+	} else {
+		c.moveTo(at)
+	}
 	form := c.format.(rangeable)
 	form.forget()
-	skip, ok := c.guess(form, int(c.part.From-at))
+	skip := 0
+	if ok {
+		skip, ok = c.guess(form, most)
+	}
 	c.base = at + int64(skip)
 	if !ok {
 		c.finish(c.fail(Unsupported, errBorder))
@@ -168,12 +218,9 @@ const (
 func (c *Capture) guess(form rangeable, most int) (skip int, ok bool) {
 	for n := guessBytes; ; n *= 2 {
 		d := c.in.peek(n)
-		whole := len(d) < n
-		if whole && c.in.err != io.EOF {
-			return 0, false
-		}
-		last, found := n >= 2*mostLead || !c.o.affords(2*int64(n)), no
-		for ; skip < min(len(d), mostLead, most) && found == no; skip++ {
+		whole := len(d) < n && c.in.err == io.EOF
+		last, found := len(d) < n || n >= 2*mostLead || !c.o.affords(2*int64(n)), no
+		for skip = 0; skip < min(len(d), mostLead, most) && found == no; skip++ {
 			if found = chain(form, d[skip:], c.start/1e9, whole); found == sure {
 				return skip, true
 			}
@@ -181,10 +228,9 @@ func (c *Capture) guess(form rangeable, most int) (skip int, ok bool) {
 				found = no
 			}
 		}
-		if whole || last {
+		if last {
 			return 0, false
 		}
-		skip = 0
 	}
 }
 
@@ -244,7 +290,11 @@ func (c *Capture) border() Border {
 		state = f.state(state)
 	}
 	sum := sha256.Sum256(state)
-	return Border{Offset: c.base, State: hex.EncodeToString(sum[:8])}
+	b := Border{Offset: c.base, State: hex.EncodeToString(sum[:8])}
+	if c.part.units != nil {
+		b.Unit, b.Offset = c.part.units.before(c.base)
+	}
+	return b
 }
 
 // endOfFile is the border at the end of the last range.
@@ -257,10 +307,21 @@ func (c *Capture) Borders() *Borders {
 		return nil
 	}
 	b := c.part.borders
+	if p := c.part; p.units != nil && p.to < math.MaxInt64 {
+		b.Content = p.to - p.origin
+	}
 	if c.part.lead && c.err == io.EOF { // the last record begins before the range
 		b.Unknown = false
 	}
 	return &b
+}
+
+// origin is the offset of the content from which on offsets are counted.
+func (c *Capture) origin() int64 {
+	if c.part == nil {
+		return 0
+	}
+	return c.part.origin
 }
 
 // bytesRead is how many bytes of the range were read, where the file was read up

@@ -1,6 +1,7 @@
 package reader
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -19,6 +20,7 @@ type piece struct {
 	reading
 	lead    []got
 	borders Borders
+	damage  *Error
 }
 
 func pieceOf(t *testing.T, path string, o Options) (p piece) {
@@ -43,6 +45,7 @@ func pieceOf(t *testing.T, path string, o Options) (p piece) {
 		}
 	}
 	p.info, p.err, p.borders = c.Info(), err.Error(), *c.Borders()
+	p.damage, _ = errors.AsType[*Error](err)
 	return p
 }
 
@@ -93,7 +96,7 @@ func sameInRanges(t *testing.T, what, path string, cuts []int64, lead int64) (fi
 	var have piece
 	var records, noTime uint64
 	var bytes int64
-	end := Border{}
+	content, end := int64(0), Border{}
 	for i, from := range cuts[:len(cuts)-1] {
 		p := pieceOf(t, path, Options{Range: Range{From: from, To: cuts[i+1], Lead: lead}, BlockBytes: 512})
 		if i > 0 && (p.borders.Unknown || p.borders.Begin != end) {
@@ -111,6 +114,15 @@ func sameInRanges(t *testing.T, what, path string, cuts []int64, lead int64) (fi
 			t.Fatalf("%s: range %d: the records before it are others", what, i)
 		}
 		have.records, have.offsets = append(have.records, p.records...), append(have.offsets, p.offsets...)
+		if want.info.Compression != "" {
+			if e := p.damage; e != nil {
+				e.Record += records
+				e.Offset += content
+				p.err = e.Error()
+			}
+			content += p.borders.Content
+			have.offsets = want.offsets // those of blocks are counted from another place
+		}
 		records, noTime, end, have.err = records+p.info.Records, noTime+p.info.NoTime, p.borders.End, p.err
 		bytes += cuts[i+1] - from
 		if p.err != "EOF" {
@@ -123,10 +135,54 @@ func sameInRanges(t *testing.T, what, path string, cuts []int64, lead int64) (fi
 	if records != want.info.Records || noTime != want.info.NoTime {
 		t.Fatalf("%s: %d records, %d without a time; in the whole %d and %d", what, records, noTime, want.info.Records, want.info.NoTime)
 	}
-	if (have.err == "EOF") != (want.err == "EOF") {
+	if (have.err == "EOF") != (want.err == "EOF") || want.info.Compression != "" && have.err != want.err {
 		t.Fatalf("%s: the ranges end with %s, the whole with %s", what, have.err, want.err)
 	}
 	return true, jumps
+}
+
+// The ranges of BGZF and of seekable zstd have the records of the whole, up to
+// damage where there is some.
+func TestRangeCompressed(t *testing.T) {
+	seed := *rangeSeed
+	for seed == 0 {
+		seed = rand.Uint64()
+	}
+	rng := rand.New(rand.NewPCG(seed, 0))
+	data := pcapHead(le, magicMicro, 1)
+	for i := range 30_000 {
+		packet := make([]byte, rng.IntN(300))
+		for i := range packet[:len(packet)/2] {
+			packet[i] = byte(rng.Uint32())
+		}
+		data = append(data, pcapRec(le, 1_700_000_000+uint32(i/1000), uint32(i%1000), string(packet))...)
+	}
+	for name, z := range map[string][]byte{
+		"bgzf": slices.Concat(bgzfOf(t, data, 30_000)...),
+		"zstd": seekable(t, data, 100_000, true),
+	} {
+		for _, damage := range []bool{false, true} {
+			for i := range capturetest.Usually(4, 40) {
+				what := fmt.Sprintf("%s %d, damage %t, repeat with -args -range-seed=%d", name, i, damage, seed)
+				z := slices.Clone(z)
+				if damage {
+					z[len(z)/2+rng.IntN(len(z)/3)] ^= 1 << rng.IntN(8)
+				}
+				path := filepath.Join(t.TempDir(), "capture")
+				if err := os.WriteFile(path, z, 0o666); err != nil {
+					t.Fatal(err)
+				}
+				cuts := []int64{0, int64(len(z))}
+				for range 1 + rng.IntN(4) {
+					cuts = append(cuts, 1+rng.Int64N(int64(len(z)-1)))
+				}
+				slices.Sort(cuts)
+				if ok, _ := sameInRanges(t, what, path, slices.Compact(cuts), 500_000); !ok {
+					t.Errorf("%s: the ranges %v do not fit", what, cuts)
+				}
+			}
+		}
+	}
 }
 
 // TestRangeReal does the same with real captures.

@@ -311,7 +311,11 @@ func New(name string, r io.Reader, o Options) (*Capture, error) {
 	if f, ok := r.(File); ok && (max(o.Workers, o.Readers) > 1 && (!o.small() || o.chunk < chunkBytes) || !o.Range.whole()) {
 		c.raw.regular(f)
 	}
-	err := c.open(o)
+	head := o
+	if !o.Range.whole() {
+		head.Workers = 1
+	}
+	err := c.open(head)
 	if err == nil {
 		err = c.setRange()
 	}
@@ -506,6 +510,10 @@ func (c *Capture) finish(err error) {
 	}
 	c.err = err
 	c.raw.finish(err)
+	if c.part != nil && c.part.lead { // nothing of it counts
+		c.records = 0
+		c.seen.clear()
+	}
 }
 
 // trifle notes damage that loses nothing.
@@ -547,7 +555,7 @@ func (c *Capture) fail(k Kind, err error) *Error {
 	if c.base == 0 {
 		record = 0
 	}
-	return &Error{Path: c.path, Record: record, Offset: c.base, Kind: k, Err: err}
+	return &Error{Path: c.path, Record: record, Offset: c.base - c.origin(), Kind: k, Err: err}
 }
 
 // fault makes the error for a failure to read, or to decompress.

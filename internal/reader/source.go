@@ -47,6 +47,19 @@ func (s *source) regular(f File) {
 	}
 }
 
+// readable gives the file if it is a regular one, and its size; else nil.
+func (s *source) readable() (io.ReaderAt, int64) {
+	if s.file != nil {
+		return s.file, s.size
+	}
+	if f, ok := s.r.(File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
+			return f, info.Size()
+		}
+	}
+	return nil, 0
+}
+
 // count returns the bytes read.
 func (s *source) count() int64 {
 	n := s.n.Load()

@@ -46,11 +46,13 @@ type Range struct {
 	Unknown bool   `json:"unknown"` // no record was found before it to begin with
 	Begin   Border `json:"begin"`
 	End     Border `json:"end"`
+	Content int64  `json:"content,omitempty"` // bytes that a range of a compressed capture unpacks to; 0 for others
 }
 
 // A Border is where one range of a capture ends and the next one begins.
 type Border struct {
 	Offset int64  `json:"offset"`          // of a record in the file, bytes; -1: its end
+	Unit   int64  `json:"unit,omitempty"`  // of a compressed one: Offset is in what is unpacked from there
 	State  string `json:"state,omitempty"` // digest of what the meaning of later records depends on
 }
 
@@ -78,7 +80,7 @@ func (c *Capture) Join(next *Capture) {
 	c.Warnings = append(c.Warnings, next.Warnings...)
 	if c.Range != nil && next.Range != nil {
 		r := *c.Range
-		r.To, r.End = next.Range.To, next.Range.End
+		r.To, r.End, r.Content = next.Range.To, next.Range.End, r.Content+next.Range.Content
 		c.Range = &r
 	}
 }
