@@ -23,7 +23,7 @@ var mayImport = map[string][]string{
 	"internal/durable":  {},
 	"internal/capture":  {"internal/durable"},
 	// Only tests import these two.
-	"internal/capturetest":      {},
+	"internal/capturetest":      {"internal/race"},
 	"internal/durabletest":      {"internal/durable"},
 	"internal/durable/powercut": {"internal/durable"},
 	"internal/reader":           {"internal/inflate", "internal/linktype"},

@@ -13,35 +13,22 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
 )
 
-// corpus lists real captures of every sort. They lie beside the repository, are
-// not part of it, and tests that ask for them are skipped where they are not.
+// corpus lists real captures, and skips tests where there are none.
 func corpus(t *testing.T) []string {
 	t.Helper()
-	all, err := filepath.Glob("../../../shared/captures/*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	all = slices.DeleteFunc(all, func(path string) bool { return filepath.Base(path) == "MANIFEST.tsv" })
-	if len(all) == 0 {
-		t.Skip("no captures beside the repository")
-	}
-	return all
+	return capturetest.RealCaptures(t, "../..")
 }
 
 // everyFile is the corpus, or testdata where there is none.
-func everyFile(t *testing.T) (all []string) {
+func everyFile(t *testing.T) []string {
 	t.Helper()
-	if m, _ := filepath.Glob("../../../shared/captures/*"); len(m) > 0 {
-		return corpus(t)
-	}
-	for _, name := range files(t) {
-		all = append(all, filepath.Join(testdata, name))
-	}
-	return all
+	list, _ := capturetest.Corpus(t, "../..")
+	return list
 }
 
 // TestNothingVanishes is the conservation law: every record of every capture

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/decode"
 	"pcapbatch/internal/flow"
 	"pcapbatch/internal/reader"
@@ -67,10 +68,8 @@ func valuesOf(events []flow.Event) map[flow.Key]*quantities {
 // The rank error of medians on real captures, session by session and with all
 // packets of a capture taken as one session, in one pass and after merging.
 func TestRankErrorOnCaptures(t *testing.T) {
-	paths, _ := filepath.Glob("../../../shared/captures/*")
-	if len(paths) == 0 {
-		t.Skip("no captures in ../shared")
-	}
+	capturetest.Arithmetic(t)
+	paths := capturetest.RealCaptures(t, "../..")
 	w := worst{t: t, errors: map[string]float64{}}
 	for _, path := range paths {
 		for _, one := range []bool{false, true} {
@@ -102,10 +101,8 @@ func TestRankErrorOnCaptures(t *testing.T) {
 // The rank errors of quantiles on real captures, taken as sessions and as one,
 // in one pass and after merging.
 func TestQuantileErrorsOnCaptures(t *testing.T) {
-	paths, _ := filepath.Glob("../../../shared/captures/*")
-	if len(paths) == 0 {
-		t.Skip("no captures in ../shared")
-	}
+	capturetest.Arithmetic(t)
+	paths := capturetest.RealCaptures(t, "../..")
 	asked := []agg.Quantile{10, 100, 500, 1000, 2000, 5000, 10_000, 25_000, 50_000, 75_000, 90_000, 95_000, 98_000, 99_000, 99_500, 99_900, 99_990}
 	worst := map[bool]float64{} // by whether the quantile is below 1 or above 99
 	many := 0

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"pcapbatch/internal/flow"
+
+	"pcapbatch/internal/capturetest"
 )
 
 var besideOptions = everything(codecOptions)
@@ -49,6 +51,7 @@ func allSummaries(tab *Table) (list []string) {
 }
 
 func TestBesideRoundTrip(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	subsets := []Options{besideOptions, {Sequence: 20}, {Sequence: 5}, {Needs: NeedEnd}}
 	for n := Needs(1); n <= allNeeds; n <<= 1 {
 		subsets = append(subsets, Options{Needs: n}, Options{Needs: allNeeds &^ n, Sequence: 9})
@@ -102,11 +105,11 @@ func TestBesideMismatch(t *testing.T) {
 }
 
 func TestBesideCut(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	tab := NewTable(besideOptions)
 	defer tab.Release()
 	for i, e := range besideEncodings(t, besideOptions) {
-		step := 1 + len(e)/2000
-		for n := 0; n < len(e); n += step {
+		for n := 0; n < len(e); n += step(len(e)) {
 			if _, err := tab.Absorb(slices.Clip(e[:n])); !errors.Is(err, ErrCodec) || tab.Len() != 0 {
 				t.Fatalf("the first %d of %d bytes of session %d: %v", n, len(e), i, err)
 			}
@@ -117,11 +120,12 @@ func TestBesideCut(t *testing.T) {
 // Every flipped bit is refused or makes another session without
 // contradictions.
 func TestBesideFlip(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	tab := NewTable(besideOptions)
 	defer tab.Release()
 	refused, taken := 0, 0
 	for i, e := range besideEncodings(t, besideOptions) {
-		for bit := 0; bit < 8*len(e); bit += 1 + len(e)/500 {
+		for bit := 0; bit < 8*len(e); bit += step(len(e)) {
 			bad := slices.Clone(e)
 			bad[bit/8] ^= 1 << (bit % 8)
 			tab.Reset()

@@ -103,12 +103,10 @@ func (d *digest) valid(t *testing.T, weight int) {
 }
 
 func TestDigestRankError(t *testing.T) {
+	capturetest.Arithmetic(t)
 	sizes := []int{65, 129, 130, 136, 150, 200, 222, 300, 500, 1000, 3000, 10_000}
-	if !testing.Short() {
-		sizes = append(sizes, 100_000)
-	}
 	if capturetest.Full() {
-		sizes = append(sizes, 1_000_000)
+		sizes = append(sizes, 100_000, 1_000_000)
 	}
 	scr := new(digestScratch)
 	overall := 0.0
@@ -126,7 +124,7 @@ func TestDigestRankError(t *testing.T) {
 				one.addAll(scr, values)
 				one.valid(t, n-len(one.head)-len(one.buffer))
 				worst = max(worst, boundedError(t, sorted, one.median(scr)))
-				for range max(1, min(40, 10_000/n)) {
+				for range max(1, min(capturetest.Usually(15, 40), 10_000/n)) {
 					d := digestOfParts(scr, r, values)
 					d.valid(t, n-len(d.head)-len(d.buffer))
 					worstMerged = max(worstMerged, boundedError(t, sorted, d.median(scr)))
@@ -177,6 +175,7 @@ func pick(k, even, odd uint64) uint64 {
 }
 
 func TestDigestBracketed(t *testing.T) {
+	capturetest.Arithmetic(t)
 	const folds = 400
 	scr := new(digestScratch)
 	for number, adversary := range brackets {
@@ -238,6 +237,7 @@ func (d *digest) aroundMedian() (a, b, c uint64) {
 // "Theory meets Practice at the Median", 2021). No traffic looks like that;
 // the test holds down how far a forger gets.
 func TestDigestNestedBrackets(t *testing.T) {
+	capturetest.Arithmetic(t)
 	const forged = 0.04
 	scr := new(digestScratch)
 	worst := 0.0
@@ -298,6 +298,7 @@ func (d *digest) meanBetween(p, q uint64) uint64 {
 // Up to centroids distinct values, however many of each, the digest is exact, also
 // after merging.
 func TestDigestOfFewValues(t *testing.T) {
+	capturetest.Arithmetic(t)
 	scr := new(digestScratch)
 	r := newRand(400)
 	for _, distinct := range []int{1, 2, 3, 64, centroids - 1, centroids} {
@@ -321,6 +322,7 @@ func TestDigestOfFewValues(t *testing.T) {
 
 // Heavy atoms stay themselves among any number of other values.
 func TestDigestKeepsHeavyAtoms(t *testing.T) {
+	capturetest.Arithmetic(t)
 	scr := new(digestScratch)
 	r := newRand(401)
 	var d digested
@@ -351,6 +353,7 @@ func TestDigestKeepsHeavyAtoms(t *testing.T) {
 // Weights that overflow, as forged summaries can make them, give some value
 // and no panic.
 func TestMedianOfOverflowingWeights(t *testing.T) {
+	capturetest.Arithmetic(t)
 	r := newRand(402)
 	overflowed := 0
 	for range 50_000 {

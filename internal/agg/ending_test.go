@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"pcapbatch/internal/flow"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // Rules as the command's users have them, by a model that keeps all packets.
@@ -77,6 +79,7 @@ func (m *ruleModel) check(t *testing.T, tab *Table) {
 // Random connections under every set of rules, with feature groups and
 // without, with clocks that run back.
 func TestEndingRules(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	counts := map[EndReason]int{}
 	for number, o := range []Options{
 		{}, {IdleTimeout: 3e9}, {ActiveTimeout: 10e9}, {TCPEnd: true}, {IdleTimeout: 3e9, ActiveTimeout: 10e9},
@@ -116,12 +119,13 @@ func TestEndingRules(t *testing.T) {
 // With a rule that needs the whole session only what was followed by another
 // session leaves a table, and nothing that a packet can still join.
 func TestEvictWithWholeRules(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	evictions := 0
 	for number, o := range []Options{{ActiveTimeout: 5e9}, {TCPEnd: true, IdleTimeout: 2e9}} {
 		for _, o := range []Options{o, everything(o)} {
 			r := newRand(uint64(12_000 + number))
 			tr := traffic{keys: 30, gap: func(r *rand.Rand) uint64 { return r.Uint64N(1e9) }, size: sizeKinds["usual"], reorder: 5}
-			events := tr.events(r, 6000, 0)
+			events := tr.events(r, 4000, 0)
 			details := detailed(r, events, 0)
 			for i := range events {
 				events[i].Flags |= flow.Flags([...]uint8{flow.SYN, flow.ACK, flow.ACK, flow.RST}[r.IntN(4)])

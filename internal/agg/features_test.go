@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pcapbatch/internal/flow"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // everything asks for all groups, and for the longest sequence.
@@ -182,6 +184,7 @@ func cutDetailed(r *rand.Rand, o Options, events []flow.Event, details []flow.De
 // Every column of every group, in one pass and cut at random places and merged
 // in a random tree.
 func TestFeaturesAgainstReference(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	timeouts := []uint64{0, 30e9, math.MaxUint64 >> 2}
 	for _, name := range append(sortedKeys(transfers), "one pass") {
 		kinds(func(kind string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {

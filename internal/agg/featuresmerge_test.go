@@ -8,11 +8,14 @@ import (
 	"testing"
 
 	"pcapbatch/internal/flow"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // Captures that overlap by few packets, or whose later part is small, merge
 // exactly, feature groups and all.
 func TestFeaturesOverlapExact(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	for _, name := range sortedKeys(transfers) {
 		for _, c := range []struct{ first, second, overlap int }{
 			{1, 2, 1}, {5, 3, 2}, {8, 8, 7}, {200, 64, 30}, {200, 128, 128}, {3, 1000, 3}, {40, 1000, 7}, {40, 1000, 0}, {90, 300, 4}, {5000, 5000, 7}, {5000, 5000, 0},
@@ -58,10 +61,11 @@ func oneConnection(r *rand.Rand, events []flow.Event) (details []flow.Detail) {
 // Captures that overlap deeply keep all that does not depend on gaps; what
 // does adds up, whatever is merged with what.
 func TestFeaturesOverlapDeep(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	o := everything(Options{IdleThreshold: 7, Seed: 3})
 	marked := 0
 	for _, name := range sortedKeys(transfers) {
-		for round := range 60 {
+		for round := range capturetest.Usually(24, 60) {
 			r := newRand(uint64(9100 + round))
 			ref := newReference(o)
 			var parts []*Table
@@ -123,6 +127,7 @@ func checkDeepFeatures(t *testing.T, tab *Table, ref *reference) {
 
 // A table says the same of a group whether it keeps others or not.
 func TestGroupsAlone(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	r := newRand(9300)
 	tr := traffic{keys: 6, gap: gapKinds["seconds"], size: sizeKinds["usual"], reorder: 9}
 	events := tr.events(r, 3000, 0)
@@ -243,7 +248,8 @@ func TestFeaturesConcurrently(t *testing.T) {
 // Sessions that leave a table when they end merge into what they would have
 // been.
 func TestFeaturesEvict(t *testing.T) {
-	for round := range 20 {
+	capturetest.OneGoroutine(t)
+	for round := range capturetest.Usually(9, 21) {
 		r := newRand(uint64(9400 + round))
 		o := everything(Options{IdleThreshold: 1e9, IdleTimeout: []uint64{2e9, 30e9, 1 << 40}[r.IntN(3)], Seed: r.Uint64()})
 		tr := traffic{keys: []int{3, 30, 200}[round%3], gap: gapKinds["seconds"], size: sizeKinds["usual"], start: -1 << 62}
@@ -291,6 +297,7 @@ func exactOnly(tab *Table) (list []string) {
 // All groups cost a session of up to four packets 32 bytes, and a chunk of them
 // too many; one of a million packets takes at most 32 KiB, sequences apart.
 func TestFeaturesBytes(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	per := func(o Options, packets, sessions int) float64 {
 		tab := NewTable(o)
 		defer tab.Release()

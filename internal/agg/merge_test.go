@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"pcapbatch/internal/flow"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // transfers are the ways in which the sessions of one table come into another.
@@ -83,6 +85,7 @@ func cut(r *rand.Rand, o Options, events []flow.Event) (parts []*Table) {
 // to one pass: every column, with time-outs, reordered packets (also across a
 // cut, by at most seven packets a session) and the direction of the first.
 func TestMergeEqualsOnePass(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	timeouts := []uint64{0, 2e9, 30e9, math.MaxUint64 >> 2}
 	for _, name := range sortedKeys(transfers) {
 		kinds(func(kind string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
@@ -109,6 +112,7 @@ func TestMergeEqualsOnePass(t *testing.T) {
 
 // A table goes on after it has taken another in.
 func TestUpdateAfterMerge(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	for _, name := range sortedKeys(transfers) {
 		r := newRand(31)
 		o := Options{IdleThreshold: 1e9, IdleTimeout: 40e9}

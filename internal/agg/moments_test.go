@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"pcapbatch/internal/capturetest"
 )
 
 func momentsOf(values ...uint64) *Moments {
@@ -54,6 +56,7 @@ func TestStdExactTies(t *testing.T) {
 // Sums of squares that put the deviation beside the middle of two integers,
 // nearer than float64 can tell.
 func TestStdNearTies(t *testing.T) {
+	capturetest.Arithmetic(t)
 	r := newRand(10)
 	tried := 0
 	for tried < 20_000 {
@@ -81,6 +84,7 @@ func TestStdNearTies(t *testing.T) {
 }
 
 func TestStdRandom(t *testing.T) {
+	capturetest.Arithmetic(t)
 	r := newRand(11)
 	for range 20_000 {
 		v := make([]uint64, 1+r.IntN(20))
@@ -159,6 +163,7 @@ func TestSquaresCarry(t *testing.T) {
 }
 
 func TestMulDiv(t *testing.T) {
+	capturetest.Arithmetic(t)
 	r := newRand(13)
 	limit := big128(1, 0)
 	for i := range 100_000 {
@@ -191,6 +196,7 @@ func bitsDiv(hi, lo, c uint64) (quo, rem uint64) {
 }
 
 func TestPerSecond(t *testing.T) {
+	capturetest.Arithmetic(t)
 	r := newRand(14)
 	for range 50_000 {
 		s := Summary{First: int64(r.Uint64())}

@@ -34,8 +34,23 @@ var (
 	}
 )
 
-// kinds calls f for every combination of gaps and sizes, in a fixed order.
+// kinds calls f for combinations of gaps and sizes: all if capturetest.Full
+// says so, by default half of them, in short tests a third. Each gap, and each
+// size, has its turn.
 func kinds(f func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32)) {
+	step := uint64(capturetest.Usually(2, 1))
+	if testing.Short() {
+		step = 3
+	}
+	everyKind(func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
+		if number%step == 0 {
+			f(name, number, gap, size)
+		}
+	})
+}
+
+// everyKind calls f for every combination of gaps and sizes, in a fixed order.
+func everyKind(f func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32)) {
 	gaps, sizes := sortedKeys(gapKinds), sortedKeys(sizeKinds)
 	for i, g := range gaps {
 		for j, s := range sizes {
@@ -54,6 +69,7 @@ func sortedKeys[V any](m map[string]V) (names []string) {
 
 // One session of every size around the steps of its storage.
 func TestSessionSizes(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	counts := []int{1, 2, 3, 7, 8, 9, 10, 15, 16, 17, 31, 32, 33, 63, 64, 65, 66, 112, 113, 127, 128, 129, 130, 136, 247, 248, 249, 500, 5000}
 	kinds(func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
 		r := newRand(number)
@@ -79,6 +95,7 @@ func TestSessionSizes(t *testing.T) {
 
 // Many sessions side by side, with every time-out and threshold.
 func TestTableAgainstReference(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	timeouts := []uint64{0, 0, 1, 5e9, 60e9, math.MaxUint64 >> 3}
 	kinds(func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
 		r := newRand(1000 + number)
@@ -120,6 +137,7 @@ func checkRows(t *testing.T, tab *Table) {
 }
 
 func TestCollidingHashes(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	keys := capturetest.Usually(3000, 10_000) // each is compared with each
 	if testing.Short() {
 		keys = 2000
@@ -146,6 +164,7 @@ func TestCollidingHashes(t *testing.T) {
 
 // A million keys: the table grows through all kinds of memory and stays right.
 func TestGrowth(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	keys := capturetest.Usually(300_000, 1_000_000)
 	if testing.Short() {
 		keys = 100_000
@@ -188,7 +207,8 @@ func plainEvent(i int, time int64) flow.Event {
 }
 
 func TestSmallSessionBytes(t *testing.T) {
-	const keys = 3 << 17 // a table just full, and one just grown
+	capturetest.OneGoroutine(t)
+	const keys = 3 << 15 // a table just full, and one just grown
 	for _, n := range []int{keys, keys + 1} {
 		tab := NewTable(Options{})
 		batch := make([]flow.Event, 1)
@@ -212,9 +232,10 @@ func TestSmallSessionBytes(t *testing.T) {
 }
 
 func TestLargeSessionBytes(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	tab := NewTable(Options{})
 	defer tab.Release()
-	const packets, batches = 2_000_000, 1000
+	const packets, batches = 500_000, 250
 	r := newRand(1)
 	batch := make([]flow.Event, packets/batches)
 	order := inOrder(len(batch))
@@ -285,6 +306,7 @@ func TestBytes(t *testing.T) {
 const ownSlots = 4 << 20
 
 func TestResetAndReuse(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	o := Options{IdleThreshold: 1000}
 	tab := NewTable(o)
 	defer tab.Release()
@@ -311,6 +333,7 @@ func TestResetAndReuse(t *testing.T) {
 }
 
 func TestUpdateAllocates(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	tab := NewTable(Options{})
 	defer tab.Release()
 	r := newRand(2)
@@ -368,9 +391,10 @@ func TestConcurrentSummarizers(t *testing.T) {
 // checksum of one run, the same with "go test -tags safe". It changes when the
 // digest clusters otherwise, and for no other reason.
 func TestSameResultsEverywhere(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	const want = 0xc7ab8fb89c16bc66
 	h := fnv.New64a()
-	kinds(func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
+	everyKind(func(name string, number uint64, gap func(*rand.Rand) uint64, size func(*rand.Rand) uint32) {
 		r := newRand(2000 + number)
 		tr := traffic{keys: 4, gap: gap, size: size, reorder: 7}
 		tab := NewTable(Options{IdleThreshold: DefaultIdleThreshold, IdleTimeout: number % 2 * 60e9})

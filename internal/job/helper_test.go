@@ -4,11 +4,9 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"hash/crc32"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -259,30 +257,11 @@ func deal(t testing.TB, records []capturetest.Record, k int, compress bool, to f
 	return dir
 }
 
-// corpus lists captures of every sort: the real ones that may lie beside the
-// repository, or else those of testdata; of short tests a third.
-func corpus(t testing.TB) (list []string) {
+// corpus lists captures of every sort.
+func corpus(t testing.TB) []string {
 	t.Helper()
-	for _, pattern := range []string{"../../../shared/captures/*", "../../testdata/*"} {
-		m, err := filepath.Glob(pattern)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range m {
-			info, err := os.Stat(path)
-			if name := filepath.Base(path); err == nil && info.Mode().IsRegular() && name != "MANIFEST.tsv" && name != "README.md" {
-				list = append(list, path)
-			}
-		}
-		if testing.Short() {
-			list = slices.DeleteFunc(list, func(path string) bool { return crc32.ChecksumIEEE([]byte(filepath.Base(path)))%3 > 0 })
-		}
-		if len(list) > 0 {
-			return list
-		}
-	}
-	t.Fatal("no captures")
-	return nil
+	list, _ := capturetest.Corpus(t, "../..")
+	return list
 }
 
 // A row is one session by column name.

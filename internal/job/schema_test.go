@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/writer"
 )
 
@@ -94,10 +95,7 @@ func TestNFStreamExample(t *testing.T) {
 // What NFStream itself makes of real captures, where it is installed: see
 // scripts/compare-nfstream.py, which PYTHON can choose an interpreter for.
 func TestAgainstNFStream(t *testing.T) {
-	captures, _ := filepath.Glob("../../../shared/captures/*")
-	if len(captures) == 0 {
-		t.Skip("no captures to compare with")
-	}
+	captures := capturetest.RealCaptures(t, "../..")
 	python := os.Getenv("PYTHON")
 	if python == "" {
 		python = "python3"

@@ -8,14 +8,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"pcapbatch/internal/capturetest"
 	"strconv"
 	"strings"
 	"testing"
 )
-
-// capturesDir holds real captures; it lies outside the project and may be
-// missing.
-const capturesDir = "../../../shared/captures"
 
 // byDesign lists the captures that capinfos sees otherwise, and why.
 var byDesign = map[string]string{
@@ -35,16 +32,12 @@ var byDesign = map[string]string{
 // the sum of their wire lengths and whether it is damaged against Wireshark's
 // view.
 func TestAgainstCapinfos(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(capturesDir, "*"))
 	tool, err := exec.LookPath("capinfos")
-	if len(files) == 0 || err != nil {
-		t.Skip("no captures, or no capinfos")
+	if err != nil {
+		t.Skip("no capinfos")
 	}
-	compared := 0
+	files := capturetest.RealCaptures(t, "../..")
 	for _, f := range files {
-		if strings.HasSuffix(f, ".tsv") {
-			continue
-		}
 		want := capinfos(t, tool, f)
 		var have view
 		raised := false
@@ -66,9 +59,8 @@ func TestAgainstCapinfos(t *testing.T) {
 		if (have == want) != (why == "") {
 			t.Errorf("%s: %+v, capinfos %+v; %s", f, have, want, why)
 		}
-		compared++
 	}
-	t.Logf("%d captures compared", compared)
+	t.Logf("%d captures compared", len(files))
 }
 
 // view is what a reader sees of a capture.

@@ -99,10 +99,7 @@ func samePrefetched(t *testing.T, what, path string, o Options) int {
 
 // TestPrefetchReal does the same with real captures.
 func TestPrefetchReal(t *testing.T) {
-	files, _ := filepath.Glob(filepath.Join(capturesDir, "*"))
-	if len(files) == 0 {
-		t.Skip("no captures")
-	}
+	files := capturetest.RealCaptures(t, "../..")
 	total := 0
 	for _, f := range files {
 		total += samePrefetched(t, f, f, Options{Readers: 3, chunk: 4 << 10, BlockBytes: 1 << 10})
