@@ -36,9 +36,11 @@ func TestEvictionSameBytes(t *testing.T) {
 					for _, state := range []bool{false, true} {
 						fs := durabletest.None()
 						limited.FS = fs
-						got := extract(t, limited, path)
+						var got result
 						if state {
 							got = resume(t, limited, t.TempDir(), path)
+						} else {
+							got = extract(t, limited, path)
 						}
 						what := fmt.Sprintf("%s, state directory: %t", what, state)
 						sameRows(t, what, got.clean(t), whole.rows)
@@ -47,8 +49,9 @@ func TestEvictionSameBytes(t *testing.T) {
 							t.Errorf("%s: %d with inexact gaps, without a limit %d", what, got.report.InexactGaps, whole.report.InexactGaps)
 						}
 						// In one capture no table is so large that it is spilled
-						// whole: what is on disk was evicted.
-						if fs.Temps() == 0 && limited.Workers == 1 {
+						// whole: what is on disk was evicted. Several captures are
+						// kept one by one, each with little in it.
+						if fs.Temps() == 0 && limited.Workers == 1 && (!state || name == "one capture") {
 							t.Errorf("%s: no sessions were put on disk", what)
 						}
 					}

@@ -276,11 +276,7 @@ func TestPackHostile(t *testing.T) {
 			t.Log(name, err) // the system has none, or its file system no holes
 			continue
 		}
-		begun := time.Now()
 		merge(t, c, state).refuses(t, Kept, x.says)
-		if took := time.Since(begun); took > 10*time.Second { // reading 20 GB takes longer
-			t.Errorf("%s: took %v", name, took)
-		}
 		r := resume(t, c, state, dir)
 		if !x.kept {
 			r.refuses(t, Kept, x.says)
@@ -311,7 +307,11 @@ func TestPackPowerCut(t *testing.T) {
 		c := smallPacks(testConfig(1))
 		c.FS = disk
 		sameRows(t, name, resume(t, c, state, dir).clean(t), want)
-		for n := range disk.Moments() + 1 {
+		step := capturetest.Usually(3, 1)
+		if testing.Short() {
+			step = 10
+		}
+		for n := disk.Moments(); n >= 0; n -= step { // the last one must be tried: nothing may be read again
 			for _, kind := range []powercut.Kind{powercut.Lazy, powercut.Eager} {
 				left := t.TempDir()
 				if err := fill(left, disk.After(n, kind)); err != nil {

@@ -67,6 +67,9 @@ func TestSpooledIsAsMerged(t *testing.T) {
 	records, flows := capturetest.Traffic(2500)
 	for _, k := range []int{7, 300} {
 		for _, compress := range []bool{false, true} {
+			if !capturetest.Full() && compress == (k == 7) {
+				continue // one of both
+			}
 			t.Run(fmt.Sprintf("captures=%d/gzip=%t", k, compress), func(t *testing.T) {
 				sameSpooled(t, 64<<10, deal(t, records, k, compress, func(i int) int { return i % k }))
 				sameSpooled(t, 64<<10, deal(t, records, k, compress, func(i int) int { return flows[i] % k }))
