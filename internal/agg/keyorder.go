@@ -18,6 +18,9 @@ type sortKey struct {
 	version uint8
 }
 
+// fewKeys is how many keys are sorted in memory of the garbage collector: a page.
+const fewKeys = 128
+
 // KeyOrder returns the numbers of all sessions, sorted by the class of their
 // key, then the key, sessions of one key in the order they began. A nil class
 // is 0 for all. It takes 24 bytes a session while it works, and 4 for the list.
@@ -29,7 +32,12 @@ func (t *Table) KeyOrder(class func(*flow.Key) uint16) []uint32 {
 	}
 	var scratch arena // given back at once; a garbage collector would keep some of these lists for a while
 	defer scratch.release()
-	list := alloc[sortKey](&scratch, max(n, 1))[:0]
+	var list []sortKey
+	if n <= fewKeys {
+		list = make([]sortKey, 0, n)
+	} else {
+		list = alloc[sortKey](&scratch, n)[:0]
+	}
 	for i := range uint32(t.Len()) {
 		s := t.session(i)
 		if t.evicting && !t.ended(s) {

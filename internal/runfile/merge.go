@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -146,7 +147,7 @@ type cursor struct {
 	spare   []byte        // buffer for the next key
 	tagged  []byte        // buffer for a session with the number of its capture
 	close   func() error  // nil: there is nothing to close
-	decoder *zstd.Decoder // shared by the cursors of the merge
+	decoder *zstd.Decoder // shared by the cursors of the merge; nil: none needs it
 }
 
 // open returns a cursor before the first entry.
@@ -256,8 +257,11 @@ func (c *cursor) bad(format string, args ...any) error {
 // merge passes the entries of all inputs to take, in order; entries that
 // compare equal come in the order of their inputs.
 func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err error) {
-	decoder := newDecoder()
-	defer decoder.Close()
+	var decoder *zstd.Decoder
+	if slices.ContainsFunc(inputs, func(in Input) bool { return in.memory == nil && !in.fast }) {
+		decoder = newDecoder()
+		defer decoder.Close()
+	}
 	heads := heap.New(before)
 	defer func() {
 		for _, c := range heads.Items() {

@@ -2,6 +2,7 @@ package runfile
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"os"
@@ -158,15 +159,16 @@ func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) 
 	return inputs, nil
 }
 
-// A combiner joins neighbouring sessions of the same key.
+// A combiner joins neighbouring sessions of the same key. Its tables are made
+// when they are needed: most of the many captures that there may be share no key.
 type combiner struct {
-	table   *agg.Table
+	options agg.Options
+	table   *agg.Table                  // joins them; nil: there was nothing to join yet
 	key     []byte                      // of the current session
 	session []byte                      // the first session of the key, as long as it is the only one
 	started bool                        // there is a current session
 	joined  bool                        // the sessions of the key are in table
-	probe   *agg.Table                  // sessions of files are decoded here, to check them
-	probes  map[*agg.Options]*agg.Table // the same for files whose sessions keep more
+	probes  map[*agg.Options]*agg.Table // decode sessions of files, to check them, by Input.made
 	emit    func(partition int, session []byte) error
 
 	reordered uint64
@@ -177,14 +179,8 @@ type combiner struct {
 // than the one before in their session. Requires: there are at most MaxInputs
 // inputs.
 func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(partition int, session []byte) error) (reordered uint64, err error) {
-	c := &combiner{table: agg.NewTable(o), probe: agg.NewTable(o), probes: map[*agg.Options]*agg.Table{}, emit: emit}
-	defer c.table.Release()
-	defer c.probe.Release()
-	defer func() {
-		for _, t := range c.probes {
-			t.Release()
-		}
-	}()
+	c := &combiner{options: o, probes: map[*agg.Options]*agg.Table{}, emit: emit}
+	defer c.release()
 	if err := merge(ctx, inputs, c.take); err != nil {
 		return 0, err
 	}
@@ -192,11 +188,19 @@ func combine(ctx context.Context, inputs []Input, o agg.Options, emit func(parti
 	return c.reordered, err
 }
 
+func (c *combiner) release() {
+	if c.table != nil {
+		c.table.Release()
+	}
+	for _, t := range c.probes {
+		t.Release()
+	}
+}
+
 // take adds a session.
 func (c *combiner) take(e *Entry) error {
-	probe := c.probeOf(e.in)
 	if e.in.memory == nil && !e.in.fast { // not made by this run
-		if err := e.check(probe); err != nil {
+		if err := e.check(c.probe(e.in.made)); err != nil {
 			return err
 		}
 	}
@@ -207,18 +211,22 @@ func (c *combiner) take(e *Entry) error {
 		}
 		c.started, c.joined = true, false
 		c.key = append(c.key[:0], e.key...)
-		if probe == c.probe {
+		if e.in.made == nil {
 			c.session = append(c.session[:0], e.data...)
 			return nil
 		}
-	} else if !c.joined {
+	}
+	if c.table == nil {
+		c.table = agg.NewTable(c.options)
+	}
+	if !first && !c.joined {
 		if _, err := c.table.Absorb(c.session); err != nil {
 			return e.damaged(err)
 		}
 	}
 	c.joined = true
-	if probe != c.probe {
-		c.table.AbsorbLoaded(probe)
+	if e.in.made != nil {
+		c.table.AbsorbLoaded(c.probe(e.in.made))
 	} else if err := e.absorb(c.table); err != nil {
 		return err
 	}
@@ -260,15 +268,13 @@ func (c *combiner) emitTable(n uint32) error {
 	return nil
 }
 
-// probeOf returns the table that decodes the sessions of an input.
-func (c *combiner) probeOf(in *Input) *agg.Table {
-	if in.made == nil {
-		return c.probe
-	}
-	t := c.probes[in.made]
+// probe returns the table that decodes the sessions that were made with the given
+// options; nil: those of the merge.
+func (c *combiner) probe(made *agg.Options) *agg.Table {
+	t := c.probes[made]
 	if t == nil {
-		t = agg.NewTable(*in.made)
-		c.probes[in.made] = t
+		t = agg.NewTable(*cmp.Or(made, &c.options))
+		c.probes[made] = t
 	}
 	return t
 }
