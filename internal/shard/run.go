@@ -209,7 +209,7 @@ func newRun[B Block](c Config[B]) *run[B] {
 	}
 	for i := range c.Workers {
 		r.queues = append(r.queues, make(chan *blockTask[B], blocks))
-		r.workers = append(r.workers, &worker[B]{index: i, options: c.Sessions, open: map[int]*agg.Table{}})
+		r.workers = append(r.workers, &worker[B]{index: i, options: c.Sessions, open: map[int]*agg.Table{}, kept: make(chan *agg.Table, mostKept)})
 	}
 	return r
 }

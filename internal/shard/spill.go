@@ -186,15 +186,36 @@ func (w *worker[B]) keep(ctx context.Context, s *stretchRun[B], r *run[B]) error
 	}
 	r.keeping.Go(func() {
 		err := keep(ctx, r.Keeper, s.index, s.tables)
-		for _, t := range s.tables {
+		for i, t := range s.tables {
 			if t != nil {
-				t.Release()
+				r.workers[i].takeBack(t, err == nil)
 			}
 		}
 		r.check(err)
 		<-r.window
 	})
 	return nil
+}
+
+// The tables of stretches that were kept are used again if they are small, which
+// spares their system calls where there are many tiny captures.
+const (
+	mostKept  = 8        // tables that wait for that, for each worker
+	keptBytes = 64 << 10 // that each of them may hold
+)
+
+// takeBack takes a table of a stretch that was kept; whole says that it is good
+// for more than Release. Any goroutine may call it.
+func (w *worker[B]) takeBack(t *agg.Table, whole bool) {
+	if whole && t.Touched() <= keptBytes {
+		t.Reset()
+		select {
+		case w.kept <- t:
+			return
+		default:
+		}
+	}
+	t.Release()
 }
 
 func keep(ctx context.Context, k Keeper, stretch int, tables []*agg.Table) (err error) {

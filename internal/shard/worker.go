@@ -17,6 +17,7 @@ type worker[B Block] struct {
 	open    map[int]*agg.Table // of stretches being read, by index
 	ended   []*stretchRun[B]   // read to their ends, but an earlier one is not
 	spare   []*agg.Table       // empty tables, to be used again
+	kept    chan *agg.Table    // tables that the Keeper is done with, to be used again
 
 	// The others are for spill.go.
 
@@ -165,14 +166,26 @@ func (w *worker[B]) merge(ctx context.Context, r *run[B], i int) error {
 
 // table returns an empty table for stretch i.
 func (w *worker[B]) table(i int) *agg.Table {
-	n := len(w.spare)
-	if n == 0 {
+	t := w.spareTable()
+	if t == nil {
 		return w.newTable(i)
 	}
-	t := w.spare[n-1]
-	w.spare = w.spare[:n-1]
 	if w.options.Captures {
 		t.SetCapture(uint32(i))
+	}
+	return t
+}
+
+// spareTable returns a table to be used again, nil if there is none.
+func (w *worker[B]) spareTable() (t *agg.Table) {
+	if n := len(w.spare); n > 0 {
+		t = w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		return t
+	}
+	select {
+	case t = <-w.kept:
+	default:
 	}
 	return t
 }
@@ -191,7 +204,7 @@ func (w *worker[B]) finish() *agg.Table {
 	for _, t := range w.open {
 		t.Release()
 	}
-	for _, t := range w.spare {
+	for t := w.spareTable(); t != nil; t = w.spareTable() {
 		t.Release()
 	}
 	if w.merged == nil {
