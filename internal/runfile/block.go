@@ -144,6 +144,10 @@ func (w *blockWriter) end() (Section, error) {
 	return w.section, err
 }
 
+// readAhead is how many bytes of a section are read with the header of a block:
+// all of a small block, in one system call.
+const readAhead = 4 << 10
+
 // A blockReader reads the blocks of a section.
 type blockReader struct {
 	at      io.ReaderAt
@@ -178,24 +182,28 @@ func (r *blockReader) load() error {
 		}
 		return io.EOF
 	}
-	var header [blockHeader]byte
 	if left < blockHeader {
 		return damaged(r.path, place, "cut in a block header")
 	}
-	if err := r.readAt(header[:], place); err != nil {
+	n := min(left, readAhead)
+	r.stored = append(r.stored[:0], make([]byte, n)...)
+	if err := r.readAt(r.stored, place); err != nil {
 		return err
 	}
+	header := r.stored[:blockHeader]
 	stored, raw := int64(binary.LittleEndian.Uint32(header[:])), int64(binary.LittleEndian.Uint32(header[4:]))
 	if stored == 0 || raw > maxBlock || stored > raw || stored > left-blockHeader {
 		return damaged(r.path, place, "block of %d bytes for %d, with %d left", stored, raw, left)
 	}
-	r.stored = append(r.stored[:0], header[:]...)
-	r.stored = append(r.stored, make([]byte, stored)...)
-	if err := r.readAt(r.stored[blockHeader:], place+blockHeader); err != nil {
-		return err
+	if more := blockHeader + stored - n; more > 0 {
+		r.stored = append(r.stored, make([]byte, more)...)
+		if err := r.readAt(r.stored[n:], place+n); err != nil {
+			return err
+		}
 	}
-	sum := checksum(header[:], place, r.stored[blockHeader:])
-	if sum != binary.LittleEndian.Uint32(header[8:]) {
+	r.stored = r.stored[:blockHeader+stored]
+	sum := checksum(r.stored, place, r.stored[blockHeader:])
+	if sum != binary.LittleEndian.Uint32(r.stored[8:]) {
 		return damaged(r.path, place, "checksum of the block does not match")
 	}
 	r.offset += blockHeader + stored

@@ -1,6 +1,7 @@
 package runfile
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"encoding/binary"
@@ -30,6 +31,7 @@ const (
 	packHeader  = 16         // bytes: magic, version, 0
 	packIndex   = 16 + 4 + 4 // bytes for each entry: its ID, its length, the CRC of its bytes
 	packTrailer = 4 + 4 + 8  // bytes: number of entries, CRC of index and number, magic
+	packBuffer  = 64 << 10   // bytes that are written at once
 	leastPacked = fileHeader + fileTrailer
 )
 
@@ -248,6 +250,7 @@ func (x *PackReader) Open(p *Pack, i int) (*Run, error) {
 type PackWriter struct {
 	pack *Pack
 	file *durable.Pending
+	to   *bufio.Writer // of file: entries are small
 	end  int64
 }
 
@@ -257,7 +260,7 @@ func (files *Files) CreatePack(fs durable.FS, path string) (*PackWriter, error) 
 	if err != nil {
 		return nil, durable.WriteFailed(path, err)
 	}
-	w := &PackWriter{pack: &Pack{Path: path, files: files}, file: f, end: packHeader}
+	w := &PackWriter{pack: &Pack{Path: path, files: files}, file: f, to: bufio.NewWriterSize(f, packBuffer), end: packHeader}
 	header := append([]byte(packMagic), make([]byte, packHeader-len(packMagic))...)
 	binary.LittleEndian.PutUint32(header[len(packMagic):], packVersion)
 	return w, w.write(header)
@@ -265,11 +268,15 @@ func (files *Files) CreatePack(fs durable.FS, path string) (*PackWriter, error) 
 
 // write writes b; after an error the pack is gone.
 func (w *PackWriter) write(b []byte) error {
-	if _, err := w.file.Write(b); err != nil {
-		w.Abort()
-		return durable.WriteFailed(w.pack.Path, err)
+	if _, err := w.to.Write(b); err != nil {
+		return w.failed(err)
 	}
 	return nil
+}
+
+func (w *PackWriter) failed(err error) error {
+	w.Abort()
+	return durable.WriteFailed(w.pack.Path, err)
 }
 
 // Size is the size of the pack if it were completed now, in bytes.
@@ -329,6 +336,9 @@ func (w *PackWriter) Commit() error {
 	end = append(end, endMagic...)
 	if err := w.write(end); err != nil {
 		return err
+	}
+	if err := w.to.Flush(); err != nil {
+		return w.failed(err)
 	}
 	if err := w.file.Commit(); err != nil {
 		return durable.WriteFailed(w.pack.Path, err)
