@@ -33,6 +33,7 @@ type keeper struct {
 	ids    []*capture.Identity
 	runs   []readyRun // without a Run until it is kept
 	count  func(i int, r *report.Run)
+	footer runfile.Meta // of each, but for Capture and Report
 
 	counting sync.Mutex // held by read
 
@@ -51,11 +52,16 @@ const mostCommits = 16
 // no name goes when it is closed. With what a state directory holds, shelf, small
 // ones are put into packs; without, each is a file of its own.
 func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]readyRun, error) {
+	footer, err := r.footer()
+	if err != nil {
+		ingest.Close(inputs)
+		return nil, err
+	}
 	p, c := r.pipeline()
 	p.Figures = r.ReportData
 	spilled := newSpillStore(r, partitions)
 	defer spilled.close()
-	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]readyRun, len(inputs))}
+	k := &keeper{spillStore: spilled, run: r, dir: dir, shelf: shelf, inputs: inputs, ids: ids, runs: make([]readyRun, len(inputs)), footer: footer}
 	c.Stretches, k.count = p.Separate(inputs)
 	c.Keeper, c.Separate = k, true
 	r.Observer.Start(len(inputs), ingest.TotalBytes(inputs))
@@ -64,7 +70,7 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	if shelf != nil {
 		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, next: shelf.next, commits: k.commits}
 	}
-	_, err := shard.Run(ctx, c)
+	_, err = shard.Run(ctx, c)
 	r.limitHeap(r.Memory)
 	if k.packer != nil {
 		k.packer.finish()
@@ -141,7 +147,7 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 	if damage != nil {
 		found.Damage = []report.Damage{*damage}
 	}
-	m, err := k.run.meta(k.ids[i], found)
+	m, err := withReport(k.footer, k.ids[i], found)
 	if err != nil {
 		w.Abort()
 		return err
@@ -209,18 +215,20 @@ func (k *keeper) outcome(i int) *Outcome {
 	return o
 }
 
-// meta makes the footer of a run file.
-func (r *run) meta(id *capture.Identity, found *report.Run) (*runfile.Meta, error) {
-	m := &runfile.Meta{Kind: runfile.Sessions, Capture: id}
-	var err error
-	if m.Options, err = json.Marshal(r.Sessions); err != nil {
-		return nil, err
+// footer makes what the footers of all run files of a run have.
+func (r *run) footer() (m runfile.Meta, err error) {
+	m.Kind = runfile.Sessions
+	if m.Options, err = json.Marshal(r.Sessions); err == nil {
+		m.Kept, err = json.Marshal(r.kept)
 	}
-	if m.Kept, err = json.Marshal(r.kept); err != nil {
-		return nil, err
-	}
-	m.Report, err = json.Marshal(found)
 	return m, err
+}
+
+// withReport makes the footer of one run file.
+func withReport(m runfile.Meta, id *capture.Identity, found *report.Run) (_ *runfile.Meta, err error) {
+	m.Capture = id
+	m.Report, err = json.Marshal(found)
+	return &m, err
 }
 
 // taken returns the sessions of a stretch: what was spilled of it, and what is

@@ -182,16 +182,20 @@ func (r *run) keepLost(ctx context.Context, dir string, partitions int) (lost ui
 
 // keepDamage makes a run file without sessions.
 func (r *run) keepDamage(ctx context.Context, dir string, partitions int, id *capture.Identity, d *report.Damage) (path string, err error) {
+	footer, err := r.footer()
+	if err != nil {
+		return "", err
+	}
+	m, err := withReport(footer, id, &report.Run{Damage: []report.Damage{*d}})
+	if err != nil {
+		return "", err
+	}
 	path = durable.Join(dir, runfile.IDOf(id).Name())
 	w, err := runfile.Create(r.FS, path)
 	if err != nil {
 		return "", err
 	}
-	m, err := r.meta(id, &report.Run{Damage: []report.Damage{*d}})
-	if err == nil {
-		_, err = w.WriteSessions(ctx, nil, partitions, r.tables())
-	}
-	if err != nil {
+	if _, err := w.WriteSessions(ctx, nil, partitions, r.tables()); err != nil {
 		w.Abort()
 		return "", err
 	}
