@@ -5,8 +5,8 @@
 // sessions; both only in runs that ask for it. Values of several goroutines,
 // run files or parts are merged, and the result depends neither on the order
 // nor on how what was counted was divided. A value belongs to one goroutine at
-// a time. Memory is bounded: 12 KiB for Packets, and for Sessions what
-// maxSampled allows.
+// a time. Memory is bounded: 12 KiB for Packets, and Memory for all
+// Sessions of a plan.
 package figures
 
 // Figures are what a run counted. Either part may be missing.

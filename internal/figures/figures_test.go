@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -302,6 +303,46 @@ func TestTrim(t *testing.T) {
 	if got := other.Talkers.MayLack(); got != before[7].Bytes+eighth {
 		t.Errorf("an entry may lack %d bytes, want %d and %d", got, before[7].Bytes, eighth)
 	}
+}
+
+// The memory of a plan's Sessions is bounded whatever the sessions: here all of
+// them are in the sample, none has a host in common with another, and there are
+// many goroutines.
+func TestMemory(t *testing.T) {
+	const goroutines, n = 8, 1 << 19
+	heap := func() int64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc)
+	}
+	plan := &Plan{Sessions: n, Bytes: n}
+	before := heap()
+	parts := make([]*Sessions, goroutines)
+	for i := range parts {
+		parts[i] = Begin(plan)
+	}
+	for i := range n {
+		x := Session{Key: key(17, uint32(i), uint32(i+n), uint16(i)), Packets: 1, Bytes: 1 << 20}
+		parts[i%goroutines].Add(&x)
+	}
+	used := heap() - before
+	sum := parts[0]
+	for _, p := range parts[1:] {
+		sum.Merge(p)
+	}
+	t.Logf("%d bytes, %d keys", used, len(sum.Ports.list)+len(sum.Talkers.list)+len(sum.Pairs.list))
+	if used > Memory {
+		t.Errorf("%d bytes are used, more than %d", used, Memory)
+	}
+	listed := uint64(0)
+	for _, e := range sum.Pairs.List() {
+		listed += e.Sessions
+	}
+	if rest, _ := sum.Pairs.Rest(); listed+rest.Sessions != n || listed == 0 {
+		t.Errorf("%d sessions listed, %d left out, of %d", listed, rest.Sessions, n)
+	}
+	runtime.KeepAlive(parts)
 }
 
 // Nothing is allocated for a block of packets.

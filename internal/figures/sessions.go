@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/bits"
 	"sort"
+	"sync/atomic"
 
 	"pcapbatch/internal/flow"
 )
@@ -45,6 +46,7 @@ type Sessions struct {
 	// sample only by chance; 0: all sessions are in it.
 	Below uint64 `json:"sampled_below_bytes"`
 
+	plan   *Plan
 	doubt  bool // there may be claims
 	starts []int64
 	begun  []uint64
@@ -61,9 +63,15 @@ const (
 	enough = 2 * sample
 )
 
-// maxSampled bounds the keys of a Top. Only sessions made so that all are in the
-// sample could reach it.
-const maxSampled = 16 * sample
+// mostKeys bounds the keys of all Tops of one plan together, and those of a
+// single Top that comes from elsewhere. A sample has half as many at most, and
+// up to enough sessions two thirds; only captures that are made so that far more
+// sessions are in the sample reach it. What comes then is left out of the lists.
+const mostKeys = 6 * enough
+
+// Memory is how many bytes the Sessions of one plan take at most, all goroutines
+// together. TestMemory measures it.
+const Memory = 16 << 20
 
 // A Plan says how the sessions of a run are counted. It is the same for all
 // goroutines of the run.
@@ -78,7 +86,12 @@ type Plan struct {
 	// since the epoch: sessions are counted by the capture that began last
 	// before them. Begun has the result.
 	Starts []int64
+
+	keys atomic.Int64 // that the Sessions of this plan have: see mostKeys
 }
+
+// room reports whether there is room for one key more.
+func (p *Plan) room() bool { return p == nil || p.keys.Add(1) <= mostKeys }
 
 // Begin returns Sessions that count by a plan.
 //
@@ -90,15 +103,19 @@ type Plan struct {
 // everything exact, up to 2^14 sessions. Chance is a hash of the session, so a
 // sample depends on nothing else.
 func Begin(p *Plan) *Sessions {
-	s := &Sessions{doubt: p.Doubt, starts: p.Starts, begun: make([]uint64, len(p.Starts))}
+	s := &Sessions{plan: p, doubt: p.Doubt, starts: p.Starts, begun: make([]uint64, len(p.Starts))}
 	if p.Sessions > enough {
 		s.Below = max(1, p.Bytes/sample)
 		if p.Bytes == 0 {
-			s.Below = max(1, p.Sessions*64/sample)
+			s.Below = max(1, p.Sessions*usualBytes/sample)
 		}
 	}
 	return s
 }
+
+// usualBytes is what a session is taken to have where nobody knows the sum of
+// all: rather too much, so that there is room for the sample.
+const usualBytes = 1024
 
 // A Session is what there is to count of one.
 type Session struct {
@@ -139,7 +156,7 @@ func (s *Sessions) Add(x *Session) {
 // chance is a number that is as good as random, but follows from the session. It
 // costs half of flow.Key.Hash, and need not stand up to anybody: who makes
 // sessions that are all in the sample, or none, misleads the reader of a report
-// on them, and maxSampled bounds the memory.
+// on them, and mostKeys bounds the memory.
 func chance(x *Session) uint64 {
 	const m = 0x9e3779b97f4a7c15
 	le, k := binary.LittleEndian, x.Key
@@ -184,18 +201,18 @@ func (s *Sessions) Begun() []uint64 { return s.begun }
 func (s *Sessions) take(x *Session, sessions, packets, bytes, small uint64) {
 	c := Estimate{Count{sessions, packets, bytes}, small}
 	k := x.Key
-	s.Ports.add(Port{uint16(k.Protocol), k.DstPort}, &c)
+	s.Ports.add(Port{uint16(k.Protocol), k.DstPort}, &c, s.plan)
 	a, b := Host{k.Version, k.Src}, Host{k.Version, k.Dst}
-	s.Talkers.add(a, &c)
+	s.Talkers.add(a, &c, s.plan)
 	if a == b {
-		s.Pairs.add(Hosts{a, b}, &c)
+		s.Pairs.add(Hosts{a, b}, &c, s.plan)
 		return
 	}
-	s.Talkers.add(b, &c)
+	s.Talkers.add(b, &c, s.plan)
 	if b.compare(a) < 0 {
 		a, b = b, a
 	}
-	s.Pairs.add(Hosts{a, b}, &c)
+	s.Pairs.add(Hosts{a, b}, &c, s.plan)
 }
 
 // GapsNear counts n interarrival times near a value, in ns.

@@ -51,12 +51,14 @@ type Entry[K Key[K]] struct {
 	Estimate
 }
 
-func (t *Top[K]) add(k K, c *Estimate) {
+// add counts c for k. A key that is new must have room in the plan, if there is
+// one.
+func (t *Top[K]) add(k K, c *Estimate, p *Plan) {
 	i, ok := t.at[k]
 	switch {
 	case ok:
 		t.list[i].sum(c)
-	case len(t.list) == maxSampled:
+	case len(t.list) == mostKeys || !p.room():
 		t.leave(c)
 	default:
 		if t.at == nil {
@@ -82,7 +84,7 @@ func (e *Estimate) sum(o *Estimate) {
 // Merge adds what o has counted.
 func (t *Top[K]) Merge(o *Top[K]) {
 	for i := range o.list {
-		t.add(o.list[i].Key, &o.list[i].Estimate)
+		t.add(o.list[i].Key, &o.list[i].Estimate, nil)
 	}
 	t.rest.sum(&o.rest)
 	t.keys += o.keys
@@ -132,7 +134,7 @@ func (t *Top[K]) trim(n int) {
 		h.Push(e)
 	}
 	for _, e := range h.Items() {
-		t.add(e.Key, &e.Estimate)
+		t.add(e.Key, &e.Estimate, nil)
 	}
 }
 
@@ -155,12 +157,12 @@ func (t *Top[K]) UnmarshalJSON(data []byte) error {
 	if err := strict(data, &j); err != nil {
 		return err
 	}
-	if len(j.Largest) > maxSampled {
+	if len(j.Largest) > mostKeys {
 		return fmt.Errorf("%d entries", len(j.Largest))
 	}
 	*t = Top[K]{rest: j.Rest, keys: j.Keys, largest: j.Most, lacking: j.Lacking}
 	for i := range j.Largest {
-		t.add(j.Largest[i].Key, &j.Largest[i].Estimate)
+		t.add(j.Largest[i].Key, &j.Largest[i].Estimate, nil)
 	}
 	return nil
 }
