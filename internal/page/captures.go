@@ -69,11 +69,41 @@ func (s *captureSum) add(c *report.Capture) {
 	s.first, s.last = min(s.first, *c.First), max(s.last, *c.Last)
 }
 
-// An entry is a capture, or what was named as one.
+// An entry is a capture, or what was named as one. There may be a million, so it
+// has nothing that can be looked up.
 type entry struct {
-	report.Capture
-	damage string
-	opened bool
+	capture *report.Capture // none, empty, where it could not be opened
+	damage  *report.Damage  // nil: none
+}
+
+// none stands for captures that could not be opened.
+var none = &report.Capture{}
+
+func (e *entry) opened() bool { return e.capture != none }
+
+func (e *entry) damaged() bool { return e.damage != nil || e.capture.LeftOut }
+
+func (e *entry) path() string {
+	if e.opened() {
+		return e.capture.Path
+	}
+	return e.damage.Path
+}
+
+// what says in a few words what is wrong with the capture.
+func (e *entry) what() string {
+	switch d := e.damage; {
+	case d == nil && e.capture.LeftOut:
+		return "left out"
+	case d == nil:
+		return ""
+	case d.Kind == report.KindIO:
+		return "not readable"
+	case d.Record > 0:
+		return d.Kind + " at record " + report.Thousands(d.Record)
+	default:
+		return d.Kind
+	}
 }
 
 func capturesOf(r *report.Run) (v captures) {
@@ -81,13 +111,14 @@ func capturesOf(r *report.Run) (v captures) {
 	list := entries(r)
 	v.Named = len(list)
 	for i := range list {
-		v.all.add(&list[i].Capture)
-		if list[i].damage != "" {
+		v.all.add(list[i].capture)
+		if list[i].damaged() {
 			v.Damaged++
 		}
 	}
 	v.Claims, v.Counted = v.all.claiming > 0, v.all.counted
-	slices.SortStableFunc(list, func(a, b entry) int {
+	slices.SortStableFunc(list, func(x, y entry) int {
+		a, b := x.capture, y.capture
 		return cmp.Or(cmp.Compare(b.Believed(), a.Believed()), cmp.Compare(b.Packets, a.Packets), cmp.Compare(b.Bytes, a.Bytes))
 	})
 	v.show(list)
@@ -102,7 +133,7 @@ func (v *captures) show(list []entry) {
 	for i := range list {
 		e := &list[i]
 		room := &damaged
-		if e.damage == "" {
+		if !e.damaged() {
 			room = &largest
 			if whole++; whole > mostLargest {
 				*room = 0
@@ -115,8 +146,8 @@ func (v *captures) show(list []entry) {
 			continue
 		}
 		v.More++
-		rest.add(&e.Capture)
-		if e.damage != "" {
+		rest.add(e.capture)
+		if e.damaged() {
 			v.Broken++
 		}
 	}
@@ -136,51 +167,45 @@ func (r *captureRow) bytes() int {
 }
 
 // entries are the captures that were read, and those that could not be opened.
+// Of several damages of a capture it has the last.
 func entries(r *report.Run) []entry {
-	list := make([]entry, len(r.Captures), len(r.Captures)+len(r.Damage))
-	at := map[string]int{}
-	for i := range r.Captures {
-		list[i] = entry{Capture: r.Captures[i], opened: true}
-		if list[i].LeftOut {
-			list[i].damage = "left out"
-		}
-		at[list[i].Path] = i
+	damage := make(map[string]*report.Damage, len(r.Damage)) // of captures that are not in the list yet
+	for i := range r.Damage {
+		damage[r.Damage[i].Path] = &r.Damage[i]
 	}
-	for _, d := range r.Damage {
-		what := d.Kind
-		if d.Record > 0 {
-			what += " at record " + report.Thousands(d.Record)
+	list := make([]entry, len(r.Captures), len(r.Captures)+len(damage))
+	for i := range r.Captures {
+		c := &r.Captures[i]
+		list[i] = entry{c, damage[c.Path]}
+		delete(damage, c.Path)
+	}
+	for i := range r.Damage {
+		if d := damage[r.Damage[i].Path]; d != nil {
+			list = append(list, entry{none, d})
+			delete(damage, d.Path)
 		}
-		if d.Kind == report.KindIO {
-			what = "not readable"
-		}
-		if i, ok := at[d.Path]; ok {
-			list[i].damage = what
-			continue
-		}
-		at[d.Path] = len(list)
-		list = append(list, entry{Capture: report.Capture{Path: d.Path}, damage: what})
 	}
 	return list
 }
 
 func rowOf(e *entry) captureRow {
-	r := captureRow{Name: name(e.Path), Links: linksOf(&e.Capture), Damage: limited(report.Printable(e.damage), mostText), Claims: e.Claims()}
-	if e.First != nil && e.Last != nil {
-		r.From, r.To = clock(*e.First), clock(*e.Last)
+	c := e.capture
+	r := captureRow{Name: name(e.path()), Links: linksOf(c), Damage: limited(report.Printable(e.what()), mostText), Claims: c.Claims()}
+	if c.First != nil && c.Last != nil {
+		r.From, r.To = clock(*c.First), clock(*c.Last)
 	}
-	if !e.opened {
+	if !e.opened() {
 		return r
 	}
-	r.Packets = report.Thousands(e.Packets)
-	if e.Packets == 0 && e.Records > 0 && !e.LeftOut {
+	r.Packets = report.Thousands(c.Packets)
+	if c.Packets == 0 && c.Records > 0 && !c.LeftOut {
 		r.Packets = "" // captures were merged by time: nobody knows
 	}
-	if e.Sessions != nil {
-		r.Sessions = report.Thousands(*e.Sessions)
+	if c.Sessions != nil {
+		r.Sessions = report.Thousands(*c.Sessions)
 	}
-	if e.WireBytes > 0 || e.Records == 0 {
-		r.Bytes = bytesText(e.WireBytes)
+	if c.WireBytes > 0 || c.Records == 0 {
+		r.Bytes = bytesText(c.WireBytes)
 	}
 	return r
 }

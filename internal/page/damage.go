@@ -25,54 +25,97 @@ type damage struct {
 }
 
 // A damaged capture, with what of it counts.
-type damaged struct {
-	Name, What, Place, Reason string
-	order                     int // the lower, the worse
-	records                   uint64
+type damaged struct{ Name, What, Place, Reason string }
+
+// A harm is a damaged before it has its texts: of a million only a few are shown.
+type harm struct {
+	capture *report.Capture // what was left out, or warned of; nil: damage says it
+	damage  *report.Damage
+	warning int // of the capture, -1: it was left out
+	order   int // the lower, the worse
+	records uint64
 }
 
 // damageOf puts what is missing first, then captures of which nothing counts,
 // then the others, those with the fewest records first, and warnings last.
 func damageOf(r *report.Run) (d damage) {
-	read := map[string]uint64{}
+	list := harms(r)
+	slices.SortStableFunc(list, func(a, b harm) int {
+		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.records, b.records), strings.Compare(a.path(), b.path()))
+	})
+	d.Any, d.Read = len(list) > 0, len(r.Captures)
+	room := damageBytes
+	for i := 0; i < min(len(list), mostDamage) && room > 0; i++ {
+		x := list[i].text()
+		room -= rowBytes + len(template.HTMLEscapeString(x.Name+x.Reason))
+		d.List = append(d.List, x)
+	}
+	d.More = len(list) - len(d.List)
+	return d
+}
+
+// harms are all that was left out, warned of or damaged.
+func harms(r *report.Run) (list []harm) {
+	read := make(map[string]uint64, len(r.Damage)) // records of captures that are damaged
+	for i := range r.Damage {
+		read[r.Damage[i].Path] = 0
+	}
+	list = make([]harm, 0, len(r.Damage))
 	for i := range r.Captures {
 		c := &r.Captures[i]
-		read[c.Path] = c.Records
-		if c.LeftOut {
-			d.List = append(d.List, damaged{name(c.Path), "left out", "", "not one of its " + report.Plural(c.Records, "record") + " can be decoded; link type " + linksOf(c), 2, c.Records})
+		if _, ok := read[c.Path]; ok {
+			read[c.Path] = c.Records
 		}
-		for _, w := range c.Warnings {
-			d.List = append(d.List, damaged{name(c.Path), "warning", "", limited(report.Printable(w), mostText), 4, c.Records})
+		if c.LeftOut {
+			list = append(list, harm{capture: c, warning: -1, order: 2, records: c.Records})
+		}
+		for k := range c.Warnings {
+			list = append(list, harm{capture: c, warning: k, order: 4, records: c.Records})
 		}
 	}
 	for i := range r.Damage {
-		x := &r.Damage[i]
-		one := damaged{Name: name(x.Path), What: "damaged", Reason: limited(report.Printable(x.Reason), mostText), records: read[x.Path], order: 3}
-		switch {
-		case x.Kind == report.KindIO && x.Record == 0:
-			one.What, one.order = "not readable", 0
-		case x.Record == 0:
-			one.What, one.order = "nothing read", 1
-		default:
-			one.Place = "record " + report.Thousands(x.Record) + " at offset " + report.Thousands(uint64(max(0, x.Offset))) + "; " +
-				report.Plural(one.records, "record") + " before it"
-			if one.records == 1 {
-				one.Place = strings.Replace(one.Place, "before it", "counts", 1)
+		x := harm{damage: &r.Damage[i], order: 3, records: read[r.Damage[i].Path]}
+		if x.damage.Record == 0 {
+			x.order = 1
+			if x.damage.Kind == report.KindIO {
+				x.order = 0
 			}
 		}
-		d.List = append(d.List, one)
+		list = append(list, x)
 	}
-	slices.SortStableFunc(d.List, func(a, b damaged) int {
-		return cmp.Or(cmp.Compare(a.order, b.order), cmp.Compare(a.records, b.records), strings.Compare(a.Name, b.Name))
-	})
-	d.Any, d.Read = len(d.List) > 0, len(r.Captures)
-	shown, room := 0, damageBytes
-	for ; shown < min(len(d.List), mostDamage) && room > 0; shown++ {
-		x := &d.List[shown]
-		room -= rowBytes + len(template.HTMLEscapeString(x.Name+x.Reason))
+	return list
+}
+
+func (h *harm) path() string {
+	if h.capture != nil {
+		return h.capture.Path
 	}
-	d.List, d.More = d.List[:shown], len(d.List)-shown
-	return d
+	return h.damage.Path
+}
+
+func (h *harm) text() damaged {
+	x := damaged{Name: name(h.path())}
+	switch d := h.damage; {
+	case d == nil && h.warning < 0:
+		x.What, x.Reason = "left out", "not one of its "+report.Plural(h.records, "record")+" can be decoded; link type "+linksOf(h.capture)
+		return x
+	case d == nil:
+		x.What, x.Reason = "warning", limited(report.Printable(h.capture.Warnings[h.warning]), mostText)
+		return x
+	case h.order == 0:
+		x.What = "not readable"
+	case h.order == 1:
+		x.What = "nothing read"
+	default:
+		x.What = "damaged"
+		x.Place = "record " + report.Thousands(d.Record) + " at offset " + report.Thousands(uint64(max(0, d.Offset))) + "; " +
+			report.Plural(h.records, "record") + " before it"
+		if h.records == 1 {
+			x.Place = strings.Replace(x.Place, "before it", "counts", 1)
+		}
+	}
+	x.Reason = limited(report.Printable(h.damage.Reason), mostText)
+	return x
 }
 
 // mostLinks is how many link types of a capture are named.

@@ -8,6 +8,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"regexp"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -286,6 +287,33 @@ func TestManyCaptures(t *testing.T) {
 		}
 		if c := capturesOf(r); len(c.Rows)+c.More != c.Named || c.More == 0 || len(c.Rows) < 200 {
 			t.Errorf("%.20s: %d rows and %d others of %d", name, len(c.Rows), c.More, c.Named)
+		}
+	}
+}
+
+// A page of a million captures takes little memory besides what is known of them,
+// all damaged or all whole.
+func TestMemory(t *testing.T) {
+	const n = 50_000
+	for _, damaged := range []bool{false, true} {
+		r := report.New()
+		for i := range n {
+			c := captured(fmt.Sprintf("site-%05d.pcap", i), int64(i)*1e9, uint64(i))
+			if damaged {
+				r.Damage = append(r.Damage, report.Damage{Path: c.Path, Kind: "truncated", Record: 11, Offset: 90, Reason: "cut short"})
+			}
+			r.Captures = append(r.Captures, c)
+		}
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if err := Write(io.Discard, r); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		each := (after.TotalAlloc - before.TotalAlloc) / n
+		t.Logf("damaged %v: %d bytes allocated for a capture", damaged, each)
+		if most := map[bool]uint64{false: 64, true: 250}[damaged]; each > most {
+			t.Errorf("damaged %v: more than %d bytes", damaged, most)
 		}
 	}
 }
