@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"internal/radix":    {},
 	"internal/heap":     {},
 	"internal/inflate":  {},
-	"internal/gzipper":  {},
+	"internal/compress": {},
 	"internal/linktype": {},
 	"internal/race":     {},
 	"internal/durable":  {},
@@ -44,7 +44,7 @@ var mayImport = map[string][]string{
 	"internal/job": {"internal/agg", "internal/capture", "internal/decode", "internal/durable", "internal/figures", "internal/ingest",
 		"internal/label", "internal/parquet", "internal/report", "internal/rows", "internal/runfile", "internal/shard", "internal/writer"},
 	"internal/page": {"internal/figures", "internal/linktype", "internal/report"},
-	"cmd/batch": {"internal/capture", "internal/compare", "internal/durable", "internal/gzipper", "internal/ingest", "internal/job", "internal/label", "internal/page", "internal/report",
+	"cmd/batch": {"internal/capture", "internal/compare", "internal/compress", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/page", "internal/report",
 		"internal/writer"},
 	"bench": {"internal/capture", "internal/durable", "internal/inflate", "internal/job"},
 }

@@ -44,8 +44,10 @@ func registerFormat(set *pflag.FlagSet, usage string) *choice {
 	return one(set, "format", usage, "", formatCSV, formatParquet)
 }
 
-// setFormat puts the format of the rows into a Config.
+// setFormat puts the format of the rows, and what compressing them takes, into a
+// Config. Requires: its workers are set.
 func (f *outcomeFlags) setFormat(c *job.Config, e *env) (err error) {
+	c.OutputMemory = outputMemory(f.output, c.Workers)
 	if c.Format, err = rowsFormat(f.output, f.format.value); err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -15,13 +14,11 @@ import (
 	"syscall"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/compress"
 	"pcapbatch/internal/durable"
-	"pcapbatch/internal/gzipper"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
-
-	"github.com/klauspost/compress/zstd"
 )
 
 // stdoutName stands for standard output.
@@ -103,29 +100,38 @@ func (d *destination) named(err error) error {
 type output struct {
 	io.Writer
 	to         *destination
-	compressor io.WriteCloser // nil without
-	packed     *bufio.Writer  // behind the compressor, which writes a few bytes at a time
+	compressor *compress.Writer // nil without
 }
 
-// createOutput opens an output. Of gzip so many workers compress blocks.
+// compressorOf is the way to compress an output of this name; nil: it is not
+// compressed.
+func compressorOf(path string) func(w io.Writer, workers int) *compress.Writer {
+	switch ending(path) {
+	case ".gz":
+		return compress.NewGzip
+	case ".zst":
+		return compress.NewZstd
+	}
+	return nil
+}
+
+// outputMemory is how many bytes writing to path takes with so many workers.
+func outputMemory(path string, workers int) int64 {
+	if compressorOf(path) == nil {
+		return 0
+	}
+	return compress.Memory(workers)
+}
+
+// createOutput opens an output. So many workers compress blocks.
 func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.Writer, workers int) (*output, error) {
 	to, err := createFile(ctx, fsys, path, stdout)
 	if err != nil {
 		return nil, outputError(err)
 	}
-	o := &output{Writer: to, to: to, packed: bufio.NewWriterSize(to, 1<<16)}
-	switch ending(path) {
-	case ".gz":
-		o.compressor = gzipper.NewWriter(o.packed, workers)
-	case ".zst":
-		z, err := zstd.NewWriter(o.packed)
-		if err != nil {
-			o.abort()
-			return nil, outputError(to.named(err))
-		}
-		o.compressor = z
-	}
-	if o.compressor != nil {
+	o := &output{Writer: to, to: to}
+	if compressor := compressorOf(path); compressor != nil {
+		o.compressor = compressor(to, workers)
 		o.Writer = o.compressor
 	}
 	return o, nil
@@ -134,11 +140,7 @@ func createOutput(ctx context.Context, fsys durable.FS, path string, stdout io.W
 // commit completes the output and gives it its name.
 func (o *output) commit() error {
 	if o.compressor != nil {
-		err := o.compressor.Close()
-		if err == nil {
-			err = o.packed.Flush()
-		}
-		if err != nil {
+		if err := o.compressor.Close(); err != nil {
 			o.abort()
 			return outputError(err)
 		}
@@ -152,8 +154,7 @@ func (o *output) commit() error {
 // abort gives the output up and leaves nothing behind.
 func (o *output) abort() {
 	if o.compressor != nil {
-		o.packed.Reset(io.Discard)
-		_ = o.compressor.Close() // ends its goroutines
+		o.compressor.Abandon()
 	}
 	o.to.abort()
 }

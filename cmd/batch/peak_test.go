@@ -252,7 +252,7 @@ func TestMemoryOfTinyCaptures(t *testing.T) {
 	dir := t.TempDir()
 	smallCaptures(t, dir, n, nil)
 	beyond := n * (256 + len(dir) + len("/000/000000.pcap"))
-	for _, more := range [][]string{{"--summary", filepath.Join(t.TempDir(), "summary.json")}, {"--state", filepath.Join(t.TempDir(), "state")}} {
+	for _, more := range [][]string{{"--summary", filepath.Join(t.TempDir(), "summary.json")}, {"--report", filepath.Join(t.TempDir(), "report.html")}, {"--state", filepath.Join(t.TempDir(), "state")}} {
 		code, rows, stderr := atMost(t, 64, beyond, append([]string{"extract", "-q", "-r", dir}, more...)...)
 		if lines := strings.Count(rows, "\n"); code != exitOK || lines != n/10+1 {
 			t.Errorf("%q: exit code %d, %d lines, %s", more, code, lines, stderr)

@@ -38,6 +38,9 @@ type Config struct {
 	// to temporary files, and so do captures that are merged. It is exceeded by
 	// at most 64 MiB and 4 MiB for each worker.
 	Memory int64
+	// OutputMemory is how many bytes of Memory are for what the rows are written
+	// to, which may compress them. Where Memory is small it may take more.
+	OutputMemory int64
 	// HeapLimit is told how many bytes of Memory are for the heap that the
 	// garbage collector manages; tables of sessions are not in it. The command
 	// limits Go's runtime by it. nil: nobody is told.

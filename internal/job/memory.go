@@ -1,6 +1,7 @@
 package job
 
 import (
+	"pcapbatch/internal/figures"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/parquet"
 	"pcapbatch/internal/report"
@@ -9,6 +10,10 @@ import (
 // bufferBytes is what a run uses besides sessions: blocks that are read and
 // decoded, text of rows, the runtime.
 func bufferBytes(workers int) int64 { return 16<<20 + int64(workers)*(8<<20) }
+
+// rowBytes is what making rows uses besides sessions, at a time when the blocks
+// are not needed any more: chunks of rows, the runtime.
+func rowBytes(workers int) int64 { return 8<<20 + int64(workers)*(4<<20) }
 
 // leastShare is the memory for sessions below which a worker would only spill.
 const leastShare = 8 << 20
@@ -55,15 +60,20 @@ func (c *Config) share() int64 {
 	if c.Memory == 0 {
 		return mostShare
 	}
-	return min((c.Memory-c.buffers())/int64(c.Workers)/8*7, mostShare)
+	return min(max(leastShare, (c.Memory-c.buffers())/int64(c.Workers))/8*7, mostShare)
 }
 
-// buffers is bufferBytes with what rows need of memory before they are written.
+// buffers is what a run uses besides sessions: what reading needs or, if that is
+// more, what rows need before they are written.
 func (c *Config) buffers() int64 {
-	if c.Format == Parquet && !c.spoolsRows() {
-		return bufferBytes(c.Workers) + parquet.Memory
+	reading, making := bufferBytes(c.Workers), rowBytes(c.Workers)+c.OutputMemory
+	if c.Figures || c.ReportData {
+		making += figures.Memory
 	}
-	return bufferBytes(c.Workers)
+	if c.Format == Parquet && !c.spoolsRows() {
+		reading += parquet.Memory
+	}
+	return max(reading, making)
 }
 
 // spoolsRows reports whether there is so little memory that a row group of
