@@ -12,7 +12,7 @@ NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python golden testdata profile check clean
+.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python slurm golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,10 @@ wheels: ## wheels of python/ for every platform, dist/ (PYTHON needs hatchling)
 
 python: build ## the Python package in a new environment: its tests, and the recipes of docs/
 	@sh scripts/python.sh $(GO) $(BIN)
+
+slurm: build ## deploy/slurm-array.sh on a Slurm of two nodes on this machine, where it is installed
+	@$(GO) build -o bin/bench ./bench
+	@timeout 300 bash scripts/slurm.sh $(BIN) bin/bench
 
 readers: build ## read CSV and Parquet back with pandas, Polars, DuckDB, pyarrow and Spark
 	@sh scripts/readers.sh $(BIN)
