@@ -113,11 +113,11 @@ func (c *Collector) Close() error {
 // have no key in common, to take, in the order of the CSV. A session is valid
 // until take returns.
 func EachSession(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(session []byte) error) error {
-	return eachRow(ctx, collectors, tables, func(e *Entry) error { return take(e.data) })
+	return eachRow(ctx, collectors, tables, func(e *item) error { return take(e.data) })
 }
 
 // eachRow is EachSession with the sort keys of the rows.
-func eachRow(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(e *Entry) error) error {
+func eachRow(ctx context.Context, collectors []*Collector, tables []*agg.Table, take func(e *item) error) error {
 	if len(collectors) == 0 {
 		return errors.New("runfile: no collectors")
 	}

@@ -85,7 +85,7 @@ func (w *Writer) WriteSessions(ctx context.Context, inputs []Input, partitions i
 func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format func(dst []byte, t *agg.Table, i uint32) []byte) error {
 	var t *agg.Table
 	var entry []byte
-	err := eachRow(ctx, collectors, nil, func(e *Entry) error {
+	err := eachRow(ctx, collectors, nil, func(e *item) error {
 		if t == nil {
 			t = agg.NewTable(collectors[0].options)
 		}
@@ -431,7 +431,7 @@ func CopyParts(ctx context.Context, parts []*Run, temp *Temp, w io.Writer) error
 	}
 	number := uint64(0)
 	var text []byte
-	return merge(ctx, inputs, func(e *Entry) error {
+	return merge(ctx, inputs, func(e *item) error {
 		row := e.data[len(e.key):]
 		if numbered {
 			text = append(strconv.AppendUint(text[:0], number, 10), ',')

@@ -27,7 +27,7 @@ func readAll(path string) error {
 	for p := range r.Index {
 		inputs = append(inputs, r.Input(p))
 	}
-	return merge(context.Background(), inputs, func(*Entry) error { return nil })
+	return merge(context.Background(), inputs, func(*item) error { return nil })
 }
 
 func small(t *testing.T) (path string, data []byte) {

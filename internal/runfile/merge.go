@@ -73,16 +73,16 @@ func (in Input) OfCapture(number int) Input {
 	return in
 }
 
-// An Entry is an entry that a merge has reached. Its bytes are valid until the
+// An item is an entry that a merge has reached. Its bytes are valid until the
 // next one.
-type Entry struct {
+type item struct {
 	in   *Input
 	key  []byte // sort key
 	data []byte
 }
 
 // absorb joins the session with those of t.
-func (e *Entry) absorb(t *agg.Table) error {
+func (e *item) absorb(t *agg.Table) error {
 	if _, err := t.Absorb(e.data); err != nil {
 		return e.damaged(err)
 	}
@@ -90,7 +90,7 @@ func (e *Entry) absorb(t *agg.Table) error {
 }
 
 // check decodes the session into t, to see that it can be decoded.
-func (e *Entry) check(t *agg.Table) error {
+func (e *item) check(t *agg.Table) error {
 	rest, err := t.Load(e.data)
 	if err == nil && len(rest) > 0 {
 		err = fmt.Errorf("%d bytes after a session", len(rest))
@@ -101,7 +101,7 @@ func (e *Entry) check(t *agg.Table) error {
 	return nil
 }
 
-func (e *Entry) damaged(err error) error {
+func (e *item) damaged(err error) error {
 	return fmt.Errorf("%s: %w: %w", e.in.path, ErrDamaged, err)
 }
 
@@ -135,10 +135,10 @@ func (p parked) ReadAt(b []byte, offset int64) (n int, err error) {
 	return n, err
 }
 
-// A cursor reads the entries of an input one by one; the embedded Entry is the
+// A cursor reads the entries of an input one by one; the embedded item is the
 // current one.
 type cursor struct {
-	Entry
+	item
 	number  int // of the input; of equal entries that of the lower number comes first
 	memory  entries
 	reader  blockReader
@@ -152,7 +152,7 @@ type cursor struct {
 
 // open returns a cursor before the first entry.
 func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
-	c := &cursor{number: number, decoder: d, Entry: Entry{in: in}}
+	c := &cursor{number: number, decoder: d, item: item{in: in}}
 	if in.memory != nil {
 		c.memory = in.memory()
 		return c, nil
@@ -256,7 +256,7 @@ func (c *cursor) bad(format string, args ...any) error {
 
 // merge passes the entries of all inputs to take, in order; entries that
 // compare equal come in the order of their inputs.
-func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err error) {
+func merge(ctx context.Context, inputs []Input, take func(e *item) error) (err error) {
 	var decoder *zstd.Decoder
 	if slices.ContainsFunc(inputs, func(in Input) bool { return in.memory == nil && !in.fast }) {
 		decoder = newDecoder()
@@ -290,7 +290,7 @@ func merge(ctx context.Context, inputs []Input, take func(e *Entry) error) (err 
 			return context.Cause(ctx)
 		}
 		c := *heads.Front()
-		if err := take(&c.Entry); err != nil {
+		if err := take(&c.item); err != nil {
 			return err
 		}
 		switch err := c.next(); err {

@@ -146,7 +146,7 @@ func (t *Temp) narrowRows(ctx context.Context, inputs []Input) ([]Input, error) 
 		for len(inputs) > 0 {
 			n := min(len(inputs), MaxInputs)
 			s, err := t.write(func(w *blockWriter) error {
-				return merge(ctx, inputs[:n], func(e *Entry) error { return w.add(e.data) })
+				return merge(ctx, inputs[:n], func(e *item) error { return w.add(e.data) })
 			})
 			if err != nil {
 				return nil, err
@@ -198,7 +198,7 @@ func (c *combiner) release() {
 }
 
 // take adds a session.
-func (c *combiner) take(e *Entry) error {
+func (c *combiner) take(e *item) error {
 	if e.in.memory == nil && !e.in.fast { // not made by this run
 		if err := e.check(c.probe(e.in.made)); err != nil {
 			return err
@@ -242,7 +242,7 @@ const maxJoined = 1 << 10
 
 // thin passes the sessions of the current key to emit, but for the newest: nothing
 // is joined with the others any more.
-func (c *combiner) thin(e *Entry) error {
+func (c *combiner) thin(e *item) error {
 	newest := uint32(c.table.Len() - 1)
 	if err := c.emitTable(newest); err != nil {
 		return err

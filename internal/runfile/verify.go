@@ -13,7 +13,7 @@ func (r *Run) VerifyAll(ctx context.Context, o agg.Options) error {
 	probe := agg.NewTable(o)
 	defer probe.Release()
 	for i := range r.Index {
-		err := merge(ctx, []Input{r.Input(i)}, func(e *Entry) error {
+		err := merge(ctx, []Input{r.Input(i)}, func(e *item) error {
 			if r.Kind == Sessions {
 				return e.check(probe)
 			}
