@@ -28,7 +28,7 @@ func memoryLimit(size string, workers int) (int64, error) {
 		return 0, usageError("--memory %q: %w", size, err)
 	}
 	if limit < least {
-		return 0, usageError("--memory %s: %s workers need at least %s", size, report.Thousands(uint64(workers)), report.BinaryBytes(least))
+		return 0, usageError("--memory %s: with %s at least %s are needed", size, report.Plural(uint64(workers), "worker"), report.BinaryBytes(least))
 	}
 	return limit, nil
 }

@@ -16,8 +16,11 @@ func TestMemoryFlag(t *testing.T) {
 			t.Errorf("%q: %d", text, n)
 		}
 	}
-	if r := runWith(nil, "extract", "-j4", "--memory=40M", "x.pcap"); r.code != exitUsage || r.stderr != "batch: --memory 40M: 4 workers need at least 80.0 MiB\nbatch: see 'batch help extract'\n" {
-		t.Errorf("code %d, %q", r.code, r.stderr)
+	for workers, least := range map[string]string{"1 worker": "32.0 MiB", "4 workers": "80.0 MiB"} {
+		want := "batch: --memory 20M: with " + workers + " at least " + least + " are needed\nbatch: see 'batch help extract'\n"
+		if r := runWith(nil, "extract", "-j"+workers[:1], "--memory=20M", "x.pcap"); r.code != exitUsage || r.stderr != want {
+			t.Errorf("code %d, %q", r.code, r.stderr)
+		}
 	}
 }
 

@@ -295,7 +295,7 @@ func TestMemoryOfLabels(t *testing.T) {
 		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
 	}
 	code, rows, stderr = atMost(t, 64, n*200, args...)
-	if code != exitUsage || rows != "" || !strings.Contains(stderr, "--memory 64.0 MiB: the 300,000 rules of --labels take ") {
+	if code != exitUsage || rows != "" || !strings.Contains(stderr, " for 300,000 rules of --labels, ") {
 		t.Errorf("exit code %d, %d bytes, %s", code, len(rows), stderr)
 	}
 }

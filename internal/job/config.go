@@ -175,7 +175,7 @@ func (c Config) begin() (*run, error) {
 		return nil, failure(Usage, "--workers %d: must be 1 to %d", c.Workers, MaxWorkers)
 	}
 	if c.Memory != 0 && c.Memory < LeastMemory(c.Workers) {
-		return nil, failure(Usage, "--memory %d: %d workers need at least %d bytes", c.Memory, c.Workers, LeastMemory(c.Workers))
+		return nil, failure(Usage, "--memory %d: with %s at least %d bytes are needed", c.Memory, report.Plural(uint64(c.Workers), "worker"), LeastMemory(c.Workers))
 	}
 	if err := c.takeLabels(); err != nil {
 		return nil, err

@@ -19,9 +19,10 @@
 // Config.Workers says, and a few goroutines that mostly wait. All of them have
 // ended when the function returns, except a read or write that still waits for
 // a pipe after the context has ended. It keeps to Config.Memory by writing
-// sessions, and captures that it merges, to temporary files, writes only to the places that its arguments
-// name, and ends soon after its context does, with the cause of that as its
-// error. Several jobs may run at once, but not on one state directory.
+// sessions, and captures that it merges, to temporary files. It writes only to
+// the places that its arguments name, and ends soon after its context does, with
+// the cause of that as its error. Several jobs may run at once, but not on one
+// state directory.
 //
 // The package reads no flags, prints nothing, and ends no process.
 package job

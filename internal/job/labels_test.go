@@ -115,7 +115,7 @@ func TestMemoryOfLabels(t *testing.T) {
 		t.Fatalf("40 000 rules are said to take %d bytes", size)
 	}
 	c.Memory += size - 1
-	extract(t, c, "../../testdata/example.pcap").refuses(t, Usage, "the 40,000 rules of --labels take "+report.BinaryBytes(size)+" and 2 workers at least 48.0 MiB, together "+fmt.Sprint(LeastMemory(2)+size)+" bytes")
+	extract(t, c, "../../testdata/example.pcap").refuses(t, Usage, fmt.Sprint("at least ", LeastMemory(2)+size, " bytes are needed: ", report.BinaryBytes(size), " for 40,000 rules of --labels, 48.0 MiB for 2 workers"))
 	for _, more := range []int64{0, 1 << 20, 1 << 30} {
 		c.Memory = LeastMemory(2) + size + more
 		got, err := c.begin()

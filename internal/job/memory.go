@@ -43,9 +43,9 @@ func (c *Config) takeLabels() error {
 	}
 	rules, least := c.labelBytes(), LeastMemory(c.Workers)
 	if c.Memory-rules < least {
-		return failure(Usage, "--memory %s: the %s rules of --labels take %s and %s workers at least %s, together %d bytes",
-			report.BinaryBytes(c.Memory), report.Thousands(uint64(c.Labels.Rules.Len())), report.BinaryBytes(rules),
-			report.Thousands(uint64(c.Workers)), report.BinaryBytes(least), rules+least)
+		return failure(Usage, "--memory %s: at least %d bytes are needed: %s for %s of --labels, %s for %s",
+			report.BinaryBytes(c.Memory), rules+least, report.BinaryBytes(rules), report.Plural(uint64(c.Labels.Rules.Len()), "rule"),
+			report.BinaryBytes(least), report.Plural(uint64(c.Workers), "worker"))
 	}
 	c.Memory -= rules
 	return nil

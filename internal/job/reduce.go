@@ -154,7 +154,7 @@ func samePartitions(runs []*keptRun, partition int) error {
 	n := len(runs[0].Index)
 	for _, k := range runs {
 		if len(k.Index) != n {
-			return failure(Kept, "%s has %d partitions, %s has %d", runs[0].Path, n, k.Path, len(k.Index))
+			return failure(Kept, "%s has %s, %s has %d", runs[0].Path, report.Plural(uint64(n), "partition"), k.Path, len(k.Index))
 		}
 	}
 	if partition < 0 || partition >= n {
