@@ -19,17 +19,60 @@ import (
 	"pcapbatch/internal/writer"
 )
 
-// A Config says how a job is done. New returns one with the defaults.
+// A Config says how a job is done, in groups whose fields are its own. New
+// returns one with the defaults.
 type Config struct {
 	// Sessions shape the numbers. Jobs on run files and parts take them from
 	// there instead.
-	Sessions Sessions
+	Sessions  Sessions
+	Rows      // what the rows have, and their format
+	Inputs    // how captures and run files are read
+	Resources // workers, memory, files
+	Reporting // who is told what
+	Sizes     // for tests
+}
+
+// Rows say what the rows are. The numbers in them are shaped by Sessions.
+type Rows struct {
 	// Columns choose what a row has. JoinParts takes them from the parts.
 	Columns writer.Options
 	// Format is that of the rows. JoinParts knows CSV alone.
 	Format Format
 	// Labels give rows a column of labels; nil: none. JoinParts ignores them.
 	Labels *Labels
+}
+
+// Inputs say how a job reads captures and run files.
+type Inputs struct {
+	// Stdin is read for capture.StdinName.
+	Stdin io.Reader
+	// StdinPath is what Map calls the capture on standard input, a URL say; that
+	// must be the only one then. "": it is refused.
+	StdinPath string
+	// StdinTag says what the content of that capture is, an ETag say. Where the
+	// run file has the same one, standard input is not read. "": it is always.
+	StdinTag string
+	// Range is the part of its capture that Map reads; the zero value is all.
+	// The run files of all ranges of a capture stand for it: see joinRanges.
+	Range capture.Range
+	// Strict ends the job at the first capture that is damaged or missing. Jobs
+	// that read none refuse it.
+	Strict bool
+	// Interleave merges captures by time, as if they were one.
+	Interleave bool
+	// Again makes Map read captures whose run files are current too.
+	Again bool
+	// Duplicates allows a capture that is in two run files, and counts it
+	// twice.
+	Duplicates bool
+	// Expect are the paths of the captures that Merge, Reduce and JoinParts must
+	// find in what they are given, and no others. nil: whatever there is.
+	Expect []string
+}
+
+// Resources are what a job may use. The rows do not depend on them, but for
+// medians of large sessions that do not fit into Memory.
+type Resources struct {
 	// Workers is the number of goroutines that decode, and of tables; the
 	// rows do not depend on it. 1 to MaxWorkers.
 	Workers int
@@ -49,30 +92,12 @@ type Config struct {
 	TempDir string
 	// FS is what the job reads and writes, temporary files included.
 	FS durable.FS
-	// Stdin is read for capture.StdinName.
-	Stdin io.Reader
-	// StdinPath is what Map calls the capture on standard input, a URL say; that
-	// must be the only one then. "": it is refused.
-	StdinPath string
-	// StdinTag says what the content of that capture is, an ETag say. Where the
-	// run file has the same one, standard input is not read. "": it is always.
-	StdinTag string
-	// Range is the part of its capture that Map reads; the zero value is all.
-	// The run files of all ranges of a capture stand for it: see joinRanges.
-	Range capture.Range
-	// Strict ends the job at the first capture that is damaged or missing. Jobs
-	// that read none refuse it.
-	Strict bool
-	// Interleave merges captures by time, as if they were one.
-	Interleave bool
-	// Duplicates allows a capture that is in two run files, and counts it
-	// twice.
-	Duplicates bool
-	// Expect are the paths of the captures that Merge, Reduce and JoinParts must
-	// find in what they are given, and no others. nil: whatever there is.
-	Expect []string
-	// Again makes Map read captures whose run files are current too.
-	Again bool
+}
+
+// Reporting says who is told what, while a job runs and in its report.
+type Reporting struct {
+	// Observer is told of progress and damage.
+	Observer Observer
 	// Outcome, if there is one, is told what became of each capture of Map, as
 	// soon as that is known; by one goroutine at a time. Its error ends the job.
 	Outcome func(*Outcome) error
@@ -85,12 +110,11 @@ type Config struct {
 	// CaptureSessions counts the sessions that begin in each capture, where rows
 	// are made.
 	CaptureSessions bool
-	// Observer is told of progress and damage.
-	Observer Observer
+}
 
-	// The others are for tests: of what large captures need, the sizes at which
-	// captures are cut into stretches and sessions are put on disk, in bytes.
-
+// Sizes are for tests: of what large captures need, the sizes at which captures
+// are cut into stretches and sessions are put on disk, in bytes. New sets them.
+type Sizes struct {
 	// StretchBytes is the size of a stretch: see ingest.StretchBytes.
 	StretchBytes int64
 	// RangeLead is how many bytes before a range are read: see reader.Range.
@@ -143,9 +167,13 @@ const MaxWorkers = shard.MaxWorkers
 // system's files, and nobody who watches.
 func New() Config {
 	return Config{
-		Sessions: DefaultSessions(), Workers: 1,
-		FS: durable.OS, Observer: Silent{},
-		StretchBytes: ingest.StretchBytes, RangeLead: ingest.RangeLead, LeastSpill: shard.LeastSpill, PackBytes: packBytes, PackTime: packTime,
+		Sessions:  DefaultSessions(),
+		Resources: Resources{Workers: 1, FS: durable.OS},
+		Reporting: Reporting{Observer: Silent{}},
+		Sizes: Sizes{
+			StretchBytes: ingest.StretchBytes, RangeLead: ingest.RangeLead, LeastSpill: shard.LeastSpill,
+			PackBytes: packBytes, PackTime: packTime,
+		},
 	}
 }
 

@@ -74,7 +74,7 @@ func TestShare(t *testing.T) {
 		memory  int64
 		want    int64
 	}{{1, 32 << 20, 7 << 20}, {2, 48 << 20, 7 << 20}, {4, 0, mostShare}, {2, 1 << 50, mostShare}, {3, LeastMemory(3), 7 << 20}} {
-		o := Config{Workers: c.workers, Memory: c.memory}
+		o := Config{Resources: Resources{Workers: c.workers, Memory: c.memory}}
 		if got := o.share(); got != c.want {
 			t.Errorf("%d workers with %d bytes: a share of %d, want %d", c.workers, c.memory, got, c.want)
 		}

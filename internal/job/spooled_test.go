@@ -253,9 +253,9 @@ func TestPipesShareMemory(t *testing.T) {
 func TestMemoryFor(t *testing.T) {
 	for workers := 1; workers <= 8; workers++ {
 		for _, asks := range []int64{1 << 20, 16 << 20, 64 << 20, 128 << 20, 1 << 30} {
-			c := Config{Workers: workers, Memory: LeastMemory(workers)}
+			c := Config{Resources: Resources{Workers: workers, Memory: LeastMemory(workers)}}
 			holds := func(memory int64) bool {
-				o := Config{Workers: workers, Memory: memory}
+				o := Config{Resources: Resources{Workers: workers, Memory: memory}}
 				return o.openBytes()+aloneBytes >= asks+1<<20
 			}
 			if holds(c.Memory) {
@@ -266,7 +266,7 @@ func TestMemoryFor(t *testing.T) {
 				t.Errorf("%d workers: %d bytes for %d", workers, least, asks)
 			}
 			c.Memory = least // enough for a beginning: the question is about what comes later
-			later := &run{Config: Config{Workers: workers, Memory: c.memoryFor(asks)}}
+			later := &run{Config: Config{Resources: Resources{Workers: workers, Memory: c.memoryFor(asks)}}}
 			if later.divide(nil); later.forCaptures+aloneBytes < asks {
 				t.Errorf("%d workers: %d bytes for %d that come later", workers, later.Memory, asks)
 			}
