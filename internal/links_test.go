@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 const root = ".."
@@ -89,5 +90,29 @@ func TestLinks(t *testing.T) {
 	page := "[a](../README.md) [b](#no-such) [c](no-such.md) [d](semantics.md#no-such) [e](../../x) `[f](no)` [g](https://no)"
 	if got, want := brokenLinks("docs/scale.md", page), []string{"#no-such", "no-such.md", "semantics.md#no-such", "../../x"}; !slices.Equal(got, want) {
 		t.Errorf("of %s these are broken: %v, want %v", page, got, want)
+	}
+}
+
+// wide lists the lines of a page that are longer than 120 characters, where they
+// could be shorter: tables, code and links cannot.
+func wide(page string) (lines []string) {
+	for line := range strings.Lines(codeBlock.ReplaceAllString(page, "")) {
+		line = strings.TrimRight(line, "\n")
+		if utf8.RuneCountInString(line) > 120 && !strings.HasPrefix(line, "|") && !strings.HasPrefix(line, "    ") && !strings.Contains(line, "://") {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func TestMarkdownIsWrapped(t *testing.T) {
+	for _, path := range markdown(t) {
+		for _, line := range wide(read(t, path)) {
+			t.Errorf("%s: a line of more than 120 characters: %s", path, line)
+		}
+	}
+	long := strings.Repeat("x ", 61)
+	if got := wide(long + "\n| " + long + "\n```\n" + long + "\n```\n    " + long + "\n"); len(got) != 1 {
+		t.Errorf("%d lines are too long, want 1", len(got))
 	}
 }

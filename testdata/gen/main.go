@@ -58,9 +58,9 @@ const readmeHead = `# Captures for the tests, by story
 
 Every file here is made by the generator in [gen](gen); none was recorded on a network or taken from elsewhere.
 All addresses are documentation addresses. Do not edit the files or this page by hand: change ` + "`gen/stories.go`" + `, run
-` + "`go run ./testdata/gen`" + ` at the root of the repository, and read the difference. ` + "`go test ./testdata/gen`" + ` makes everything
-again in memory and compares byte for byte; where tshark is installed it also compares records, times and lengths
-with what tshark reads. (` + "`go test ./...`" + ` does not descend into directories called testdata: name the package.)
+` + "`go run ./testdata/gen`" + ` at the root of the repository, and read the difference. ` + "`go test ./testdata/gen`" + ` makes
+everything again in memory and compares byte for byte; where tshark is installed it also compares records, times and
+lengths with what tshark reads. (` + "`go test ./...`" + ` does not descend into directories called testdata: name the package.)
 
 *records*: the records that a reader must deliver, before the damage where there is some. "The example's packets"
 are those of example.pcap: such a file must give the same CSV as example.pcap.
