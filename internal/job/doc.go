@@ -4,7 +4,8 @@
 //
 //	Extract    captures to rows
 //	Resume     the same, with the sessions of each capture kept in a directory
-//	Map        captures to run files, one for each
+//	Plan       captures to units of work for Map
+//	Map        captures, or ranges of them, to run files, one for each
 //	Reduce     one partition of many run files to a part
 //	Merge      run files to rows
 //	JoinParts  parts to rows
