@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scale-costs.sh BATCH BENCH: measures the costs that docs/scale.md reckons
 # with, on generated captures of half a gigabyte, in some two minutes. CPU times
-# are user and system time, the least of five runs.
+# are user and system time, the least of five runs. It needs GNU time.
 set -euo pipefail
 batch=$(realpath "$1") bench=$(realpath "$2")
 work=$(mktemp -d)
