@@ -20,6 +20,7 @@ type mergeCommand struct {
 	expect     expectFlag
 	duplicates bool
 	parts      bool
+	noRows     bool
 }
 
 func newMerge(e *env) *cobra.Command {
@@ -49,6 +50,7 @@ for each partition.
 	m.expect.register(in)
 	registerDuplicates(in, &m.duplicates)
 	in.BoolVar(&m.parts, "parts", false, "join the parts that 'batch reduce' made")
+	in.BoolVar(&m.noRows, "no-rows", false, "with --parts, write --summary and --report alone; the parts may be those of 'batch reduce --report-out'")
 	m.columns.register(groups.add("Columns"))
 	out := groups.add("Output")
 	m.outcome.registerOutput(out)
@@ -62,7 +64,7 @@ for each partition.
 
 func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	c := e.config(m.outcome.terminal(e))
-	c.Duplicates = m.duplicates
+	c.Duplicates, c.NoRows = m.duplicates, m.noRows
 	m.outcome.set(&c)
 	if err := m.resources.set(&c); err != nil {
 		return err
@@ -78,6 +80,9 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 				return usageError("--%s cannot be used with --parts: it is an option of 'batch reduce', which made the rows", flag)
 			}
 		}
+	}
+	if m.noRows && (!m.parts || m.outcome.output != "") {
+		return usageError("--no-rows is for --parts, without --output")
 	}
 	paths, err := find(e.fs, args)
 	if err != nil {

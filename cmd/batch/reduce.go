@@ -17,6 +17,7 @@ type reduceCommand struct {
 	dir        string
 	partition  int
 	reportData bool
+	reportDir  string
 	format     *choice
 }
 
@@ -33,7 +34,8 @@ is complete, so making one twice, even at the same time, does no harm.
 
 With --format it writes a table instead, DIR/part-00003-of-00064.parquet, which
 is not for 'batch merge': the tables of all partitions are a data set, which
-pandas, Spark and others read by the name of the directory.
+pandas, Spark and others read by the name of the directory. With --report-out
+the summary and the report of the run can be made as well.
 
 ` + exitHelp,
 		Example: `  batch reduce --partition 0 --out parts/ runs/
@@ -53,6 +55,7 @@ pandas, Spark and others read by the name of the directory.
 	registerDir(out, &d.dir, "the part")
 	registerReportData(out, &d.reportData, "the part")
 	d.format = registerFormat(out, "write a table of `FORMAT` csv or parquet instead of a part")
+	out.StringVar(&d.reportDir, "report-out", "", "with --format, write to `DIR` what 'batch merge --parts --no-rows' needs for its summary and report: a part without rows")
 	d.resources.registerMemory(groups.add("Resources"))
 	groups.done()
 	return cmd
@@ -60,7 +63,7 @@ pandas, Spark and others read by the name of the directory.
 
 func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	c := e.config(job.Silent{}) // each part would report the same damage: merge does
-	c.Duplicates, c.ReportData = d.duplicates, d.reportData
+	c.Duplicates, c.ReportData, c.ReportDir = d.duplicates, d.reportData, d.reportDir
 	if err := d.resources.set(&c); err != nil {
 		return err
 	}
@@ -71,8 +74,11 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	if err != nil {
 		return err
 	}
-	if d.dir == "" {
+	switch {
+	case d.dir == "":
 		return errNoDir
+	case d.reportDir != "" && d.format.value == "":
+		return usageError("--report-out is for --format: a part has rows and report together")
 	}
 	if err := d.expect.set(ctx, &c, e); err != nil {
 		return err

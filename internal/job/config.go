@@ -107,6 +107,11 @@ type Reporting struct {
 	// ReportData keeps such figures in the run files and parts that are made.
 	// Resume reads a capture again whose run file lacks them.
 	ReportData bool
+	// ReportDir is where ReduceTable puts a part without rows, from which
+	// JoinParts makes the report; "": it makes none.
+	ReportDir string
+	// NoRows makes JoinParts write no rows, so that it takes parts without them.
+	NoRows bool
 	// CaptureSessions counts the sessions that begin in each capture, where rows
 	// are made.
 	CaptureSessions bool

@@ -86,5 +86,5 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	r.count(j)
 	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	r.finish()
-	return r.write(ctx, j, outputWriter{w}, nil)
+	return r.write(ctx, j, outputWriter{w}, mostTop, nil)
 }

@@ -22,15 +22,15 @@ const (
 const ParquetCompression = parquet.Compression
 
 // write writes the rows in their format. Metadata are for a format that has
-// some.
-func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer, metadata map[string]string) error {
+// some; top is how many of the largest sessions the report gets.
+func (r *run) write(ctx context.Context, j *rows.Joiner, w io.Writer, top int, metadata map[string]string) error {
 	var err error
 	if r.Format == Parquet {
 		err = r.writeParquet(ctx, j, w, metadata)
 	} else {
 		err = j.Write(ctx, r.encoding(), w)
 	}
-	r.countRows(mostTop)
+	r.countRows(top)
 	return err
 }
 

@@ -306,7 +306,7 @@ func (r *run) join(ctx context.Context, runs []*runfile.Run, w io.Writer) error 
 	r.count(j)
 	r.planFigures(r.report.Sessions, r.Figures, r.CaptureSessions)
 	r.finish()
-	return r.write(ctx, j, outputWriter{w}, nil)
+	return r.write(ctx, j, outputWriter{w}, mostTop, nil)
 }
 
 // nameCaptures sets captures to those of run files, which are in capture order.

@@ -33,7 +33,8 @@ func (r *run) merge(ctx context.Context, paths []string, w io.Writer) (err error
 }
 
 // JoinParts writes the rows of parts that Reduce made, of all partitions of the
-// same run files, to w. The paths are those of Parts.
+// same run files, to w. The paths are those of Parts. With Config.NoRows it
+// makes the report alone.
 func JoinParts(ctx context.Context, c Config, paths []string, w io.Writer) (*report.Run, error) {
 	r, err := c.begin()
 	if err != nil {
@@ -46,7 +47,7 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	defer agg.CatchOutOfMemory(&err)
 	parts, err := r.openKept(paths, runfile.Rows)
 	if err == nil {
-		err = checkParts(parts)
+		err = checkParts(parts, !r.NoRows)
 	}
 	if err != nil {
 		return err
@@ -60,6 +61,9 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	}
 	r.finishFigures(mostTop)
 	r.finish()
+	if r.NoRows {
+		return nil
+	}
 	temp := r.newTemp()
 	defer temp.Close()
 	return rows.WithHeader(outputWriter{w}, parts[0].Part.Header, func(w io.Writer) error {
@@ -89,8 +93,9 @@ func (r *run) addPart(p *report.Run, first bool) {
 	}
 }
 
-// checkParts refuses parts that are not all of one whole.
-func checkParts(parts []*keptRun) error {
+// checkParts refuses parts that are not all of one whole, or have no rows where
+// those are needed.
+func checkParts(parts []*keptRun, rows bool) error {
 	byNumber := map[int]*keptRun{}
 	first := parts[0].Part
 	for _, p := range parts {
@@ -99,6 +104,8 @@ func checkParts(parts []*keptRun) error {
 			return failure(Kept, "%s and %s are parts of different captures", parts[0].Path, p.Path)
 		case p.Part.Header != first.Header || p.Part.Columns != first.Columns:
 			return failure(Kept, "%s and %s have different columns", parts[0].Path, p.Path)
+		case rows && p.Part.Table:
+			return failure(Kept, "%s has no rows, which are in a table: use --no-rows for its summary and report", p.Path)
 		}
 		if other := byNumber[p.Part.Partition]; other != nil {
 			return failure(Kept, "%s and %s are both part %d", other.Path, p.Path, p.Part.Partition)

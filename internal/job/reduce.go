@@ -25,7 +25,7 @@ func Reduce(ctx context.Context, c Config, paths []string, partition int, dir st
 // ReduceTable is Reduce, but makes a table in Config.Format, by the name of
 // part-00003-of-00064.parquet or .csv. The tables of all partitions are a data
 // set: there is no order among them. Rows of schemas that are numbered are
-// refused.
+// refused. Config.ReportDir gets a part for the report, after the table.
 func ReduceTable(ctx context.Context, c Config, paths []string, partition int, dir string) (*report.Run, error) {
 	return reduction(ctx, c, func(r *run) error { return r.reduce(ctx, paths, partition, dir, r.writeTable) })
 }
@@ -90,7 +90,7 @@ type partitionJob struct {
 
 // writePart writes the rows of a partition as a part.
 func (r *run) writePart(ctx context.Context, p *partitionJob) error {
-	w, err := runfile.Create(r.FS, durable.Join(p.dir, fmt.Sprintf("%04d-of-%04d%s", p.partition, p.partitions, runfile.PartSuffix)))
+	w, err := r.createPart(p, p.dir)
 	if err != nil {
 		return err
 	}
@@ -99,11 +99,22 @@ func (r *run) writePart(ctx context.Context, p *partitionJob) error {
 		return err
 	}
 	r.countRows(mostTopInPart)
+	return r.commitPart(w, p, false)
+}
+
+// createPart opens the part of a partition in dir.
+func (r *run) createPart(p *partitionJob, dir string) (*runfile.Writer, error) {
+	return runfile.Create(r.FS, durable.Join(dir, fmt.Sprintf("%04d-of-%04d%s", p.partition, p.partitions, runfile.PartSuffix)))
+}
+
+// commitPart completes a part. table says that its rows are in a table.
+func (r *run) commitPart(w *runfile.Writer, p *partitionJob, table bool) error {
 	m, err := r.partMeta(p.runs, p.partition)
 	if err != nil {
 		w.Abort()
 		return err
 	}
+	m.Part.Table = table
 	return w.Commit(m)
 }
 
@@ -126,14 +137,34 @@ func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
 	if err != nil {
 		return durable.WriteFailed(path, err)
 	}
-	if err := r.write(ctx, p.rows, pathWriter{path, file}, map[string]string{"pcapbatch.part": string(part)}); err != nil {
+	if err := r.write(ctx, p.rows, pathWriter{path, file}, mostTopInPart, map[string]string{"pcapbatch.part": string(part)}); err != nil {
 		file.Abort()
 		return err
 	}
 	if err := file.Commit(); err != nil {
 		return durable.WriteFailed(path, err)
 	}
-	return nil
+	if r.ReportDir == "" {
+		return nil
+	}
+	return r.writeReportPart(p)
+}
+
+// writeReportPart writes what the report needs of a partition whose rows are in
+// a table.
+func (r *run) writeReportPart(p *partitionJob) error {
+	if err := r.makeDir(r.ReportDir); err != nil {
+		return err
+	}
+	w, err := r.createPart(p, r.ReportDir)
+	if err != nil {
+		return err
+	}
+	if err := w.WriteNoRows(); err != nil {
+		w.Abort()
+		return err
+	}
+	return r.commitPart(w, p, true)
 }
 
 // A pathWriter names the file in its errors.

@@ -107,6 +107,9 @@ func (w *Writer) WriteRows(ctx context.Context, collectors []*Collector, format 
 	return w.next()
 }
 
+// WriteNoRows writes a section without rows.
+func (w *Writer) WriteNoRows() error { return w.next() }
+
 // finish writes the footer, if it is not written yet.
 func (w *Writer) finish(m *Meta) error {
 	if w.done {

@@ -59,6 +59,8 @@ type Part struct {
 	// Numbered says that rows get their number in the table in front of them
 	// when parts are joined.
 	Numbered bool `json:"numbered,omitempty"`
+	// Table says that the part has no rows, because they are in a table.
+	Table bool `json:"table,omitempty"`
 }
 
 // An ID stands for the capture of a run file: it depends on the absolute path of
