@@ -22,8 +22,11 @@ var mayImport = map[string][]string{
 	"internal/race":     {},
 	"internal/durable":  {},
 	"internal/capture":  {"internal/durable"},
-	// Only tests import these two.
+	// Only the command imports this one: others get a durable.FS.
+	"internal/objectstore": {"internal/durable"},
+	// Only tests import these four.
 	"internal/capturetest":      {"internal/race"},
+	"internal/objecttest":       {},
 	"internal/durabletest":      {"internal/durable"},
 	"internal/durable/powercut": {"internal/durable"},
 	"internal/reader":           {"internal/inflate", "internal/linktype"},
@@ -44,7 +47,7 @@ var mayImport = map[string][]string{
 	"internal/job": {"internal/agg", "internal/capture", "internal/decode", "internal/durable", "internal/figures", "internal/ingest",
 		"internal/label", "internal/parquet", "internal/report", "internal/rows", "internal/runfile", "internal/shard", "internal/writer"},
 	"internal/page": {"internal/figures", "internal/linktype", "internal/report"},
-	"cmd/batch": {"internal/capture", "internal/compare", "internal/compress", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/page", "internal/report",
+	"cmd/batch": {"internal/capture", "internal/compare", "internal/compress", "internal/durable", "internal/ingest", "internal/job", "internal/label", "internal/objectstore", "internal/page", "internal/report",
 		"internal/writer"},
 	"bench": {"internal/capture", "internal/durable", "internal/inflate", "internal/job"},
 }
@@ -57,6 +60,8 @@ var onlyIn = map[string][]string{
 	"github.com/parquet-go/":     {"internal/compare", "internal/parquet"},
 	"github.com/spf13/":          {"cmd/batch"},
 	"github.com/schollz/":        {"cmd/batch"},
+	"github.com/aws/":            {"internal/objectstore"},
+	"github.com/johannesboyne/":  {"internal/objecttest"},
 	"encoding/csv":               {"internal/capturetest", "internal/compare"},
 }
 

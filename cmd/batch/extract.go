@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -97,6 +98,9 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	if x.reportData && x.state == "" {
 		return usageError("--report-data keeps data for a report in the directory of --state: use both, or --report alone")
 	}
+	if err := onThisMachine("state", x.state); err != nil {
+		return err
+	}
 	files := x.outcome.files()
 	maps.Copy(files, x.profiles.files())
 	found, err := x.captures.find(ctx, args, e, files.targets()...)
@@ -106,6 +110,7 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	if err := cmp.Or(files.protectFound(found, x.captures.filesFrom, e), files.protectDir(x.state), x.outcome.setFormat(&c, e)); err != nil {
 		return err
 	}
+	e.lendMemory(&c, append(slices.Collect(maps.Values(files)), found.Paths...)...)
 	stop, err := x.profiles.start(ctx, e, c.FS)
 	if err != nil {
 		return err

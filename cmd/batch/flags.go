@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"slices"
@@ -286,7 +285,7 @@ func (f *columnFlags) readLabels(ctx context.Context, c *job.Config, keyKnown bo
 	}
 	var err error
 	o := label.Options{Captures: c.Sessions.Capture || !keyKnown, Memory: c.Memory}
-	c.Labels, err = ingest.Await(ctx, func() (*job.Labels, error) { return labelsIn(f.labels, o) })
+	c.Labels, err = ingest.Await(ctx, func() (*job.Labels, error) { return labelsIn(c.FS, f.labels, o) })
 	if err != nil {
 		return err
 	}
@@ -295,8 +294,8 @@ func (f *columnFlags) readLabels(ctx context.Context, c *job.Config, keyKnown bo
 }
 
 // labelsIn reads the rules of labels from the file at path.
-func labelsIn(path string, o label.Options) (*job.Labels, error) {
-	file, err := os.Open(path)
+func labelsIn(fsys durable.FS, path string, o label.Options) (*job.Labels, error) {
+	file, err := fsys.OpenSource(path)
 	if err != nil {
 		return nil, usageError("--labels: %w", err)
 	}
@@ -347,6 +346,9 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 		return usageError("--workers %d: must be 1 to %d", f.workers, job.MaxWorkers)
 	}
 	c.TempDir = f.tempDir
+	if err := onThisMachine("temp-dir", f.tempDir); err != nil {
+		return err
+	}
 	if f.noSync {
 		c.FS = durable.NoSync(c.FS)
 	}

@@ -14,11 +14,13 @@ import (
 
 // outcomeLines writes what becomes of captures to a file, a JSON line for each.
 // A line is written with one call as soon as its capture is done, under the name
-// of the file, so that a run that is killed leaves whole lines.
+// of the file, so that a run that is killed leaves whole lines. An object appears
+// when all lines are there.
 type outcomeLines struct {
 	path string
-	file *os.File
+	file *os.File // nil: it is none of this machine
 	to   io.Writer
+	end  *destination // of an object; else nil
 }
 
 // createLines opens the file, or standard output for "-"; nil for "". It waits
@@ -30,6 +32,13 @@ func createLines(ctx context.Context, path string, e *env) (*outcomeLines, error
 	case stdoutName:
 		return &outcomeLines{path: "standard output", to: e.out}, nil
 	}
+	if durable.IsObject(path) {
+		to, err := createFile(ctx, e.fs, path, e.out)
+		if err != nil {
+			return nil, outputError(err)
+		}
+		return &outcomeLines{path: path, to: to, end: to}, nil
+	}
 	f, err := ingest.Await(ctx, func() (*os.File, error) {
 		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
 	})
@@ -39,7 +48,7 @@ func createLines(ctx context.Context, path string, e *env) (*outcomeLines, error
 	if err != nil {
 		return nil, outputError(fmt.Errorf("%s: %w", path, durable.Cause(err)))
 	}
-	return &outcomeLines{path, f, f}, nil
+	return &outcomeLines{path: path, file: f, to: f}, nil
 }
 
 // write writes the line of a capture.
@@ -56,6 +65,11 @@ func (l *outcomeLines) write(o *job.Outcome) error {
 
 // close closes the file.
 func (l *outcomeLines) close() error {
+	if l != nil && l.end != nil {
+		if err := l.end.commit(); err != nil {
+			return outputError(err)
+		}
+	}
 	if l == nil || l.file == nil {
 		return nil
 	}

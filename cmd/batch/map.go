@@ -122,6 +122,7 @@ func (m *mapCommand) run(ctx context.Context, e *env, args []string) (err error)
 	if err := cmp.Or(files.protectFound(found, m.captures.filesFrom, e), files.protectDir(m.dir)); err != nil {
 		return err
 	}
+	e.lendMemory(&c, append([]string{m.dir, m.outcome.summary, m.outcomes}, found.Paths...)...)
 	lines, err := createLines(ctx, m.outcomes, e)
 	if err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"io"
+	"maps"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -97,6 +98,7 @@ func (m *mergeCommand) run(ctx context.Context, e *env, args []string) error {
 	if m.parts && c.Format == job.Parquet {
 		return usageError("--parts: parts are joined as CSV alone; 'batch reduce --format parquet' makes files that are a data set together")
 	}
+	e.lendMemory(&c, append(slices.Collect(maps.Values(m.outcome.files())), paths...)...)
 	r, err := m.outcome.write(ctx, e, &c, func(w io.Writer) (*report.Run, error) { return work(ctx, c, paths, w) })
 	return m.outcome.conclude(ctx, e, &c, r, err)
 }

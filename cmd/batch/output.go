@@ -49,6 +49,9 @@ func createFile(ctx context.Context, fsys durable.FS, path string, stdout io.Wri
 // create opens the file. What exists and is not a regular file, such as a
 // device or a FIFO, is written to as it is.
 func (d *destination) create(ctx context.Context, fsys durable.FS) (err error) {
+	if durable.IsObject(d.path) {
+		return d.begin(fsys, d.path)
+	}
 	info, err := os.Stat(d.path)
 	switch {
 	case err == nil && info.IsDir():
@@ -60,7 +63,11 @@ func (d *destination) create(ctx context.Context, fsys durable.FS) (err error) {
 		d.Writer = pipeWriter{ctx, namedWriter{d, d.file}}
 		return err
 	}
-	path := target(d.path)
+	return d.begin(fsys, target(d.path))
+}
+
+// begin begins the file that is to get the name path.
+func (d *destination) begin(fsys durable.FS, path string) (err error) {
 	durable.SweepBeside(path) // what a run that was killed has left
 	d.pending, err = durable.CreatePending(fsys, path)
 	d.Writer = namedWriter{d, d.pending}
@@ -198,8 +205,12 @@ func rowsFormat(path, asked string) (job.Format, error) {
 func ending(path string) string { return strings.ToLower(filepath.Ext(path)) }
 
 // target is the absolute path, without links, of the file that writing to path
-// makes or replaces: also of a link to what is not there yet.
+// makes or replaces: also of a link to what is not there yet. That of an object is
+// its name.
 func target(path string) string {
+	if durable.IsObject(path) {
+		return path
+	}
 	for range 40 { // as many links as Linux follows
 		link, err := os.Readlink(path)
 		if err != nil {

@@ -6,10 +6,10 @@ import (
 	"io/fs"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
@@ -48,11 +48,14 @@ func (w written) protect(read []string, e *env) error {
 		}
 		names[name] = flag
 		// Only what exists can be a capture, and what is not a regular file is not replaced.
-		if info, err := statOutput(name, e.out); err == nil && info.Mode().IsRegular() {
+		if info, err := statOutput(name, e.out); !durable.IsObject(name) && err == nil && info.Mode().IsRegular() {
 			there[flag] = info
 		}
 	}
 	for _, path := range read {
+		if flag, ok := names[path]; ok && durable.IsObject(path) {
+			return usageError("--%s would replace %s, which is read", flag, report.Printable(path))
+		}
 		info, err := capture.Stat(e.fs, path, e.in)
 		if err != nil {
 			continue
@@ -85,14 +88,14 @@ func (w written) protectDir(dir string) error {
 	if dir == "" {
 		return nil
 	}
-	real := target(filepath.Join(dir, "x"))
+	real := target(durable.Join(dir, "x"))
 	for _, flag := range slices.Sorted(maps.Keys(w)) {
 		path := w[flag]
 		if path == "" || path == stdoutName {
 			continue
 		}
 		t := target(path)
-		if filepath.Dir(t) == filepath.Dir(real) && job.Keeps(filepath.Base(t)) {
+		if durable.Dir(t) == durable.Dir(real) && job.Keeps(durable.Base(t)) {
 			return usageError("--%s %s: files of that name in %s belong to the program", flag, report.Printable(path), report.Printable(dir))
 		}
 	}

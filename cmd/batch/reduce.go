@@ -83,6 +83,7 @@ func (d *reduceCommand) run(ctx context.Context, e *env, args []string) error {
 	if err := d.expect.set(ctx, &c, e); err != nil {
 		return err
 	}
+	e.lendMemory(&c, append(paths, d.dir)...)
 	work := job.Reduce
 	if d.format.value != "" {
 		work = job.ReduceTable

@@ -12,10 +12,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/objectstore"
 )
 
 // env is what a command has besides its arguments: the three standard streams
-// and the file system that it writes to.
+// and the file system that it reads and writes.
 type env struct {
 	name string // that the program was called by
 	in   io.Reader
@@ -23,6 +24,8 @@ type env struct {
 	err  io.Writer
 	fs   durable.FS
 	args []string // the program's name, the command and its arguments
+
+	objects *objectstore.FS // fs, which has objects too
 }
 
 // run is the whole command: it returns the exit status. Tests call it.
@@ -33,6 +36,9 @@ func run(name string, args []string, stdin io.Reader, stdout, stderr io.Writer) 
 func runIn(e *env, args []string) int {
 	ctx, stop := signalContext(context.Background())
 	defer stop()
+	e.objects = objectstore.New(ctx, e.fs)
+	defer e.objects.Close()
+	e.fs = e.objects
 	e.args = append([]string{e.name}, args...)
 	root := newRoot(e)
 	e.speakOf(root)

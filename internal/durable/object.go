@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -88,6 +89,14 @@ func walkObjects(fsys FS, name string, d fs.DirEntry, fn fs.WalkDirFunc) error {
 		}
 	}
 	return nil
+}
+
+// Expect says that so many bytes of a file, from an offset on, are what is read
+// next. A file for which each read takes long reads them ahead.
+func Expect(f io.ReaderAt, off, bytes int64) {
+	if e, ok := f.(interface{ Expect(off, bytes int64) }); ok {
+		e.Expect(off, bytes)
+	}
 }
 
 // SameFile is os.SameFile, and for objects compares their tags.

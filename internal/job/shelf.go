@@ -32,7 +32,7 @@ func (s *shelf) hasOwn(id runfile.ID) bool {
 // it can only be a file of its own.
 func (s *shelf) at(id runfile.ID, dir string) (p place, ok bool) {
 	if s == nil || s.hasOwn(id) {
-		return place{path: filepath.Join(dir, id.Name())}, true
+		return place{path: durable.Join(dir, id.Name())}, true
 	}
 	p, ok = s.packed[id]
 	return p, ok

@@ -164,13 +164,14 @@ func (in *Input) open(number int, d *zstd.Decoder) (*cursor, error) {
 			return nil, err
 		}
 	}
+	durable.Expect(at, in.section.Offset, in.section.Size)
 	c.reader = blockReader{at: at, path: in.path, section: in.section, fast: in.fast}
 	return c, nil
 }
 
 // keep opens a file that stays open for some time, nil where too many are.
 func (files *Files) keep(path string) (*keptFile, error) {
-	if files.kept.Add(1) > maxKeptOpen() {
+	if files.kept.Add(1) > maxKeptOpen() && !durable.IsObject(path) { // which is no file of the system
 		files.kept.Add(-1)
 		return nil, nil
 	}
@@ -190,6 +191,9 @@ type keptFile struct {
 	durable.File
 	files *Files
 }
+
+// Expect passes on what durable.Expect says.
+func (f *keptFile) Expect(off, bytes int64) { durable.Expect(f.File, off, bytes) }
 
 func (f *keptFile) Close() error {
 	f.files.kept.Add(-1)
