@@ -69,9 +69,9 @@ func TestObjectsExtract(t *testing.T) {
 	for _, name := range []string{"all.csv.gz", "all.parquet"} {
 		local := filepath.Join(t.TempDir(), name)
 		runWith(nil, "extract", "-o", local, dir)
-		runWith(nil, "extract", "-o", objects+name, objects+"in")
+		r := runWith(nil, "extract", "-o", objects+name, objects+"in")
 		if got, _ := s.Get(t, name); !bytes.Equal(got, read(t, local)) {
-			t.Errorf("%s: %d bytes", name, len(got))
+			t.Errorf("%s: %d bytes, status %d, %s", name, len(got), r.code, r.stderr)
 		}
 	}
 	if left := s.Unfinished(); len(left) > 0 {

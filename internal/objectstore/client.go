@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"sync"
@@ -15,6 +16,8 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -68,8 +71,19 @@ func newRetryer() aws.Retryer {
 		o.MaxBackoff = mostPause
 		o.RateLimiter = ratelimit.None // many requests fail when a store is busy, and succeed later
 		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return pause(attempt - 1), nil })
-		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}})
+		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
+			retry.IsErrorRetryableFunc(brokenOff))
 	})
+}
+
+// brokenOff says of an answer that ended too early, or is otherwise none, that
+// another may be better.
+func brokenOff(err error) aws.Ternary {
+	_, garbled := errors.AsType[*smithy.DeserializationError](err)
+	if garbled || errors.Is(err, io.ErrUnexpectedEOF) {
+		return aws.TrueTernary
+	}
+	return aws.UnknownTernary
 }
 
 // newClient makes the client that the environment and the configuration files of
@@ -81,7 +95,7 @@ func newClient(ctx context.Context) (*client, error) {
 		t.DisableCompression = true // an object is read as it lies there
 	})
 	c, err := config.LoadDefaultConfig(ctx,
-		config.WithHTTPClient(transport), config.WithRetryer(newRetryer),
+		config.WithHTTPClient(transport), config.WithRetryer(newRetryer), config.WithLogger(logging.Nop{}),
 		// What else there is to check, not every store knows. What is sent is
 		// signed with its SHA-256.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),

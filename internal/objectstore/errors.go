@@ -67,6 +67,9 @@ func (c *client) explain(ctx context.Context, err error) error {
 	if a, ok := errors.AsType[smithy.APIError](err); ok {
 		return c.answer(a, err)
 	}
+	if _, ok := errors.AsType[*smithy.DeserializationError](err); ok {
+		return &reason{text: "the object store sends an answer that cannot be read"}
+	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
 		return &reason{text: "the object store answers " + r.Response.Status, answered: true}
 	}

@@ -92,18 +92,23 @@ func (s *Store) Fail(fault func(r *http.Request) Fault) {
 }
 
 // Some returns a fault for a share of all requests, in percent: in turn Busy,
-// Reset, Short and Lost.
+// Reset, Short and Lost. An upload whose answer does not arrive is one that nobody
+// can give up, so those are Reset.
 func Some(percent int, seed uint64) func(*http.Request) Fault {
 	var mu sync.Mutex
 	rng, n := rand.New(rand.NewPCG(seed, 1)), 0
-	return func(*http.Request) Fault {
+	return func(r *http.Request) Fault {
 		mu.Lock()
 		defer mu.Unlock()
 		if rng.IntN(100) >= percent {
 			return None
 		}
 		n++
-		return Busy + Fault(n%4)
+		fault := Busy + Fault(n%4)
+		if _, begins := r.URL.Query()["uploads"]; begins && fault >= Short {
+			return Reset
+		}
+		return fault
 	}
 }
 
