@@ -49,6 +49,7 @@ func TestOverlapNamesInterleave(t *testing.T) {
 
 // TestInterleaveFewFiles merges more captures than the system lets be open.
 func TestInterleaveFewFiles(t *testing.T) {
+	t.Parallel()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("no shell to set the limit with")

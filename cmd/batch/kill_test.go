@@ -65,7 +65,7 @@ func (k *killer) whole(args ...string) {
 // it was faster, that is tried again, sooner.
 func (k *killer) kill(args ...string) {
 	k.t.Helper()
-	for range 5 {
+	for range 20 {
 		cmd := exec.Command("batch", args...)
 		if err := cmd.Start(); err != nil {
 			k.t.Fatal(err)
@@ -99,7 +99,8 @@ func noTemporaries(t *testing.T, dir string) {
 // Killed at whatever moment, a run with --state goes on where it was, and ends
 // with the rows of one that was left alone.
 func TestKilledWithState(t *testing.T) {
-	dir, _ := series(t, 120_000, 12)
+	t.Parallel()
+	dir, _ := series(t, 60_000, 12)
 	want := extracted(t, dir)
 	k := newKiller(t)
 	outDir := t.TempDir()
@@ -127,7 +128,8 @@ func TestKilledWithState(t *testing.T) {
 // A run that spills leaves nothing in its directory for temporary files, even
 // when it is killed, and what it leaves of its output the next one removes.
 func TestKilledWhileSpilling(t *testing.T) {
-	capture := write(t, "c.pcap", pcap(capturetest.ManySessions(3, 300_000)...))
+	t.Parallel()
+	capture := write(t, "c.pcap", pcap(capturetest.ManySessions(3, 150_000)...))
 	temp, outDir := t.TempDir(), t.TempDir()
 	out := filepath.Join(outDir, "o.csv")
 	args := []string{"extract", "-j1", "--memory=32M", "--temp-dir", temp, "-o", out, capture}
@@ -148,8 +150,9 @@ func TestKilledWhileSpilling(t *testing.T) {
 // Units of work that were killed and run again, or run twice at the same time,
 // make the CSV of a single run.
 func TestMapReduceMergeProcesses(t *testing.T) {
+	t.Parallel()
 	const partitions = 3
-	dir, paths := series(t, 60_000, 4)
+	dir, paths := series(t, 30_000, 4)
 	want := extracted(t, "--features=all", dir)
 	k := newKiller(t)
 	for round := 0; round < kills(t); round += 3 {

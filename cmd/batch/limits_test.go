@@ -63,6 +63,7 @@ func TestFewOpenFiles(t *testing.T) {
 
 // A signal ends the wait for what looks like a file and is none.
 func TestSignalEndsTheWaitForTheKernel(t *testing.T) {
+	t.Parallel()
 	const log = "/proc/kmsg"
 	if f, err := os.Open(log); err != nil {
 		t.Skip(err)
@@ -85,6 +86,7 @@ func TestSignalEndsTheWaitForTheKernel(t *testing.T) {
 
 // What came out of a FIFO and was no capture is not waited for a second time.
 func TestMapOfNoCaptureInAFIFO(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	fifo := filepath.Join(dir, "fifo")
 	capturetest.FIFO(t, fifo)

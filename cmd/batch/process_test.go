@@ -103,6 +103,7 @@ func expectEntries(t *testing.T, dir string, want ...string) {
 }
 
 func TestSignalEndsTheWaitForStandardInput(t *testing.T) {
+	t.Parallel()
 	for _, s := range signals {
 		dir := t.TempDir()
 		r, w := pipe(t)
@@ -119,6 +120,7 @@ func TestSignalEndsTheWaitForStandardInput(t *testing.T) {
 }
 
 func TestSignalInTheMiddleOfACapture(t *testing.T) {
+	t.Parallel()
 	for _, s := range signals {
 		dir := t.TempDir()
 		r, w := pipe(t)
@@ -143,6 +145,7 @@ func TestSignalInTheMiddleOfACapture(t *testing.T) {
 }
 
 func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
+	t.Parallel()
 	for _, s := range signals {
 		dir := t.TempDir()
 		capturetest.FIFO(t, filepath.Join(dir, "fifo"))
@@ -165,6 +168,7 @@ func TestSignalEndsTheWaitForAFIFO(t *testing.T) {
 
 // A list of captures, of rules or of rows that has not come to its end.
 func TestSignalEndsTheWaitForAList(t *testing.T) {
+	t.Parallel()
 	for _, s := range signals {
 		for _, command := range []string{"extract --files-from", "inspect --files-from", "extract x.pcap --labels", "compare"} {
 			fifo := filepath.Join(t.TempDir(), "fifo")
@@ -192,6 +196,7 @@ func TestSignalEndsTheWaitForAList(t *testing.T) {
 
 // Outcomes for a FIFO that nobody reads wait for a reader, until a signal comes.
 func TestOutcomesWaitForAReader(t *testing.T) {
+	t.Parallel()
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	capturetest.FIFO(t, fifo)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -204,6 +209,7 @@ func TestOutcomesWaitForAReader(t *testing.T) {
 
 // A reader of the output that has stopped to read.
 func TestSignalEndsTheWaitForAReader(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	data := string(read(t, testdata+"/example.pcap"))
 	for i := range 400 { // more lines than a pipe holds
@@ -243,6 +249,7 @@ func TestHelpToAFullDisk(t *testing.T) {
 
 // TestClosedPipeIsQuiet is "batch extract ... | head -n 1".
 func TestClosedPipeIsQuiet(t *testing.T) {
+	t.Parallel()
 	var records []record
 	for i := range 20_000 { // rows beyond what a pipe holds
 		records = append(records, record{Time: begin + int64(i), Data: ip(client, server, protoUDP, udp(uint16(i), uint16(i>>16), 0))})

@@ -25,6 +25,7 @@ import (
 
 // TestThousandsOfSmallCaptures runs in a process that may have few files open.
 func TestThousandsOfSmallCaptures(t *testing.T) {
+	t.Parallel()
 	sh, err := exec.LookPath("sh")
 	if err != nil {
 		t.Skip("no shell to set the limit with")

@@ -8,9 +8,8 @@ import (
 	"math/rand/v2"
 	"testing"
 
-	"pcapbatch/internal/flow"
-
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/flow"
 )
 
 // A shelf holds sessions that were set aside.

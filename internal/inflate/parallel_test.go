@@ -13,6 +13,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // checkParallel compares a ParallelReader with a Reader: bytes and error.
@@ -231,13 +233,7 @@ func TestParallelClose(t *testing.T) {
 			t.Fatalf("after Close: %v", err)
 		}
 	}
-	for range 3000 { // half a minute: the machine may be busy
-		if runtime.NumGoroutine() <= before {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+	capturetest.GoroutinesEnd(t, before, "Close")
 }
 
 // counting counts what is read.
@@ -266,7 +262,7 @@ func TestParallelBackPressure(t *testing.T) {
 	last := int64(-1)
 	for n := src.n.Load(); n != last; n = src.n.Load() {
 		last = n
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 	// Each chunk may read past its end and is searched once, in blocks.
 	if most := int64(workers+extraChunks) * 2 * (size + 4*findSize); last > most {

@@ -9,9 +9,9 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durabletest"
 	"pcapbatch/internal/ingest"
@@ -142,7 +142,7 @@ func TestCancelled(t *testing.T) {
 				if ended {
 					cancelled++
 				}
-				waitForGoroutines(t, before, fmt.Sprint("ended at step ", at))
+				capturetest.GoroutinesEnd(t, before, fmt.Sprint("ended at step ", at))
 			}
 			if cancelled < 2 {
 				t.Errorf("cancelled %d times", cancelled)
@@ -173,15 +173,4 @@ func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Con
 	}
 	os.RemoveAll(out)
 	return err != nil, ctx.Err() != nil
-}
-
-func waitForGoroutines(t *testing.T, want int, what string) {
-	t.Helper()
-	for range 1000 { // ten seconds: the machine may be busy
-		if runtime.NumGoroutine() <= want {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Fatalf("%s: %d goroutines are left, %d before", what, runtime.NumGoroutine(), want)
 }

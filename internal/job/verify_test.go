@@ -52,6 +52,7 @@ func keptOf(t *testing.T) (run, part string) {
 // Whatever bit of a run file or a part is another, and wherever it is cut, Verify
 // finds it.
 func TestVerifyEveryBit(t *testing.T) {
+	t.Parallel()
 	run, part := keptOf(t)
 	for _, path := range []string{run, part} {
 		if v := verified(t, path); v.Damage != nil {
@@ -84,6 +85,7 @@ func TestVerifyEveryBit(t *testing.T) {
 // A state directory is verified as a whole: a run file that does not fit to it is
 // as bad as one that is damaged.
 func TestVerifyState(t *testing.T) {
+	t.Parallel()
 	dir, other := t.TempDir(), t.TempDir()
 	for i, state := range []string{dir, other} {
 		c := New()

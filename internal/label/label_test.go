@@ -317,13 +317,10 @@ func TestMatchSameRules(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
-	for range 10_000 {
-		if _, line, _ := s.Match(&flow.Key{Version: 4, Protocol: 17}, 0, 0, ""); line != 100_002 {
-			t.Fatal(line)
-		}
+	if _, line, _ := s.Match(&flow.Key{Version: 4, Protocol: 17}, 0, 0, ""); line != 100_002 {
+		t.Fatal(line)
 	}
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("10 000 sessions took %v", took)
+	if len(s.leaves) > 10 {
+		t.Errorf("%d rules are looked at", len(s.leaves))
 	}
 }

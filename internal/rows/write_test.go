@@ -7,9 +7,9 @@ import (
 	"runtime"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
 
@@ -42,7 +42,7 @@ func TestWriteTablesError(t *testing.T) {
 	if !errors.Is(err, want) {
 		t.Fatalf("error is %v, want %v", err, want)
 	}
-	waitForGoroutines(t, before)
+	capturetest.GoroutinesEnd(t, before, "the end")
 }
 
 type failingWriter struct {
@@ -55,17 +55,6 @@ func (w *failingWriter) Write(p []byte) (int, error) {
 		return 0, w.err
 	}
 	return len(p), nil
-}
-
-func waitForGoroutines(t *testing.T, want int) {
-	t.Helper()
-	for range 3000 { // half a minute: the machine may be busy
-		if runtime.NumGoroutine() <= want {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines are left, %d before", runtime.NumGoroutine(), want)
 }
 
 func TestEach(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 	"pcapbatch/internal/race"
 )
@@ -275,7 +276,7 @@ func TestRunError(t *testing.T) {
 			t.Errorf("stretch %d was not closed", i)
 		}
 	}
-	waitForGoroutines(t, before)
+	capturetest.GoroutinesEnd(t, before, "the end")
 }
 
 // A cancelled run ends with the cause.
@@ -296,18 +297,7 @@ func TestRunCancelled(t *testing.T) {
 	if !s.closed || s.next == len(s.events) {
 		t.Errorf("the stretch was closed: %t, after %d of %d events", s.closed, s.next, len(s.events))
 	}
-	waitForGoroutines(t, before)
-}
-
-func waitForGoroutines(t *testing.T, want int) {
-	t.Helper()
-	for range 3000 { // half a minute: the machine may be busy
-		if runtime.NumGoroutine() <= want {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-	t.Errorf("%d goroutines are left, %d before", runtime.NumGoroutine(), want)
+	capturetest.GoroutinesEnd(t, before, "the end")
 }
 
 // The turnstile lets blocks through in order whatever order they come in.
