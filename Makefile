@@ -12,10 +12,10 @@ NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python slurm golden testdata profile check clean
+.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python slurm s3 bench-s3 golden testdata profile check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/batch
 	CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o $(BIN) ./cmd/batch
@@ -97,6 +97,12 @@ slurm: build ## deploy/slurm-array.sh on a Slurm of two nodes on this machine, w
 
 readers: build ## read CSV and Parquet back with pandas, Polars, DuckDB, pyarrow and Spark
 	@sh scripts/readers.sh $(BIN)
+
+s3: build ## from captures to a table in the object store that moto imitates
+	@sh scripts/s3.sh $(GO) $(BIN)
+
+bench-s3: build ## throughput of CAPTURE=... as an object of a server on this machine, against disk
+	$(GO) run ./scripts/objectbench $(BIN) $(CAPTURE)
 
 golden: ## rewrite the golden CSVs; read the difference before committing it
 	$(GO) test ./cmd/batch -run Golden -update
