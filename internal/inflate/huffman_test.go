@@ -3,6 +3,8 @@ package inflate
 import (
 	"math/rand/v2"
 	"testing"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // randomCode gives the lengths of a complete code of n symbols out of m, up to
@@ -44,6 +46,7 @@ func walk(lengths []uint8, bits uint64) (sym, n int) {
 }
 
 func TestTables(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	r := rand.New(rand.NewPCG(11, 12))
 	var lit litTable
 	var dist distTable

@@ -14,6 +14,8 @@ import (
 	"testing/iotest"
 
 	kgzip "github.com/klauspost/compress/gzip"
+
+	"pcapbatch/internal/capturetest"
 )
 
 // squeeze gives data as one gzip member of compress/gzip.
@@ -123,6 +125,7 @@ func readAll(r io.Reader, sizes ...int) ([]byte, error) {
 }
 
 func TestReaderRoundTrip(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	for kind, data := range contents(250_000) {
 		for name, encode := range encoders(t) {
 			comp := encode(data)
@@ -135,6 +138,7 @@ func TestReaderRoundTrip(t *testing.T) {
 }
 
 func TestReaderReadSizes(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	data := contents(500_000)["mixed"]
 	comp := squeeze(t, data, 6)
 	comp = append(comp, comp...)
@@ -207,6 +211,7 @@ func wantError(t *testing.T, what string, err, cause error, offset int) {
 }
 
 func TestReaderMembers(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	a, b, empty := squeeze(t, []byte("first member, "), 6), squeeze(t, []byte("second"), 1), squeeze(t, nil, 6)
 	join := func(parts ...[]byte) []byte { return bytes.Join(parts, nil) }
 	whole := len(a) + len(b)
@@ -253,6 +258,7 @@ func TestReaderMembers(t *testing.T) {
 }
 
 func TestReaderHeader(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	body := squeeze(t, []byte("data"), 6)[10:]
 	long := bytes.Repeat([]byte("n"), 100_000)
 	base := []byte{0x1f, 0x8b, 8, flagText | flagHeaderCRC | flagExtra | flagName | flagComment, 1, 2, 3, 4, 2, 7}
@@ -304,12 +310,17 @@ func TestReaderChecksum(t *testing.T) {
 
 // Every cut gives what the bytes before it hold, and says where it is.
 func TestReaderCut(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	data := contents(40_000)["mixed"]
+	all, step := 600, 37 // at both ends, and between them
+	if testing.Short() {
+		all, step = 100, 211
+	}
 	for _, level := range []int{0, 1, 6, gzip.HuffmanOnly} {
 		comp := squeeze(t, data, level)
 		last := 0
 		for n := range comp {
-			if n > 600 && n < len(comp)-600 && n%37 != 0 {
+			if n > all && n < len(comp)-all && n%step != 0 {
 				continue
 			}
 			got, err := readAll(NewReader(bytes.NewReader(comp[:n])), 1<<16)
@@ -371,6 +382,7 @@ func TestReaderHugeMember(t *testing.T) {
 }
 
 func TestReaderAllocations(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	comp := squeeze(t, captureData(1<<20), 6)
 	src, z := bytes.NewReader(comp), NewReader(nil)
 	buf := make([]byte, 1<<20)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 )
 
@@ -75,6 +76,7 @@ func TestReadBackFails(t *testing.T) {
 
 // A merge of more files than may be kept open opens them for each block.
 func TestParkedInputs(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	list := events(2, 30_000, 3000)
 	files := &Files{FS: durable.OS}
 	var inputs []Input
@@ -112,6 +114,7 @@ func TestParkedInputs(t *testing.T) {
 // Whichever write, sync or rename fails: the error says so, and nothing is
 // left that could be taken for a result.
 func TestFaults(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	count := &faulty{FS: durable.OS, left: 1 << 30}
 	if err := spillAndKeep(t, count, t.TempDir()); err != nil {
 		t.Fatal(err)

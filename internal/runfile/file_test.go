@@ -80,6 +80,7 @@ func TestVersionsBeyondAreRefused(t *testing.T) {
 
 // Blocks that are whole, but not the ones that belong there, are found.
 func TestSwappedBlocks(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	dir := t.TempDir()
 	a := writeRun(t, dir, "a", events(1, 60000, 20000), 1)
 	b := writeRun(t, dir, "b", events(2, 60000, 20000), 1)

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
@@ -32,6 +33,7 @@ func cut(r *rand.Rand, list []flow.Event, n int) [][]flow.Event {
 // Packets cut anywhere into sections or runs, with any number of partitions,
 // merge into the rows of one pass.
 func TestMergeEqualsOnePass(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	for seed := range uint64(6) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		keys := []int{3, 40, 900}[seed%3]

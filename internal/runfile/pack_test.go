@@ -54,6 +54,7 @@ func readPack(path string) (list [][]byte, err error) {
 // An entry of a pack is the bytes of a run file, and whatever bit of a pack is
 // another, and wherever it is cut, is found.
 func TestPackEveryBit(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	dir := t.TempDir()
 	var files [][]byte
 	for i, name := range []string{"a", "b"} {

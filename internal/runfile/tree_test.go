@@ -11,6 +11,7 @@ import (
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
@@ -261,6 +262,7 @@ func late(r *rand.Rand, list []flow.Event) {
 // too large for exact ones within their bound, all else byte for byte. Some
 // trees have more leaves than one merge can take, and more partitions.
 func TestAnyTreeEqualsOnePass(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	seeds := uint64(20)
 	if testing.Short() {
 		seeds = 6
@@ -307,6 +309,7 @@ func TestAnyTreeEqualsOnePass(t *testing.T) {
 
 // More sections than two levels of merging can take.
 func TestNarrowTwice(t *testing.T) {
+	capturetest.OneGoroutine(t)
 	if testing.Short() {
 		t.Skip("a section for each of 16,000 packets")
 	}
