@@ -2,8 +2,8 @@
 #SBATCH --job-name=pcapbatch --cpus-per-task=1 --mem=1G --requeue --open-mode=append
 # Usage: slurm-array.sh LIST OUT
 #
-# Makes OUT/sessions.csv of the captures that LIST names, one a line, with job
-# arrays for map, reduce and merge. It waits for each array, submits again what
+# Makes OUT/sessions.csv of the captures that LIST names, one a line: a plan, and
+# job arrays for map, reduce and merge. It waits for each array, submits again what
 # failed and may succeed, and ends with the exit status of batch. To be run in
 # the foreground or as a job of its own: sbatch slurm-array.sh LIST OUT. To go on
 # after whatever happened, run it again. README.md says more.
@@ -13,10 +13,11 @@ trap 'exit $end' EXIT
 
 : "${BATCH:=batch}"                              # the program on the nodes
 : "${PARTITIONS:=16}"                            # how many reduce tasks there are
-: "${UNIT:=1}"                                   # captures that one call of map reads
+: "${UNIT_BYTES:=512M}"                         # capture bytes that one call of map reads
 : "${TRIES:=3}"                                  # how often each unit is tried
 : "${MAP_JOB:=--cpus-per-task=4 --mem=8G}"       # options of sbatch
 : "${REDUCE_JOB:=--cpus-per-task=1 --mem=8G}"    # for reduce and merge
+: "${PLAN_OPTIONS:=}"                            # of batch plan: --whole, say
 : "${MAP_OPTIONS:=}"                             # of batch map: --idle-timeout 60s, say
 : "${REDUCE_OPTIONS:=}"                          # of batch reduce: --features all, say
 
@@ -35,7 +36,7 @@ fail() {
 task() {
 	cat <<'END'
 #!/bin/sh
-step=$1 round=$2 share=$3 batch=$4 partitions=$5 unit=$6 options=$7
+step=$1 round=$2 share=$3 batch=$4 partitions=$5 options=$6
 work=${round%/*}
 out=${work%/*}
 # Slurm need not confine a task to its memory, so batch is told what it has.
@@ -45,12 +46,12 @@ memory=
 run() {
 	case $step in
 	map)
-		sed -n "$(($1 * unit + 1)),$((($1 + 1) * unit))p" "$work/list" |
-			"$batch" map -q -P "$partitions" -j "${SLURM_CPUS_PER_TASK:-1}" $memory $options --out "$out/runs" --files-from -
+		"$batch" map -q -P "$partitions" -j "${SLURM_CPUS_PER_TASK:-1}" $memory $options --out "$out/runs" \
+			--unit "$work/plan:$1"
 		;;
-	reduce) "$batch" reduce --partition "$1" $memory $options --expect "$work/list" --out "$work/parts" "$out/runs" ;;
+	reduce) "$batch" reduce --partition "$1" $memory $options --expect "$work/plan" --out "$work/parts" "$out/runs" ;;
 	merge)
-		"$batch" merge --parts -q $memory --expect "$work/list" --summary "$out/summary.json" -o "$out/sessions.csv" \
+		"$batch" merge --parts -q $memory --expect "$work/plan" --summary "$out/summary.json" -o "$out/sessions.csv" \
 			"$work/parts"
 		;;
 	esac
@@ -121,7 +122,7 @@ step() {
 		share=$(((items + most - 1) / most))
 		# $3 is several options.
 		submit "$round" $3 --job-name="batch-$name" --array="0-$(((items - 1) / share))" "$work/task" \
-			"$name" "$round" "$share" "$BATCH" "$PARTITIONS" "$UNIT" "$4"
+			"$name" "$round" "$share" "$BATCH" "$PARTITIONS" "$4"
 		undone "$round" >"$round/undone"
 		! grep -q ' [25]$' "$round/undone" || give_up "$name" "$round" "another try would not help"
 		try=$((try + 1))
@@ -140,7 +141,11 @@ step() {
 mkdir -p "$2/runs" || fail 3 "$2: cannot be made"
 out=$(cd "$2" && pwd)
 work=$(mktemp -d "$out/work.XXXXXX") || fail 3 "$out: cannot be written"
-grep . "$1" >"$work/list" || fail 2 "$1: names no captures"
+"$BATCH" plan -q --unit-bytes "$UNIT_BYTES" $PLAN_OPTIONS --files-from "$1" >"$work/plan" || {
+	end=$?
+	rm -r "$work"
+	fail $end "there is no plan of these captures"
+}
 task >"$work/task"
 # Of a job that runs this script: no task should take it for its own.
 unset SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_CPUS_PER_TASK
@@ -148,8 +153,7 @@ unset SLURM_MEM_PER_NODE SLURM_MEM_PER_CPU SLURM_CPUS_PER_TASK
 most=${TASKS:-$(scontrol show config 2>/dev/null | sed -n 's/^MaxArraySize *= *//p')}
 most=${most:-1000}
 
-captures=$(wc -l <"$work/list")
-step map $(((captures + UNIT - 1) / UNIT)) "$MAP_JOB" "$MAP_OPTIONS"
+step map "$(wc -l <"$work/plan")" "$MAP_JOB" "$MAP_OPTIONS"
 step reduce "$PARTITIONS" "$REDUCE_JOB" "$REDUCE_OPTIONS"
 step merge 1 "$REDUCE_JOB" ''
 read -r end <"$round/0.status"

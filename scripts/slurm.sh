@@ -86,7 +86,8 @@ printf '%s\n' "$dir"/captures/*.pcap >"$dir/list"
 "$batch" extract -o "$dir/want.csv" "$dir/captures"
 
 # A batch that is killed once in the middle of a map, alone, and once together
-# with its task; one that loses a run file before reduce.
+# with its task; one that loses a capture after plan once, and run files before
+# reduce.
 cat >"$dir/killed" <<END
 #!/bin/sh
 case \$1 in
@@ -106,21 +107,23 @@ exec "$batch" "\$@"
 END
 cat >"$dir/loses" <<END
 #!/bin/sh
+[ "\$1" != map ] || ! mkdir "$dir/third" 2>/dev/null || mv "$dir/captures/500.pcap" "$dir"
 [ "\$1" != reduce ] || rm -f "$dir"/out/runs/[0-3]*.run
 exec "$batch" "\$@"
 END
 chmod 755 "$dir/killed" "$dir/loses"
 
-export PARTITIONS=4 UNIT=40 MAP_JOB="--cpus-per-task=1 --mem=400" REDUCE_JOB="--cpus-per-task=1 --mem=400"
+export PARTITIONS=4 UNIT_BYTES=450K MAP_JOB="--cpus-per-task=1 --mem=400" REDUCE_JOB="--cpus-per-task=1 --mem=400"
 failed=0
 
 # expect WHAT STATUS TEXT LIST: runs the array in $dir/out, as the program $BATCH,
 # and looks at the exit status and for a text in the messages.
 expect() {
 	local status=0 begin=$SECONDS
+	rm -rf "$dir"/out/work.*
 	timeout 120 sh "$array" "$4" "$dir/out" >"$dir/messages" 2>&1 || status=$?
 	echo "$1: exit status $status ($((SECONDS - begin)) s)"
-	if [ $status -ne "$2" ] || ! grep -q -- "$3" "$dir/messages"; then
+	if [ $status -ne "$2" ] || { [ -n "$3" ] && ! grep -q -- "$3" "$dir/messages"; }; then
 		echo "not exit status $2, or no '$3' in:"
 		cat "$dir/messages"
 		failed=1
@@ -136,16 +139,24 @@ BATCH=$dir/killed expect "1,000 captures, two kills" 0 "trying again [2-5] of 25
 same
 export BATCH=$batch
 { cat "$dir/list" && echo "$dir/captures/gone.pcap"; } >"$dir/list.gone"
-TRIES=2 expect "a missing capture" 4 "gone.pcap: no such file" "$dir/list.gone"
+expect "a missing capture" 4 "gone.pcap: no such file" "$dir/list.gone"
+BATCH=$dir/loses TRIES=2 expect "a capture that goes missing" 4 "500.pcap: no such file" "$dir/list"
+mv "$dir/500.pcap" "$dir/captures"
 BATCH=$dir/loses expect "a lost run file" 5 "there is no run file of" "$dir/list"
 truncate -s -1 "$dir/captures/700.pcap"
 "$batch" extract -q -o "$dir/want.csv" "$dir/captures" 2>/dev/null || true
 expect "a damaged capture" 1 "700.pcap" "$dir/list"
 same
+# One capture, in ranges.
+echo "$dir/mix.pcap" >"$dir/list.one"
+"$batch" extract -q -o "$dir/want.csv" "$dir/mix.pcap"
+rm -r "$dir/out"
+expect "ranges of one capture" 0 "" "$dir/list.one"
+same
 # The script as a job, in the place of a node.
-sbatch --wait --output="$dir/messages" "$array" "$dir/list" "$dir/out" >/dev/null && status=0 || status=$?
+sbatch --wait --output="$dir/messages" "$array" "$dir/list.one" "$dir/out" >/dev/null && status=0 || status=$?
 echo "as a job: exit status $status"
-[ $status -eq 1 ] || { failed=1 && cat "$dir/messages"; }
+[ $status -eq 0 ] || { failed=1 && cat "$dir/messages"; }
 same
 [ "$(squeue -h | wc -l)" = 0 ] || { failed=1 && squeue; }
 exit $failed

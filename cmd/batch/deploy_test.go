@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -72,12 +73,14 @@ func TestSlurmExample(t *testing.T) {
 			t.Errorf("other rows from line %d", differentLine(got, want.stdout))
 		}
 	}
-	expect(nil, exitUsage, "names no captures")
-	expect(paths, exitOK, "map: trying again 2 of 4", "UNIT=2", "FIRST="+filepath.Join(t.TempDir(), "first"))
+	expect(nil, exitUsage, "no captures named")
+	unitBytes := fmt.Sprintf("UNIT_BYTES=%d", 2*len(read(t, paths[0]))+100)
+	expect(paths, exitOK, "map: trying again 2 of 4", unitBytes, "FIRST="+filepath.Join(t.TempDir(), "first"))
 	same()
 
 	gone := paths[0] + ".gone"
 	expect(append([]string{gone}, paths...), exitInput, gone+": no such file")
+	expect(paths, exitUsage, "--unit-bytes", "UNIT_BYTES=0")
 	expect(paths, exitUsage, "another try would not help", "MAP_OPTIONS=--nonsense")
 	expect(paths[1:], exitKept, "not on the list: "+paths[0])
 
