@@ -12,7 +12,7 @@ NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python slurm s3 bench-s3 golden testdata profile check clean
+.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python spark slurm s3 bench-s3 golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -103,6 +103,9 @@ s3: build ## from captures to a table in the object store that moto imitates
 
 bench-s3: build ## throughput of CAPTURE=... as an object of a server on this machine, against disk
 	$(GO) run ./scripts/objectbench $(BIN) $(CAPTURE)
+
+spark: ## the Python package on clusters of this machine: Spark and Ray
+	@sh scripts/spark.sh $(GO)
 
 golden: ## rewrite the golden CSVs; read the difference before committing it
 	$(GO) test ./cmd/batch -run Golden -update

@@ -1,0 +1,65 @@
+"""Ray on this machine."""
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+ray = pytest.importorskip("ray")
+pytest.importorskip("numpy")
+if sys.platform != "linux":
+    pytest.skip("Linux is needed", allow_module_level=True)
+
+import pcapbatch  # noqa: E402
+import pcapbatch.ray  # noqa: E402
+from cluster import Program, ancestor, captures, extracted, same  # noqa: E402
+from pcapbatch import _binary  # noqa: E402
+
+TESTDATA = Path(__file__).parents[2] / "testdata"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cluster():
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
+    yield
+    ray.shutdown()
+
+
+def test_worker_killed(tmp_path, monkeypatch):
+    """A worker that is killed in the middle of a unit: one unit is done again."""
+    names = captures(tmp_path / "captures", 4, 400_000)
+    rows, summary = extracted(tmp_path, names)
+    program = Program(tmp_path, _binary.path())
+    monkeypatch.setenv("PCAPBATCH", str(program.path))
+    program.reset(hold="map")
+    failures = []
+
+    def kill():
+        try:
+            os.kill(ancestor(program.wait_until_held(), b"ray::task"), signal.SIGKILL)
+        except BaseException as failure:
+            failures.append(failure)
+            program.release()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        table = pcapbatch.ray.extract(names[0].parent, tmp_path / "sessions", unit_bytes=33 << 20, partitions=4)
+    finally:
+        killer.join()
+        program.release()
+    assert not failures
+    monkeypatch.undo()
+    same(rows, tmp_path / "sessions")
+    assert table.count() == summary["sessions"]
+    assert len(program.calls("map")) == 5 and len(program.calls("reduce")) == 4
+
+
+def test_damage_and_missing(tmp_path):
+    with pytest.warns(pcapbatch.CaptureWarning, match="record 4 at offset 231"):
+        pcapbatch.ray.extract(TESTDATA / "damaged-record.pcap", tmp_path / "sessions")
+    with pytest.raises(pcapbatch.InputError, match="none.pcap"):
+        pcapbatch.ray.extract(tmp_path / "none.pcap", tmp_path / "none", retries=0)
