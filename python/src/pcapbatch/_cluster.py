@@ -97,7 +97,7 @@ def run(job: _steps.Job, tasks: Tasks) -> list[dict[str, Any]]:
             for line in _told(job, tasks, todo[begin : begin + WAVE]):
                 found = json.loads(line)
                 if "failure" in found:
-                    raise failed(found["failure"])
+                    raise failed(found["failure"]) or PcapbatchError(found["failure"])
                 yield found
 
     units = list(results([("plan", None)]))

@@ -107,8 +107,9 @@ def parse(text: str) -> tuple[int, str] | None:
 
 def step(job: Job, slot: Slot, name: str, argument: Any) -> list[str]:
     """Runs a step and returns its lines of JSON. A failure that is final is a line too, so that no engine tries again."""
+    steps: dict[str, Callable[[Job, Slot, Any], list[str]]] = {"plan": plan, "map": map_unit, "reduce": reduce, "finish": finish}
     try:
-        return {"plan": plan, "map": map_unit, "reduce": reduce, "finish": finish}[name](job, slot, argument)
+        return steps[name](job, slot, argument)
     except FinalError as failure:
         return [json.dumps({"failure": str(failure)})]
 
@@ -196,7 +197,7 @@ def _map_url(job: Job, slot: Slot, call: list[str], entry: dict[str, Any]) -> li
     return _map(slot, [*call, *named, "--", "-"], job, lambda pipe: _copy(job, entry, pipe))
 
 
-def _map(slot: Slot, call: list[str], job: Job, feed: Callable[[IO[bytes]], None] | None = None) -> list[str]:
+def _map(slot: Slot, call: list[str], job: Job, feed: Callable[[IO[bytes]], Any] | None = None) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="pcapbatch-", dir=job.temp_dir) as directory:
         outcomes = os.path.join(directory, "outcomes")  # a copy of this task has its own
         _run(slot, [call[0], f"--outcomes={outcomes}", *call[1:]], job.temp_dir, allowed=(0, 1), feed=feed)

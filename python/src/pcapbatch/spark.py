@@ -161,8 +161,9 @@ def _memory(spark: SparkSession) -> dict[str, Any]:
     get = spark.conf.get
     heap = _bytes(get("spark.executor.memory", "1g") or "1g")
     overhead = get("spark.executor.memoryOverhead", None)
-    if overhead is None and (get("spark.master", "") or "").startswith(("yarn", "k8s")):
-        factor = float(get("spark.executor.memoryOverheadFactor", None) or (0.4 if "k8s" in get("spark.master", "") else 0.1))
+    master = get("spark.master", "") or ""
+    if overhead is None and master.startswith(("yarn", "k8s")):
+        factor = float(get("spark.executor.memoryOverheadFactor", None) or (0.4 if master.startswith("k8s") else 0.1))
         overhead = f"{max(384, int(heap * factor) >> 20)}m"
     if overhead is None:
         return {"reserved": heap}
