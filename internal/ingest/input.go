@@ -58,7 +58,8 @@ func newInput(fsys durable.FS, path string, stdin io.Reader) *Input {
 // again reports whether the capture can be read again.
 func (in *Input) again() bool { return !in.Live && !in.stdin }
 
-// Ranges reports whether the capture can be read in ranges.
+// Ranges reports whether the capture can be read in ranges. Requires:
+// Options.FindRanges.
 func (in *Input) Ranges() bool { return in.ranges && in.again() }
 
 // Identify completes the identity of the input. It returns an error if the
@@ -187,7 +188,7 @@ func (in *Input) peek(ctx context.Context, o *Options, only bool, once int64, sp
 		in.firstOfWhole(ctx, o, reading)
 	}
 	in.latest.Store(in.First)
-	in.compressed, in.ranges = c.Info().Compression != "", c.HasRanges()
+	in.compressed, in.ranges = c.Info().Compression != "", o.FindRanges && c.HasRanges()
 	in.holds = c.Memory()
 	if !only && in.again() {
 		err := c.Close()

@@ -40,6 +40,9 @@ type Options struct {
 	Room *Room
 	// Range is the part of each capture that is read; the zero value is all.
 	Range capture.Range
+	// FindRanges has Open find out which captures can be read in ranges, for which
+	// it reads the end of those compressed with zstd.
+	FindRanges bool
 	// RangeLead is how many bytes before it are read for the fragments in it:
 	// RangeLead but for tests.
 	RangeLead int64

@@ -199,6 +199,7 @@ type run struct {
 	stream    *capture.Stream // with StdinPath: what Stdin is read through
 	labeller  *labeller       // nil: no labels
 	observers *observers      // nil: sessions are not counted
+	planning  bool            // the job is Plan
 	outcomes  sync.Mutex      // held while Outcome is called
 }
 
@@ -364,7 +365,7 @@ func (r *run) reading() ingest.Options {
 	return ingest.Options{
 		Stdin: r.Stdin, StdinPath: r.StdinPath, Decoding: r.decoding(), Workers: r.Workers,
 		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room,
-		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer, Range: r.Range, RangeLead: r.RangeLead,
+		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer, Range: r.Range, RangeLead: r.RangeLead, FindRanges: r.planning,
 	}
 }
 

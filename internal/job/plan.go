@@ -85,6 +85,7 @@ func Plan(ctx context.Context, c Config, found *capture.Found, unitBytes int64, 
 }
 
 func (r *run) plan(ctx context.Context, found *capture.Found, p *planner) error {
+	r.planning = true
 	inputs, err := r.open(ctx, found)
 	if err != nil {
 		return err

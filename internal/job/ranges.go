@@ -118,8 +118,8 @@ func (k *keptRun) read() *report.Range {
 
 // why says why a range could not be read.
 func (k *keptRun) why() string {
-	for i := range k.report.Damage {
-		return k.report.Damage[i].Reason
+	if len(k.report.Damage) > 0 {
+		return k.report.Damage[0].Reason
 	}
 	return "nothing is known of it"
 }

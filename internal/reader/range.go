@@ -11,9 +11,9 @@ import (
 
 // A Range is a part of a capture: the records that begin at offset From of the
 // file or later, and before To. Of a compressed capture it has the records that
-// begin in the content of units (units.go) that do. The ranges of a capture, from 0 to its end
-// without a gap, have each record once, if the Border at the end of each is that
-// at the beginning of the next.
+// begin in the content of units (units.go) that do. The ranges of a capture, from
+// 0 to its end without a gap, have each record once, if the Border at the end of
+// each is that at the beginning of the next.
 type Range struct {
 	From int64
 	To   int64 // 0: to the end of the file
@@ -63,6 +63,7 @@ type part struct {
 	// and content is counted from the first unit that was read.
 	units  *unitReader // nil: the capture is not compressed
 	spans  []span
+	first  int64 // the unit from which on the lead is read; -1: none was found
 	origin int64 // where the range begins in content
 }
 
@@ -135,8 +136,14 @@ func (c *Capture) setUnits() (err error) {
 	p := c.part
 	p.stop = math.MaxInt64
 	p.spans, _ = unitsOf(c.raw.file, c.raw.size, c.content.name)
-	if at, ok := c.leadUnit(p.spans, p.From, p.Lead); p.lead && (!ok || at > 0) {
-		return nil // see jump
+	if p.lead {
+		var ok bool
+		if p.first, ok = c.leadUnit(p.spans, p.From, p.Lead); !ok {
+			p.first = -1
+		}
+		if p.first != 0 {
+			return nil // see jump
+		}
 	}
 	if err = c.readUnits(0, p.spans); err == nil {
 		c.in.peek(int(c.base))
@@ -169,9 +176,7 @@ func (c *Capture) jump() {
 	c.skip, c.gap, c.carry = 0, 0, c.carry[:0]
 	most, ok := int(c.part.From-at), true
 	if c.base = 0; packed {
-		if at, ok = c.leadUnit(c.part.spans, c.part.From, c.part.Lead); ok {
-			ok = c.readUnits(at, c.part.spans) == nil
-		}
+		ok = c.part.first >= 0 && c.readUnits(c.part.first, c.part.spans) == nil
 		at, most = 0, math.MaxInt // the content is counted from there
 	} else {
 		c.moveTo(at)
