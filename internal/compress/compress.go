@@ -3,8 +3,9 @@
 //
 // The input is cut into blocks of a fixed size, which are compressed side by
 // side and written in order, so the bytes do not depend on the number of
-// goroutines. Every reader of the format reads what comes out: gzip.go and
-// zstd.go say how the blocks become one stream.
+// goroutines. gzip.go and zstd.go say how the blocks become one stream. That of
+// zstd has several frames, so a reader has to go on after the first one, which
+// calls that decompress a single frame do not.
 package compress
 
 import "io"
