@@ -9,6 +9,7 @@ BENCH_GATE_SCALE ?= 0.02
 BENCH_GATE_FLAGS ?=
 BENCH_ENGINE     ?=
 BENCH_PEERS      ?=
+BENCH_CORES      ?=
 BENCH_BASE       ?= HEAD
 BENCH_MICRO      ?= .
 BENCHSTAT        ?= $(GO) run golang.org/x/perf/cmd/benchstat@v0.0.0-20260908200009-22c9c6c9d4da
@@ -19,7 +20,7 @@ BENCH_KINDS      = mix scan elephant victim
 BENCH_FLAGS      = -batch bin/batch -rounds $(BENCH_ROUNDS)
 BENCH_WORKTREE   = $(BENCH_DATA)/base
 
-.PHONY: bench bench-options bench-inflate bench-engine bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
+.PHONY: bench bench-options bench-inflate bench-cores bench-engine bench-data bench-gate-data bench-gate bench-baseline bench-peers bench-compare bench-clean bin/bench
 
 # What is printed goes to a file at the end: one that was committed before
 # would change, and the commit measured would be called dirty.
@@ -37,6 +38,12 @@ bench-inflate: bin/bench $(BENCH_DATA)/quarter/mix.pcap.gz $(BENCH_DATA)/text.gz
 	bin/bench inflate -data $(BENCH_DATA) -rounds $(BENCH_ROUNDS) -json $(BENCH_RESULTS)/inflate.json > $(BENCH_DATA)/printed.txt
 	mv $(BENCH_DATA)/printed.txt $(BENCH_RESULTS)/inflate.txt
 	cat $(BENCH_RESULTS)/inflate.txt
+
+bench-cores: build bench-data ## measure on 1, 2, 4 and more CPUs (BENCH_CORES='-old OTHER' for another build in turn)
+	mkdir -p $(BENCH_RESULTS)
+	bin/bench cores $(BENCH_FLAGS) -data $(BENCH_DATA) $(BENCH_CORES) -json $(BENCH_RESULTS)/cores.json > $(BENCH_DATA)/printed.txt
+	mv $(BENCH_DATA)/printed.txt $(BENCH_RESULTS)/cores.txt
+	cat $(BENCH_RESULTS)/cores.txt
 
 bench-engine: bin/bench ## measure the engine in one process: spilling, state, merging (BENCH_ENGINE has flags)
 	bin/bench engine $(BENCH_ENGINE)

@@ -37,6 +37,7 @@ func commands() []command {
 		{"run", "measure the program, print a table, write JSON", runTable},
 		{"gate", "compare a measurement with the baseline", runGate},
 		{"engine", "measure the engine in this process", runEngine},
+		{"cores", "measure the program on 1, 2, 4 and more CPUs, beside another build of it", runCores},
 		{"scale", "work out what more cores would do", runScale},
 		{"inflate", "measure gzip decoders alone", runInflate},
 		{"gunzip", "decompress gzip files to nothing", runGunzip},
