@@ -12,7 +12,7 @@ NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python spark slurm s3 bench-s3 golden testdata profile check clean
+.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python spark slurm kubernetes s3 bench-s3 golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ python: build ## the Python package in a new environment: its tests, and the rec
 slurm: build ## deploy/slurm-array.sh on a Slurm of two nodes on this machine, where it is installed
 	@$(GO) build -o bin/bench ./bench
 	@timeout 300 bash scripts/slurm.sh $(BIN) bin/bench
+
+kubernetes: build ## deploy/kubernetes-indexed-job.yaml against the schemas of two versions, and its commands
+	@sh scripts/kubernetes.sh $(BIN) deploy/kubernetes-indexed-job.yaml 1.31.0 1.37.0
 
 readers: build ## read CSV and Parquet back with pandas, Polars, DuckDB, pyarrow and Spark
 	@sh scripts/readers.sh $(BIN)
