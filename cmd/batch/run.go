@@ -42,14 +42,17 @@ func runIn(e *env, args []string) int {
 	e.args = append([]string{e.name}, args...)
 	root := newRoot(e)
 	e.speakOf(root)
-	if len(args) > 0 && strings.HasPrefix(args[0], "__complete") {
-		unquote(root)
-	}
 	root.SetArgs(args)
 	root.SetIn(e.in)
 	printed := &firstError{Writer: e.out}
 	root.SetOut(printed)
 	root.SetErr(e.err)
+	if len(args) > 0 && strings.HasPrefix(args[0], "__complete") {
+		completions(root)
+		unquote(root)
+	} else if len(args) > 0 && args[0] == "completion" {
+		mendScripts(root)
+	}
 	cmd, err := root.ExecuteContextC(ctx)
 	if printed.err != nil { // of help and the like, which cobra prints
 		err = outputError(printed.err)

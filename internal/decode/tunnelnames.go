@@ -13,6 +13,9 @@ var tunnelNames = [...]string{
 	Teredo: "teredo", TZSP: "tzsp", CAPWAP: "capwap", MPLSInUDP: "mpls", GREInUDP: "gre",
 }
 
+// TunnelNames returns the names of tunnels in ParseTunnelPorts.
+func TunnelNames() []string { return slices.Clone(tunnelNames[1:]) }
+
 // ParseTunnelPorts returns the ports of a list such as "vxlan=8472,geneve=7000".
 // An error names the entry that is wrong and what is allowed. An empty list has
 // no ports.

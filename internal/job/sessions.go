@@ -185,3 +185,6 @@ func (s *Sessions) check() error {
 // whole reports whether a rule that ends sessions needs all of a session's
 // packets so far, in capture order, so that parts of it cannot be joined.
 func (s *Sessions) whole() bool { return s.ActiveTimeout > 0 || s.TCPEnd }
+
+// TunnelNames returns the names that Sessions.TunnelPorts may have.
+func TunnelNames() []string { return decode.TunnelNames() }
