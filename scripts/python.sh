@@ -1,7 +1,8 @@
 #!/bin/sh
 # python.sh GO BATCH: builds the wheel of this platform, installs it into a new
-# virtual environment, and runs its tests and the recipes of docs/ there. It is
-# skipped, with a message, where Python or its packages cannot be had.
+# virtual environment, and runs its tests and the recipes of docs/ there; mypy
+# checks its types. What needs packages that cannot be had is skipped, with a
+# message.
 set -eu
 go=$1 batch=$2
 command -v python3 >/dev/null && python3 -m venv -h >/dev/null 2>&1 || {
@@ -18,6 +19,12 @@ if ! "$work/build/bin/pip" install -q hatchling >"$work/pip.txt" 2>&1 ||
 	echo "skipped: packages from PyPI cannot be installed:"
 	tail -n 3 "$work/pip.txt"
 	exit 0
+fi
+if "$python" -m pip install -q mypy pandas-stubs types-tqdm >"$work/pip.txt" 2>&1; then
+	(cd python && "$python" -m mypy --cache-dir "$work/mypy")
+else
+	echo "skipped: the types are not checked, for mypy cannot be installed:"
+	tail -n 3 "$work/pip.txt"
 fi
 sh scripts/wheels.sh "$go" "$work/wheels" "$work/build/bin/python" "$("$go" env GOOS)/$("$go" env GOARCH)"
 "$python" -m pip install -q --no-deps "$work"/wheels/*.whl

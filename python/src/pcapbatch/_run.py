@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -54,7 +53,10 @@ def interrupt(process: subprocess.Popen[bytes]) -> None:
     """Ends the program, with time to tidy up."""
     if process.poll() is not None:
         return
-    process.send_signal(signal.CTRL_C_EVENT if os.name == "nt" else signal.SIGINT)
+    if sys.platform == "win32":
+        process.send_signal(signal.CTRL_C_EVENT)
+    else:
+        process.send_signal(signal.SIGINT)
     # The program waits for nobody who reads its standard error.
     drain = threading.Thread(target=process.stderr.read if process.stderr else (lambda: b""), daemon=True)
     drain.start()
