@@ -64,7 +64,7 @@ func cause(err error) error {
 // found.
 func (c *Capture) faultKind(err error) Kind {
 	switch {
-	case c.raw.failed.Load(), err == io.ErrNoProgress:
+	case c.raw.failure() != nil, err == io.ErrNoProgress:
 		return IO
 	case errors.Is(err, errUnsupported):
 		return Unsupported

@@ -106,7 +106,10 @@ func (c *Capture) setRange() error {
 	if r.whole() {
 		return nil
 	}
-	if !c.HasRanges() {
+	if !c.HasRanges() || c.raw.file == nil {
+		if err := c.raw.failure(); err != nil { // it could not be looked at
+			return c.fail(IO, cause(err))
+		}
 		return c.fail(Unsupported, ErrNoRanges)
 	}
 	p := &part{Range: r, to: math.MaxInt64, ends: r.To > 0 && r.To < c.raw.size, lead: r.From > 0}
@@ -135,11 +138,15 @@ func (c *Capture) setRange() error {
 func (c *Capture) setUnits() (err error) {
 	p := c.part
 	p.stop = math.MaxInt64
-	p.spans, _ = unitsOf(c.raw.file, c.raw.size, c.content.name)
+	file, size := c.raw.readable()
+	p.spans, _ = unitsOf(file, size, c.content.name)
 	if p.lead {
 		var ok bool
 		if p.first, ok = c.leadUnit(p.spans, p.From, p.Lead); !ok {
 			p.first = -1
+		}
+		if err := c.raw.failure(); err != nil {
+			return c.fail(IO, cause(err))
 		}
 		if p.first != 0 {
 			return nil // see jump
@@ -188,7 +195,9 @@ func (c *Capture) jump() {
 		skip, ok = c.guess(form, most)
 	}
 	c.base = at + int64(skip)
-	if !ok {
+	if err := c.raw.failure(); !ok && err != nil {
+		c.finish(c.fail(IO, cause(err)))
+	} else if !ok {
 		c.finish(c.fail(Unsupported, errBorder))
 	}
 	c.in.drop(skip)

@@ -247,7 +247,7 @@ func TestSeekableReadError(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer r.close()
-	if _, err := io.ReadAll(r); !errors.Is(err, errDisk) || !src.failed.Load() {
+	if _, err := io.ReadAll(r); !errors.Is(err, errDisk) || src.failure() == nil {
 		t.Errorf("error %v", err)
 	}
 }

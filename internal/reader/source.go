@@ -10,14 +10,43 @@ import (
 // source is the capture as it lies on disk. It counts bytes, and remembers its
 // own failure, to tell one from damage inside the compressed stream.
 type source struct {
-	r      io.Reader
-	n      atomic.Int64
-	failed atomic.Bool // with anything but io.EOF; may be set by a goroutine of the decompressor
-	tail   [28]byte    // the last bytes read: as many as the end mark of bgzf has
-	file   io.ReaderAt // the same bytes, where they may be read in any order; nil for a stream
-	size   int64       // of file
-	moved  bool        // r is to go on at offset n of file
-	begun  bool        // some of it was read as content: a decompressor comes too late for the whole
+	r     io.Reader
+	n     atomic.Int64
+	broke atomic.Pointer[error] // see failure; a goroutine of the decompressor may set it
+	tail  [28]byte              // the last bytes read: as many as the end mark of bgzf has
+	file  io.ReaderAt           // the same bytes, where they may be read in any order; nil for a stream
+	size  int64                 // of file
+	moved bool                  // r is to go on at offset n of file
+	begun bool                  // some of it was read as content: a decompressor comes too late for the whole
+}
+
+// failure is the first error of reading the file that was not io.EOF, or nil.
+func (s *source) failure() error {
+	if err := s.broke.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// note remembers an error of reading the file.
+func (s *source) note(err error) {
+	if err != nil && err != io.EOF {
+		first := err // which is on the heap, and err is not
+		s.broke.CompareAndSwap(nil, &first)
+	}
+}
+
+// A looker reads the file where that is not reading the capture: it counts no
+// bytes, but a failure is remembered.
+type looker struct {
+	*source
+	file io.ReaderAt
+}
+
+func (l looker) ReadAt(p []byte, off int64) (int, error) {
+	n, err := l.file.ReadAt(p, off)
+	l.note(err)
+	return n, err
 }
 
 // splits tells whether a decompressor may read the file in several places at
@@ -40,22 +69,28 @@ func (s *source) from(at int64) *stream {
 func (s *source) regular(f File) {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
+		s.note(err)
 		return
 	}
-	if at, err := f.Seek(0, io.SeekCurrent); err == nil && at == s.n.Load() {
+	at, err := f.Seek(0, io.SeekCurrent)
+	if err == nil && at == s.n.Load() {
 		s.file, s.size = f, info.Size()
 	}
+	s.note(err)
 }
 
-// readable gives the file if it is a regular one, and its size; else nil.
+// readable gives the file to look at if it is a regular one, and its size; else
+// nil.
 func (s *source) readable() (io.ReaderAt, int64) {
 	if s.file != nil {
-		return s.file, s.size
+		return looker{s, s.file}, s.size
 	}
 	if f, ok := s.r.(File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
-			return f, info.Size()
+		info, err := f.Stat()
+		if err == nil && info.Mode().IsRegular() {
+			return looker{s, f}, info.Size()
 		}
+		s.note(err)
 	}
 	return nil, 0
 }
@@ -73,7 +108,7 @@ func (s *source) count() int64 {
 // in. How far a decompressor has read ahead of damage is a matter of chance:
 // all of a file counts as read then.
 func (s *source) finish(err error) {
-	if s.failed.Load() || err == io.EOF && s.file == nil {
+	if s.failure() != nil || err == io.EOF && s.file == nil {
 		return
 	}
 	if f, ok := s.r.(File); ok && s.file == nil {
@@ -89,9 +124,7 @@ func (s *source) finish(err error) {
 func (s *source) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	s.n.Add(int64(n))
-	if err != nil && err != io.EOF {
-		s.failed.Store(true)
-	}
+	s.note(err)
 	return n, err
 }
 
@@ -110,9 +143,7 @@ func (s *source) Read(p []byte) (int, error) {
 	if keep := copy(s.tail[:], s.tail[min(n, len(s.tail)):]); n > 0 {
 		copy(s.tail[keep:], p[max(0, n-len(s.tail)):n])
 	}
-	if err != nil && err != io.EOF {
-		s.failed.Store(true)
-	}
+	s.note(err)
 	return n, err
 }
 

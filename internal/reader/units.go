@@ -153,7 +153,7 @@ func (u *unitReader) leave(at int64) error {
 		u.c.raw.n.Store(u.c.raw.size)
 		return io.EOF
 	}
-	src := &source{r: io.NewSectionReader(u.c.raw.file, at, u.c.raw.size-at), begun: true}
+	src := &source{r: io.NewSectionReader(looker{u.c.raw, u.c.raw.file}, at, u.c.raw.size-at), begun: true}
 	file := &stream{r: src, at: at}
 	u.rest = &content{
 		o: u.c.o, src: src, file: file, packed: bufio.NewReaderSize(file, u.c.o.readAhead()), trifle: u.c.trifle,
@@ -177,7 +177,7 @@ func (u *unitReader) begin() error {
 	}
 	n, err := u.c.raw.file.ReadAt(b.in, u.at)
 	if err != nil && err != io.EOF {
-		u.c.raw.failed.Store(true)
+		u.c.raw.note(err)
 		return err
 	}
 	b.in = b.in[:n]
@@ -298,9 +298,10 @@ func (c *Capture) leadUnit(spans []span, from, lead int64) (at int64, ok bool) {
 // bytes of content, and perhaps more.
 func (c *Capture) bgzfLead(from, lead int64) (units []span, ok bool) {
 	at, ok := c.findBGZF(max(0, from-max(lead, 1)-2*mostBGZF))
+	file, _ := c.raw.readable()
 	buf := make([]byte, unitBatch)
 	for ok && at < from {
-		n, err := c.raw.file.ReadAt(buf, at)
+		n, err := file.ReadAt(buf, at)
 		if err != nil && err != io.EOF {
 			return nil, false
 		}
@@ -321,7 +322,8 @@ func (c *Capture) findBGZF(from int64) (at int64, ok bool) {
 		return 0, true
 	}
 	buf := make([]byte, (bgzfHops+2)*mostBGZF)
-	n, err := c.raw.file.ReadAt(buf, from)
+	file, _ := c.raw.readable()
+	n, err := file.ReadAt(buf, from)
 	if err != nil && err != io.EOF {
 		return 0, false
 	}
