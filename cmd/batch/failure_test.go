@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
@@ -13,6 +14,7 @@ import (
 	"testing/iotest"
 
 	"pcapbatch/internal/durable"
+	"pcapbatch/internal/job"
 	"pcapbatch/internal/runfile"
 )
 
@@ -37,6 +39,7 @@ var failures = []struct {
 }{
 	{code: 4, what: "a capture is missing", args: "map --out OUT/r GOOD NONE", mend: makeNone},
 	{code: 4, what: "the only capture is missing", args: "map --out OUT/r NONE", mend: makeNone},
+	{code: 4, what: "the capture of a range is missing", args: "map --range 0- --out OUT/r NONE|map --unit LISTS/plan:0 --out OUT/r", mend: makeNone},
 	{code: 4, what: "a capture is missing, another damaged", args: "map --out OUT/r CUT NONE"},
 	{code: 4, what: "a capture is missing, and the run stops there", args: "map --strict --out OUT/r CUT NONE"},
 	{code: 4, what: "a directory has no captures", args: "map --out OUT/r OUT/empty", mend: func(t *testing.T, w *world, out string) {
@@ -106,6 +109,11 @@ func lists(t *testing.T, w *world) string {
 	for name, text := range map[string]string{"good": w.good, "cut": w.cut, "both": w.good + "\n" + w.cut, "none": ""} {
 		mustWrite(t, filepath.Join(dir, name), text+"\n")
 	}
+	unit, err := json.Marshal(&job.Unit{Captures: []string{w.none}, Range: "0-"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, filepath.Join(dir, "plan"), string(unit))
 	run := read(t, filepath.Join(w.runs, runfile.RunName(w.good)))
 	mustWrite(t, filepath.Join(dir, "good.run"), string(run))
 	mustWrite(t, filepath.Join(dir, "short.run"), string(run[:len(run)-1]))

@@ -39,6 +39,8 @@ type Input struct {
 	wire, kept     atomic.Uint64 // bytes of its records: wire and capture lengths; see sized
 	merged         bool          // its records were merged with those of others: nobody knows
 
+	unseen error // the system failed to say what stands under the path; nil: it did
+
 	begun time.Time // when it was opened to be read
 
 	found  *report.Capture // nil until it was read
@@ -49,8 +51,12 @@ type Input struct {
 // size may be one of the system's, such as /proc/kmsg, whose reader waits.
 func newInput(fsys durable.FS, path string, stdin io.Reader) *Input {
 	in := &Input{Identity: capture.Identity{Path: path}, Live: true, stdin: path == capture.StdinName}
-	if info, err := capture.Stat(fsys, path, stdin); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+	info, err := capture.Stat(fsys, path, stdin)
+	if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
 		in.Size, in.Live = info.Size(), false
+	}
+	if err != nil && !in.stdin {
+		in.unseen = durable.Cause(err) // it is not to be taken for a pipe
 	}
 	return in
 }
@@ -231,7 +237,10 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 	}
 	spare := reader.NewSpare(1)
 	for _, in := range all {
-		err := in.peek(ctx, &o, len(paths) == 1, once, spare)
+		err := in.unseen
+		if err == nil {
+			err = in.peek(ctx, &o, len(paths) == 1, once, spare)
+		}
 		if cause := context.Cause(ctx); cause != nil {
 			Close(list)
 			return nil, cause

@@ -13,7 +13,6 @@ import (
 
 	"pcapbatch/internal/capture"
 	"pcapbatch/internal/capturetest"
-	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durabletest"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -108,27 +107,27 @@ func observe(c Config, job func(c Config, w *bytes.Buffer) (*report.Run, error))
 
 func extract(t testing.TB, c Config, names ...string) result {
 	return observe(c, func(c Config, w *bytes.Buffer) (*report.Run, error) {
-		return Extract(t.Context(), c, capture.Find(durable.OS, names, false), w)
+		return Extract(t.Context(), c, capture.Find(c.FS, names, false), w)
 	})
 }
 
 func resume(t testing.TB, c Config, state string, names ...string) result {
 	return observe(c, func(c Config, w *bytes.Buffer) (*report.Run, error) {
-		return Resume(t.Context(), c, state, capture.Find(durable.OS, names, false), w)
+		return Resume(t.Context(), c, state, capture.Find(c.FS, names, false), w)
 	})
 }
 
 // mapTo makes run files in dir.
 func mapTo(t testing.TB, c Config, dir string, partitions int, names ...string) result {
 	return observe(c, func(c Config, _ *bytes.Buffer) (*report.Run, error) {
-		return Map(t.Context(), c, dir, partitions, capture.Find(durable.OS, names, false))
+		return Map(t.Context(), c, dir, partitions, capture.Find(c.FS, names, false))
 	})
 }
 
 // merge merges the run files that names name.
 func merge(t testing.TB, c Config, names ...string) result {
 	return observe(c, func(c Config, w *bytes.Buffer) (*report.Run, error) {
-		paths, err := RunFiles(durable.OS, names)
+		paths, err := RunFiles(c.FS, names)
 		if err != nil {
 			return report.New(), err
 		}
@@ -139,7 +138,7 @@ func merge(t testing.TB, c Config, names ...string) result {
 // reduce makes a part in dir.
 func reduce(t testing.TB, c Config, partition int, dir string, names ...string) result {
 	return observe(c, func(c Config, _ *bytes.Buffer) (*report.Run, error) {
-		paths, err := RunFiles(durable.OS, names)
+		paths, err := RunFiles(c.FS, names)
 		if err != nil {
 			return report.New(), err
 		}
@@ -149,7 +148,7 @@ func reduce(t testing.TB, c Config, partition int, dir string, names ...string) 
 
 func joinParts(t testing.TB, c Config, names ...string) result {
 	return observe(c, func(c Config, w *bytes.Buffer) (*report.Run, error) {
-		paths, err := Parts(durable.OS, names)
+		paths, err := Parts(c.FS, names)
 		if err != nil {
 			return report.New(), err
 		}

@@ -122,6 +122,8 @@ func keptFiles(fsys durable.FS, names []string, suffixes ...string) (list []stri
 			}
 			names = slices.Concat(matches, names)
 			continue
+		case err != nil && !errors.Is(err, fs.ErrNotExist): // it may be a directory
+			return nil, &Error{Input, err}
 		}
 		for _, path := range paths {
 			abs, err := absolute(path)

@@ -14,7 +14,7 @@ func (r *run) checkRange(found *capture.Found) error {
 	switch {
 	case r.Range.Whole():
 		return nil
-	case r.StdinPath != "" || len(found.Paths) != 1 || len(found.Failures) > 0:
+	case r.StdinPath != "" || len(found.Paths)+len(found.Failures) != 1:
 		return failure(Usage, "--range is for one capture, in a file")
 	case r.Sessions.whole():
 		return failure(Usage, "--range joins what the ranges of a capture have of a session, but --active-timeout and --tcp-end need all of its packets in order: map the capture as a whole")
