@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
@@ -14,8 +16,9 @@ import (
 
 // outcomeLines writes what becomes of captures to a file, a JSON line for each.
 // A line is written with one call as soon as its capture is done, under the name
-// of the file, so that a run that is killed leaves whole lines. An object appears
-// when all lines are there.
+// of the file, so that a run that is killed leaves whole lines; a copy of it that
+// runs at the same time adds its own (durable.OpenLines). An object appears when
+// all lines are there.
 type outcomeLines struct {
 	path string
 	file *os.File // nil: it is none of this machine
@@ -30,7 +33,7 @@ func createLines(ctx context.Context, path string, e *env) (*outcomeLines, error
 	case "":
 		return nil, nil
 	case stdoutName:
-		return &outcomeLines{path: "standard output", to: e.out}, nil
+		return &outcomeLines{path: "standard output", to: pipeWriter{ctx, e.out}}, nil
 	}
 	if durable.IsObject(path) {
 		to, err := createFile(ctx, e.fs, path, e.out)
@@ -39,23 +42,28 @@ func createLines(ctx context.Context, path string, e *env) (*outcomeLines, error
 		}
 		return &outcomeLines{path: path, to: to, end: to}, nil
 	}
-	f, err := ingest.Await(ctx, func() (*os.File, error) {
-		return os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o666)
-	})
+	f, err := ingest.Await(ctx, func() (*os.File, error) { return durable.OpenLines(path) })
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
 	if err != nil {
 		return nil, outputError(fmt.Errorf("%s: %w", path, durable.Cause(err)))
 	}
-	return &outcomeLines{path: path, file: f, to: f}, nil
+	return &outcomeLines{path: path, file: f, to: pipeWriter{ctx, f}}, nil
 }
+
+// errNoReader is the error of a pipe that was closed. That is no reason to end with
+// exit status 0, as for a pipe of rows: captures are not done yet.
+var errNoReader = errors.New("its reader has closed it")
 
 // write writes the line of a capture.
 func (l *outcomeLines) write(o *job.Outcome) error {
 	line, err := json.Marshal(o)
 	if err == nil {
 		_, err = l.to.Write(append(line, '\n'))
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		err = errNoReader
 	}
 	if err != nil {
 		return outputError(fmt.Errorf("%s: %w", l.path, durable.Cause(err)))

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -144,6 +145,16 @@ func nothingRead(err error) error {
 	return exitStatus(exitDamaged)
 }
 
+// unlessClosed is err, or nil where the reader of a pipe has closed it: who does
+// not read a summary to its end does not change what the run says by its exit
+// status.
+func unlessClosed(err error) error {
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
+}
+
 // summarise writes the summaries of a run.
 func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *report.Run) error {
 	r.Invocation = report.Invocation{
@@ -152,12 +163,12 @@ func (f *outcomeFlags) summarise(ctx context.Context, e *env, c *job.Config, r *
 	}
 	r.Seconds = time.Since(f.begun).Seconds()
 	if f.report != "" {
-		if err := writeWhole(ctx, e, c.FS, f.report, func(w io.Writer) error { return page.Write(w, r) }); err != nil {
+		if err := writeWhole(ctx, e, c.FS, f.report, func(w io.Writer) error { return page.Write(w, r) }); unlessClosed(err) != nil {
 			return err
 		}
 	}
 	if f.summary != "" {
-		if err := writeWhole(ctx, e, c.FS, f.summary, func(w io.Writer) error { return writeSummary(w, r) }); err != nil {
+		if err := writeWhole(ctx, e, c.FS, f.summary, func(w io.Writer) error { return writeSummary(w, r) }); unlessClosed(err) != nil {
 			return err
 		}
 	}

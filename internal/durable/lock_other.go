@@ -27,6 +27,12 @@ func ownerOf(fs.FileInfo) (uid, gid int, ok bool) { return 0, 0, false }
 // lockFile is for systems that have flock.
 func lockFile(*os.File) error { return errors.ErrUnsupported }
 
+// truncates is the flag with which OpenLines removes what is in a file.
+const truncates = os.O_TRUNC
+
+// beginShared is for systems that have flock.
+func beginShared(*os.File) error { return nil }
+
 // syncDir does nothing where directories cannot be synced.
 func syncDir(string) error { return nil }
 

@@ -59,6 +59,24 @@ func lockFile(f *os.File) error {
 	return err
 }
 
+// truncates is the flag with which OpenLines removes what is in a file: none, as
+// beginShared does it.
+const truncates = 0
+
+// beginShared removes what is in an open file, unless another process has opened it
+// so and goes on: it has a lock that is shared then, and this process gets one too.
+// On a file system without locks nobody is known to go on.
+func beginShared(f *os.File) error {
+	var err error
+	if syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) != syscall.EWOULDBLOCK {
+		err = f.Truncate(0)
+	}
+	// Without that lock, or where one of a file that is only written cannot be
+	// shared, as on NFS, the one above stays, which tells others as much.
+	_ = syscall.Flock(int(f.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return err
+}
+
 // syncDir makes the directory entry of path durable. A directory that may be
 // written to but not read cannot be opened, and so not be synced.
 func syncDir(path string) error {
