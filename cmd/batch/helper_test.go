@@ -21,7 +21,13 @@ const testdata = "../../testdata"
 // TestMain lets the test binary be the command: in scripts, and for the tests
 // that need a process of its own (exec.Command("batch")).
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"batch": main, "pcapbatch": main, "batch-peak": mainPeak, "batch-bar": mainBar})
+	testscript.Main(m, map[string]func(){"batch": main, "pcapbatch": main, "batch-peak": mainPeak, "batch-bar": mainBar, "batch-crash": mainCrash})
+}
+
+// mainCrash is a program of ours that crashes.
+func mainCrash() {
+	crashBySignal()
+	panic("crash")
 }
 
 // result is what a run left.

@@ -16,5 +16,6 @@ import (
 )
 
 func main() {
+	crashBySignal()
 	os.Exit(run(programName(os.Args), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
