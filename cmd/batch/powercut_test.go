@@ -5,9 +5,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/durable/powercut"
 )
@@ -43,6 +45,7 @@ func powerCases(t *testing.T) []powerCase {
 		{"packs", []string{"extract", "-r", "-o", "DIR/o.csv", "--state", "DIR/state", many}, nil},
 		{"map", []string{"map", "--out", "DIR/runs/", "--summary", "DIR/s.json", dir}, nil},
 		{"reduce", []string{"reduce", "--partition=1", "--out", "DIR/parts", runs}, nil},
+		{"reduce to a table", []string{"reduce", "--partition=1", "--format=parquet", "--report-out", "DIR/report", "--out", "DIR/tables", runs}, nil},
 		{"merge", []string{"merge", "-o", "DIR/o.csv", "--summary", "DIR/s.json", runs}, []string{"o.csv"}},
 		{"merge of parts", []string{"merge", "--parts", "-o", "DIR/o.csv.gz", parts}, nil},
 	}
@@ -63,14 +66,19 @@ func (c *powerCase) run(t *testing.T, more ...string) (disk *powercut.Disk, befo
 	if err != nil {
 		t.Fatal(err)
 	}
+	if r := runOn(disk, c.argsIn(dir, more...)...); r.code != exitOK || r.stderr != "" {
+		t.Fatalf("code %d, %s", r.code, r.stderr)
+	}
+	return disk, before, content(t, dir)
+}
+
+// argsIn is the command below dir.
+func (c *powerCase) argsIn(dir string, more ...string) []string {
 	args := append([]string{c.args[0]}, more...)
 	for _, a := range c.args[1:] {
 		args = append(args, strings.Replace(a, "DIR/", dir+"/", 1))
 	}
-	if r := runOn(disk, args...); r.code != exitOK || r.stderr != "" {
-		t.Fatalf("code %d, %s", r.code, r.stderr)
-	}
-	return disk, before, content(t, dir)
+	return args
 }
 
 // content is what there is below a directory, but for the file that is only
@@ -147,6 +155,56 @@ func TestPowerCut(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Whenever the power is cut or the process is killed, the same command, run again
+// on what is left, makes what an undisturbed one makes, byte for byte, and nothing
+// else stays.
+func TestAgainAfterPowerCut(t *testing.T) {
+	t.Parallel()
+	for _, c := range powerCases(t) {
+		if slices.Contains(c.args, "--cpuprofile") || c.name == "packs" { // in which run files are as they came
+			continue
+		}
+		t.Run(c.name, func(t *testing.T) {
+			disk, _, after := c.run(t)
+			moments := disk.Moments()
+			step := capturetest.Usually(1+moments/12, 1)
+			for n := 0; n <= moments; n += step {
+				kind := powercut.Kind(n%2 == 0)
+				dir := t.TempDir()
+				for name, text := range disk.After(n, kind) {
+					path := filepath.Join(dir, name)
+					if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+						t.Fatal(err)
+					}
+					mustWrite(t, path, text)
+				}
+				if r := runWith(nil, c.argsIn(dir)...); r.code != exitOK || r.stderr != "" && !strings.Contains(r.stderr, "batch: not reading ") {
+					t.Errorf("after %d of %d calls, eager %v: exit status %d, %s", n, moments, kind, r.code, r.stderr)
+				}
+				if err := sameFiles(content(t, dir), after); err != nil {
+					t.Errorf("after %d of %d calls, eager %v: %v", n, moments, kind, err)
+				}
+			}
+		})
+	}
+}
+
+// sameFiles returns an error unless there are the same files with the same
+// content. Summaries tell the time.
+func sameFiles(got, want map[string]string) error {
+	for name, text := range want {
+		if text != got[name] && !strings.HasPrefix(name, "s.json") {
+			return fmt.Errorf("%s has %d bytes, or others, not %d", name, len(got[name]), len(text))
+		}
+	}
+	for name := range got {
+		if _, ok := want[name]; !ok {
+			return fmt.Errorf("%s was left", name)
+		}
+	}
+	return nil
 }
 
 // With --no-sync nothing is waited for, so the disk of the test above loses what
