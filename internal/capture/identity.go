@@ -160,11 +160,12 @@ func (c *Identity) Compare(o *Identity) int {
 }
 
 // SetDigest returns a SHA-256 of a set of captures, which does not depend on
-// their order.
-func SetDigest(list []*Identity) string {
+// their order. What was found in each of them is told by the text of the same
+// number.
+func SetDigest(list []*Identity, found []string) string {
 	lines := make([]string, len(list))
 	for i, c := range list {
-		lines[i] = fmt.Sprintf("%s %d %d %s\n", c.Digest, c.Size, c.First, c.Path)
+		lines[i] = fmt.Sprintf("%s %d %d %d %q %s %s\n", c.Digest, c.Size, c.ModTime, c.First, c.Tag, found[i], c.Path)
 		if !c.Range.Whole() {
 			lines[i] += c.Range.String() + "\n"
 		}

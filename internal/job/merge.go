@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"io"
+	"strings"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/report"
@@ -99,9 +100,13 @@ func checkParts(parts []*keptRun, rows bool) error {
 	byNumber := map[int]*keptRun{}
 	first := parts[0].Part
 	for _, p := range parts {
-		switch {
-		case p.Part.Captures != first.Captures || p.Part.Partitions != first.Partitions || len(p.sessions.Differences(parts[0].sessions)) > 0:
-			return failure(Kept, "%s and %s are parts of different captures", parts[0].Path, p.Path)
+		switch d := parts[0].sessions.Differences(p.sessions); {
+		case len(d) > 0:
+			return failure(Kept, "%s and %s were made with other options: %s", parts[0].Path, p.Path, strings.Join(d, ", "))
+		case p.Part.Partitions != first.Partitions:
+			return failure(Kept, "%s is a part of %d, %s of %d", parts[0].Path, first.Partitions, p.Path, p.Part.Partitions)
+		case p.Part.Captures != first.Captures:
+			return failure(Kept, "%s and %s were not made of the same run files: captures were added, or have changed", parts[0].Path, p.Path)
 		case p.Part.Header != first.Header || p.Part.Columns != first.Columns:
 			return failure(Kept, "%s and %s have different columns", parts[0].Path, p.Path)
 		case rows && p.Part.Table:

@@ -9,7 +9,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/runfile"
 	"pcapbatch/internal/writer"
 )
@@ -98,12 +100,44 @@ func TestJoinPartsRefusals(t *testing.T) {
 	part := func(dir string, n int) string { return filepath.Join(dir, fmt.Sprintf("%04d-of-0002.part", n)) }
 	first := reduced(t, c, 2, runs)
 	joinParts(t, c, part(first, 0)).refuses(t, Kept, "part 1 of 2 is missing")
-	joinParts(t, c, part(first, 0), part(reduced(t, c, 2, others), 1)).refuses(t, Kept, "are parts of different captures")
+	joinParts(t, c, part(first, 0), part(reduced(t, c, 2, others), 1)).refuses(t, Kept, "were not made of the same run files")
+	idle := c
+	idle.Sessions.IdleTimeout = 60e9
+	joinParts(t, c, part(first, 0), part(reduced(t, idle, 2, mapped(t, idle, 2, paths[0], paths[1])), 1)).refuses(t, Kept, `were made with other options: --idle-timeout is "0s" and "1m0s"`)
+	joinParts(t, c, part(first, 0), filepath.Join(reduced(t, c, 3, mapped(t, c, 3, paths[0], paths[1])), "0001-of-0003.part")).refuses(t, Kept, "is a part of 2")
 	joinParts(t, c, part(first, 0), part(reduced(t, basic, 2, runs), 1)).refuses(t, Kept, "have different columns")
 	joinParts(t, c, part(first, 0), part(reduced(t, sample, 2, runs), 1)).refuses(t, Kept, "have different columns")
 	joinParts(t, c, part(first, 0), part(reduced(t, c, 2, runs), 0)).refuses(t, Kept, "are both part 0")
 	reduce(t, c, 2, t.TempDir(), runs).refuses(t, Usage, "partitions 0 to 1")
 	reduce(t, c, 0, t.TempDir(), runs, mapped(t, c, 3, paths[2])).refuses(t, Kept, "has 3")
+}
+
+// A capture that has changed between two calls of reduce, in its middle alone, is
+// found out by its time of modification.
+func TestPartsOfAChangedCapture(t *testing.T) {
+	t.Parallel()
+	records := capturetest.ManySessions(5, 4000)
+	path := pcap(t, records)
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := testConfig(1)
+	runs, parts := mapped(t, c, 2, path), t.TempDir()
+	reduce(t, c, 0, parts, runs).clean(t)
+	middle := records[len(records)/2]
+	middle.Data[len(middle.Data)-1] ^= 1 // of the payload
+	write(t, path, capturetest.Pcap(records...))
+	if err := os.Chtimes(path, time.Time{}, info.ModTime().Add(time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if r := mapTo(t, c, runs, 2, path); r.err != nil || r.read != 1 {
+		t.Fatal(r.err, r.read)
+	}
+	reduce(t, c, 1, parts, runs).clean(t)
+	joinParts(t, c, parts).refuses(t, Kept, "were not made of the same run files")
+	reduce(t, c, 0, parts, runs).clean(t)
+	sameRows(t, "of both parts made anew", joinParts(t, c, parts).clean(t), extract(t, c, path).clean(t))
 }
 
 func TestMapReports(t *testing.T) {

@@ -197,11 +197,13 @@ func samePartitions(runs []*keptRun, partition int) error {
 // partOf says what a partition of the run files is.
 func (r *run) partOf(runs []*keptRun, partition int) *runfile.Part {
 	var captures []*capture.Identity
+	var found []string
 	for _, k := range runs {
 		captures = append(captures, k.Capture)
+		found = append(found, fmt.Sprint(k.report.Records, " ", k.Entries())) // more, if it was mapped again where memory sufficed
 	}
 	return &runfile.Part{
-		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures), Partition: partition, Partitions: len(runs[0].Index),
+		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures, found), Partition: partition, Partitions: len(runs[0].Index),
 		Numbered: r.layout.Numbered(), CaptureKey: r.Sessions.Capture,
 	}
 }
