@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -82,7 +84,8 @@ func (f *cancellingFile) Close() error {
 
 // A job whose context ends, at whatever moment, ends with the cause of that,
 // leaves no goroutine, no open file and no temporary one, and nothing that is
-// not whole. It is not parallel to others: it counts goroutines.
+// not whole. Done again, it makes what it makes undisturbed. It is not parallel to
+// others: it counts goroutines.
 func TestCancelled(t *testing.T) {
 	dir, _ := series(t, 1500, 3)
 	c := scarce(testConfig(2))
@@ -122,6 +125,12 @@ func TestCancelled(t *testing.T) {
 			_, err := Reduce(ctx, c, runPaths, 1, out)
 			return err
 		},
+		"table": func(ctx context.Context, c Config, out string) error {
+			c = asParquet(c)
+			c.ReportDir = filepath.Join(out, "report")
+			_, err := ReduceTable(ctx, c, runPaths, 1, filepath.Join(out, "tables"))
+			return err
+		},
 		"merge": func(ctx context.Context, c Config, _ string) error {
 			_, err := Merge(ctx, c, runPaths, io.Discard)
 			return err
@@ -132,10 +141,15 @@ func TestCancelled(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			whole := t.TempDir()
+			if err := do(t.Context(), c, whole); err != nil {
+				t.Fatal(err)
+			}
+			want := contentOf(t, whole)
 			before := runtime.NumGoroutine()
 			cancelled := 0
 			for at := 0; ; at += 1 + at/3 {
-				ended, met := cancelAt(t, at, c, do)
+				ended, met := cancelAt(t, at, c, do, want)
 				if !met { // the job does no more than that
 					break
 				}
@@ -152,8 +166,10 @@ func TestCancelled(t *testing.T) {
 }
 
 // cancelAt does a job and ends its context at one of its steps. It reports
-// whether the job ended by that, and whether it came so far.
-func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Config, out string) error) (ended, met bool) {
+// whether the job ended by that, and whether it came so far. Done again, the job
+// has to make the files of want, unless it keeps a state, whose packs have run
+// files as they come.
+func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Config, out string) error, want map[string]string) (ended, met bool) {
 	t.Helper()
 	enough := fmt.Errorf("enough at step %d", at)
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -170,6 +186,13 @@ func cancelAt(t *testing.T, at int, c Config, do func(ctx context.Context, c Con
 	}
 	if err := onlyWhole(out); err != nil {
 		t.Errorf("step %d: %v", at, err)
+	}
+	c.FS, c.Observer = durabletest.None(), Silent{}
+	if err := do(t.Context(), c, out); err != nil {
+		t.Errorf("step %d, again: %v", at, err)
+	}
+	if _, state := want[optionsName]; !state && !maps.Equal(contentOf(t, out), want) {
+		t.Errorf("step %d, again: other files", at)
 	}
 	os.RemoveAll(out)
 	return err != nil, ctx.Err() != nil
