@@ -1,6 +1,7 @@
 package job
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -11,6 +12,7 @@ import (
 	"strings"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capture"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/report"
 	"pcapbatch/internal/runfile"
@@ -228,7 +230,7 @@ func (r *run) prepare(runs []*keptRun, quiet bool) ([]*keptRun, error) {
 	}
 	r.narrow(runs)
 	slices.SortStableFunc(runs, func(a, b *keptRun) int { return a.Capture.Compare(b.Capture) })
-	if err := sameCapture(runs); err != nil && !r.Duplicates {
+	if err := cmp.Or(twoPlans(runs), sameCapture(runs)); err != nil && !r.Duplicates {
 		return nil, err
 	}
 	if err := r.checkExpected(capturesOf(runs)); err != nil {
@@ -275,6 +277,29 @@ func (r *run) narrow(runs []*keptRun) {
 		}
 		k.Made = made[name]
 	}
+}
+
+// twoPlans returns an error if a capture is there as a whole and in ranges, or in
+// the ranges of two plans. Its content may have changed between them, so that
+// nothing else would tell. Requires: runs are in capture order.
+func twoPlans(runs []*keptRun) error {
+	seen := map[string]*keptRun{} // the last of each path
+	for _, k := range runs {
+		before := seen[k.Capture.Path]
+		if before != nil && !k.Continues(before.Run) && !(before.Capture.Range.Whole() && k.Capture.Range.Whole()) {
+			return failure(Kept, "%s: %s has %s, and %s has %s: remove the run files of one plan, or map into another directory",
+				report.Printable(k.Capture.Path), before.Path, shareText(before.Capture.Range), k.Path, shareText(k.Capture.Range))
+		}
+		seen[k.Capture.Path] = k
+	}
+	return nil
+}
+
+func shareText(r capture.Range) string {
+	if r.Whole() {
+		return "all of it"
+	}
+	return "its range " + r.String()
 }
 
 // sameCapture returns an error if two run files hold one capture, under whatever

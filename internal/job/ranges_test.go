@@ -222,8 +222,8 @@ func TestRangesThatDoNotFit(t *testing.T) {
 	refused("one missing", fmt.Sprintf("no run file of its range %d-%d", cuts[1], cuts[2]), 0, cuts[1], cuts[2], size)
 	refused("last missing", fmt.Sprintf("no run file of its range %d-%d", cuts[3], size), 0, cuts[1], cuts[1], cuts[3])
 	refused("overlap", "overlap", 0, cuts[2], cuts[1], 0)
-	refused("twice", "hold the same capture", 0, cuts[2], 0, cuts[1], cuts[2], 0)
-	refused("whole too", "hold the same capture", 0, 0, 0, cuts[1], cuts[1], 0)
+	refused("twice", "remove the run files of one plan", 0, cuts[2], 0, cuts[1], cuts[2], 0)
+	refused("whole too", "remove the run files of one plan", 0, 0, 0, cuts[1], cuts[1], 0)
 
 	// A record that is another one for the range after it.
 	dir := filepath.Join(t.TempDir(), "runs")
@@ -256,6 +256,45 @@ func lastBefore(records []capturetest.Record, offset int64) int {
 }
 
 // What has no ranges is refused, and rules that need whole sessions.
+// Run files of an old plan, made before the capture changed, do not count beside
+// those of a new one: a job that goes on in the same directory would count the
+// capture twice.
+func TestRangesOfTwoPlans(t *testing.T) {
+	t.Parallel()
+	records := capturetest.ManySessions(5, 2000)
+	old, now := capturetest.Pcap(records[:1000]...), capturetest.Pcap(records...)
+	later := capturetest.Pcap(records[100:]...) // begins at another time
+	size := int64(len(now))
+	for _, plans := range []struct {
+		what        string
+		data        [2][]byte
+		first, next []int64 // cuts of the plans
+	}{
+		{"a capture outgrows a unit", [2][]byte{old, now}, []int64{0, 0}, []int64{0, size / 2, 0}},
+		{"a capture shrinks", [2][]byte{now, old}, []int64{0, size / 2, 0}, []int64{0, 0}},
+		{"other ranges", [2][]byte{now, later}, []int64{0, size / 3, 0}, []int64{0, size / 2, 0}},
+		{"larger units", [2][]byte{now, now}, []int64{0, size / 4, size / 2, 0}, []int64{0, size / 2, 0}},
+	} {
+		c, dir := testConfig(1), filepath.Join(t.TempDir(), "runs")
+		path := filepath.Join(t.TempDir(), "c.pcap")
+		for i, cuts := range [][]int64{plans.first, plans.next} {
+			write(t, path, plans.data[i])
+			for j := range cuts[1:] {
+				c := c
+				c.Range = capture.Range{From: cuts[j], To: cuts[j+1]}
+				if r := mapTo(t, c, dir, 2, path); r.err != nil {
+					t.Fatal(r.err)
+				}
+			}
+		}
+		c.Expect = []string{path}
+		t.Run(plans.what, func(t *testing.T) {
+			merge(t, c, dir).refuses(t, Kept, "remove the run files of one plan")
+			reduce(t, c, 0, t.TempDir(), dir).refuses(t, Kept, "remove the run files of one plan")
+		})
+	}
+}
+
 func TestRangeRefused(t *testing.T) {
 	t.Parallel()
 	path := pcap(t, capturetest.ManySessions(5, 100))
