@@ -13,9 +13,12 @@ import (
 // names of 128 bytes.
 const maxList = 256 << 20
 
+// ByteOrderMark is what some editors begin a text in UTF-8 with.
+const ByteOrderMark = "\ufeff"
+
 // ReadList reads names of captures from the file at path, or from stdin for
 // StdinName. They are separated by NUL bytes if there is one, else by line
-// ends. Empty names are left out. A list of more than 256 MiB is an error.
+// ends. Empty names are left out, and so is a byte order mark at the front. A list of more than 256 MiB is an error.
 func ReadList(fsys durable.FS, path string, stdin io.Reader) ([]string, error) {
 	r := stdin
 	if path != StdinName {
@@ -33,6 +36,7 @@ func ReadList(fsys durable.FS, path string, stdin io.Reader) ([]string, error) {
 	if len(data) > maxList {
 		return nil, fmt.Errorf("read list of captures: %s: longer than %d bytes", path, maxList)
 	}
+	data = bytes.TrimPrefix(data, []byte(ByteOrderMark))
 	sep := "\n"
 	if bytes.IndexByte(data, 0) >= 0 {
 		sep = "\x00"

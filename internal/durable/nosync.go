@@ -1,5 +1,7 @@
 package durable
 
+import "errors"
+
 // NoSync returns a file system that is fsys, but never waits until something is
 // on disk. A file that has its final name is still complete, unless the machine
 // crashes or loses power: then it may be empty or incomplete.
@@ -19,4 +21,4 @@ func (noSync) SyncDir(string) error { return nil }
 
 type noSyncFile struct{ File }
 
-func (noSyncFile) Sync() error { return nil }
+func (noSyncFile) Sync() error { return errors.ErrUnsupported }

@@ -67,20 +67,24 @@ func (p *Pending) Write(b []byte) (int, error) {
 
 // Commit writes the file to disk and gives it its name. What has that name is
 // replaced; its mode stays, and its owner and group where the system allows it.
-// On an error there is nothing under the name that was not there before, or, if
-// only the directory entry could not be made durable, the whole file.
+// On an error there is under the name what was there before or, if only closing
+// it failed or the directory entry could not be made durable, the whole file. Of
+// a file that could not be written to disk, as without sync, nothing is left there
+// if closing it fails: that may be the first to tell that the disk is full.
 func (p *Pending) Commit() error {
 	p.inherit()
-	if err := p.file.Sync(); err != nil && !cannotSync(err) {
+	unsynced := p.file.Sync()
+	if unsynced != nil && !cannotSync(unsynced) && !errors.Is(unsynced, errors.ErrUnsupported) {
 		p.Abort()
-		return Cause(err)
+		return Cause(unsynced)
 	}
 	if renamed, err := p.rename(); err != nil {
-		name := p.temp
-		if renamed {
-			name = p.path
+		switch {
+		case !renamed:
+			_ = p.fs.Remove(p.temp)
+		case unsynced != nil:
+			_ = p.fs.Remove(p.path)
 		}
-		_ = p.fs.Remove(name)
 		return Cause(err)
 	}
 	return Cause(p.fs.SyncDir(p.path))

@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -55,6 +57,35 @@ func TestSweepBeside(t *testing.T) {
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "rows" {
 		t.Errorf("%q, %v", data, err)
+	}
+}
+
+// unclosable makes files whose Close fails.
+type unclosable struct{ FS }
+
+func (u unclosable) Create(temp, path string) (File, error) {
+	f, err := u.FS.Create(temp, path)
+	return unclosableFile{f}, err
+}
+
+type unclosableFile struct{ File }
+
+func (u unclosableFile) Close() error { return errors.Join(u.File.Close(), fs.ErrInvalid) }
+
+// A file that is on disk stays if closing it fails, in place of the old one; one
+// that may not be is removed.
+func TestCommitOfUnclosable(t *testing.T) {
+	for fsys, want := range map[FS]string{unclosable{OS}: "new", NoSync(unclosable{OS}): ""} {
+		path := filepath.Join(t.TempDir(), "o.csv")
+		if err := os.WriteFile(path, []byte("old"), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		if err := Replace(fsys, path, []byte("new")); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%v", err)
+		}
+		if got, _ := os.ReadFile(path); string(got) != want {
+			t.Errorf("%q, not %q", got, want)
+		}
 	}
 }
 

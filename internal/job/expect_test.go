@@ -2,6 +2,7 @@ package job
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -65,6 +66,47 @@ func TestExpect(t *testing.T) {
 		t.Fatal(err)
 	}
 	merge(t, c, runs).refuses(t, Kept, "no run file of "+paths[2])
+}
+
+// A list is the same however its lines end, with a byte order mark, and with a
+// capture named twice; so is a plan, whose units can be read then.
+func TestExpectLists(t *testing.T) {
+	t.Parallel()
+	_, paths := series(t, 400, 3)
+	c := testConfig(1)
+	runs := mapped(t, c, 2, paths...)
+	want := merge(t, c, runs).clean(t)
+	unit, err := json.Marshal(&Unit{Captures: paths})
+	if err != nil {
+		t.Fatal(err)
+	}
+	twice := append(slices.Clone(paths), paths[1])
+	for _, list := range []string{
+		strings.Join(twice, "\n"),
+		strings.Join(twice, "\r\n") + "\r\n",
+		capture.ByteOrderMark + strings.Join(twice, "\r\n\r\n"),
+		strings.Join(twice, "\x00") + "\x00",
+		string(unit) + "\r\n" + string(unit),
+		capture.ByteOrderMark + string(unit),
+	} {
+		path := write(t, filepath.Join(t.TempDir(), "list"), []byte(list))
+		if c.Expect, err = ReadExpected(durable.OS, path, nil); err != nil {
+			t.Fatal(err)
+		}
+		sameRows(t, fmt.Sprintf("%.60q", list), merge(t, c, runs).clean(t), want)
+		if u, err := ReadUnit(durable.OS, path, 0); strings.Contains(list, "{") && (err != nil || !slices.Equal(u.Captures, paths)) {
+			t.Errorf("unit of %.60q: %v", list, err)
+		}
+	}
+	for _, list := range []string{"", "\n\r\n", capture.ByteOrderMark, "\x00\x00"} {
+		if _, err := ReadExpected(durable.OS, capture.StdinName, strings.NewReader(list)); CategoryOf(err) != Usage {
+			t.Errorf("%q: %v", list, err)
+		}
+	}
+	if c.Expect, err = ReadExpected(durable.OS, capture.StdinName, strings.NewReader(string(unit)[:len(unit)-3])); err != nil {
+		t.Fatal(err)
+	}
+	merge(t, c, runs).refuses(t, Kept, "no run file of {") // half a plan, of a task that was killed
 }
 
 func TestOutcomes(t *testing.T) {

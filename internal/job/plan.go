@@ -2,6 +2,7 @@ package job
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -175,6 +176,7 @@ func ReadUnit(fsys durable.FS, path string, number int) (*Unit, error) {
 		if err != nil && !errors.Is(err, io.EOF) {
 			return nil, failure(Input, "--unit: %s: %w", path, durable.Cause(err))
 		}
+		line = bytes.TrimPrefix(line, []byte(capture.ByteOrderMark))
 		if u, ok := parseUnit(string(line)); ok && u.Number == number {
 			return &u, nil
 		} else if text := strings.TrimSpace(string(line)); text != "" && !ok {
