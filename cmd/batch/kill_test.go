@@ -147,8 +147,9 @@ func TestKilledWhileSpilling(t *testing.T) {
 	expectEntries(t, outDir, "o.csv")
 }
 
-// Units of work that were killed and run again, or run twice at the same time,
-// make the CSV of a single run.
+// Units of a plan, ranges among them, and partitions that were killed and done
+// again, or done twice at the same time, make the CSV of a single run, and
+// outcomes that name all captures.
 func TestMapReduceMergeProcesses(t *testing.T) {
 	t.Parallel()
 	const partitions = 3
@@ -156,7 +157,7 @@ func TestMapReduceMergeProcesses(t *testing.T) {
 	want := extracted(t, "--features=all", dir)
 	k := newKiller(t)
 	for round := 0; round < kills(t); round += 3 {
-		runs, parts := filepath.Join(t.TempDir(), "runs"), filepath.Join(t.TempDir(), "parts")
+		runs, parts, outcomes := filepath.Join(t.TempDir(), "runs"), filepath.Join(t.TempDir(), "parts"), t.TempDir()
 		outDir := t.TempDir()
 		out := filepath.Join(outDir, "o.csv")
 		unit := func(dir string, args ...string) {
@@ -178,12 +179,22 @@ func TestMapReduceMergeProcesses(t *testing.T) {
 				t.Fatalf("merge %q: other rows from line %d", args, differentLine(got, want))
 			}
 		}
-		for _, path := range paths {
-			unit(runs, "map", "-q", "--features=all", "-P", fmt.Sprint(partitions), "--out", runs, path)
+		plan := write(t, "plan", []byte(mustRun(t, "plan", "--unit-bytes", fmt.Sprint(len(read(t, paths[0]))*2/3), dir)))
+		units := strings.Count(string(read(t, plan)), "\n")
+		if units <= len(paths) {
+			t.Fatalf("%d units", units)
 		}
-		merged("--features=all", runs)
+		for i := range units {
+			unit(runs, "map", "-q", "--features=all", "-P", fmt.Sprint(partitions), "--out", runs,
+				"--outcomes", filepath.Join(outcomes, fmt.Sprint(i)), "--unit", fmt.Sprintf("%s:%d", plan, i))
+		}
+		var told []byte
+		for i := range units {
+			told = append(told, read(t, filepath.Join(outcomes, fmt.Sprint(i)))...)
+		}
+		merged("--features=all", "--expect", write(t, "told", told), runs)
 		for p := range partitions {
-			unit(parts, "reduce", "--features=all", "--partition", fmt.Sprint(p), "--out", parts, runs)
+			unit(parts, "reduce", "--features=all", "--partition", fmt.Sprint(p), "--expect", plan, "--out", parts, runs)
 		}
 		merged("--parts", parts)
 	}
