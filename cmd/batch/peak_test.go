@@ -343,6 +343,77 @@ func TestMemoryOfManySessionsOfOneKey(t *testing.T) {
 	}
 }
 
+// fragmentHeaders makes captures of so many records that are IP headers and
+// nothing else: 19 of 20 of a first fragment, each of another datagram, the others
+// of a later fragment of one of them, which lies at most so many records back. Ten
+// more have none.
+func fragmentHeaders(t *testing.T, captures, records, back int) string {
+	t.Helper()
+	dir := t.TempDir()
+	r := rand.New(rand.NewPCG(5, 6))
+	addresses := capturetest.Usually(1<<8, 1<<32) - 1 // a session for each
+	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range captures {
+		var packed bytes.Buffer
+		z.Reset(&packed)
+		head := pcap()
+		binary.LittleEndian.PutUint32(head[20:], 101) // IP without a link layer
+		z.Write(head)
+		data := ip(client, server, protoUDP, nil)[14:]
+		data[12] = byte(i)
+		add := func(time int64, datagram int, field uint16) {
+			binary.BigEndian.PutUint16(data[4:], uint16(datagram))
+			binary.BigEndian.PutUint16(data[6:], field)
+			binary.BigEndian.PutUint32(data[16:], uint32((datagram>>16^datagram)&addresses))
+			z.Write(pcap(record{Time: begin + int64(i) + time*100, Data: data})[24:])
+		}
+		for k := range records {
+			if k%20 == 19 {
+				add(int64(k), (k-1-r.IntN(min(k-1, back)))/20*20, 0x2003)
+			} else {
+				add(int64(k), k, 0x2000)
+			}
+		}
+		for k := range 10 {
+			add(int64(records+k), records+k, 0x2003)
+		}
+		if err := z.Close(); err != nil {
+			t.Fatal(err)
+		}
+		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d.pcap.zst", i)), packed.String())
+	}
+	return dir
+}
+
+// What is remembered of first fragments keeps to the limit too: of one capture
+// of nothing else, and of many, whatever is done with them.
+func TestMemoryOfFragments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads millions of fragments")
+	}
+	one, many := fragmentHeaders(t, 1, 960_000, 900_000), fragmentHeaders(t, capturetest.Usually(3, 8), 600_000, 100_000)
+	runs := t.TempDir()
+	for _, args := range [][]string{
+		{"extract", one}, {"extract", many}, {"extract", "--interleave", many}, {"extract", "--key", "capture", many},
+		{"extract", "--state", filepath.Join(t.TempDir(), "state"), many}, {"map", "--out", runs, many}, {"merge", runs},
+	} {
+		summary := filepath.Join(t.TempDir(), "summary.json")
+		more := []string{"-q", "--summary", summary}
+		if args[0] != "map" {
+			more = append(more, "-o", filepath.Join(t.TempDir(), "rows"))
+		}
+		code, _, stderr := atMost(t, 64, 0, append(args, more...)...)
+		r := readSummary(t, summary)
+		n := uint64(len(r.Captures))
+		if code != exitOK || n == 0 || r.Fragments != r.Records || r.Unmatched != n*10 {
+			t.Errorf("%q: exit code %d, %d captures, %d fragments of %d records, %d unmatched, %s", args, code, n, r.Fragments, r.Records, r.Unmatched, stderr)
+		}
+	}
+}
+
 // Sessions that all go on, and must not be cut, take no more memory than others:
 // those that grow side by side leave behind what is too small for them.
 func TestMemoryOfLiveSessions(t *testing.T) {

@@ -188,8 +188,8 @@ func TestAggregateFragments(t *testing.T) {
 		n++
 	}
 	var f Fragments
-	f.Resolve(d, events[:n])
-	if n != 2 || events[0].Key != events[1].Key || events[0].Key.SrcPort == 0 || f.Unmatched != 0 {
-		t.Errorf("%d events, %d unmatched: %s; %s", n, f.Unmatched, eventText(&events[0]), eventText(&events[1]))
+	err := f.Resolve(d, events[:n])
+	if err != nil || n != 2 || events[0].Key != events[1].Key || events[0].Key.SrcPort == 0 || f.Unmatched != 0 {
+		t.Errorf("%v, %d events, %d unmatched: %s; %s", err, n, f.Unmatched, eventText(&events[0]), eventText(&events[1]))
 	}
 }

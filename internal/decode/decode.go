@@ -11,7 +11,8 @@
 // are in link.go, pseudo.go, wlan.go, erf.go and dsa.go, what comes between
 // them and IP in ethernet.go, ppp.go, encap.go and guess.go, IP and transports
 // in ip.go, ipv6.go and transport.go, tunnels in tunnel.go, tunnelport.go and
-// gre.go. Fragments and aggregated 802.11 frames have a file each.
+// gre.go, fragments in fragments.go and datagrams.go, aggregated 802.11 frames in
+// aggregate.go.
 //
 // A Decoder is used by one goroutine at a time; any number of them may work on
 // different blocks of one capture. Events hold no pointers into the record.

@@ -2,7 +2,10 @@ package decode
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
+	"os"
 	"strings"
 	"testing"
 
@@ -43,12 +46,20 @@ func fragment6(id uint32, offset uint16, more bool) string {
 	return ipv6(44, fmt.Sprintf("11 00 %04x %08x %s", field, id, body))
 }
 
+// overflow has so much memory for first fragments, in bytes, and puts others into
+// files in a directory of the test.
+func overflow(t testing.TB, memory int64) *Overflow {
+	dir := t.TempDir()
+	return &Overflow{Memory: memory, Temp: func() (File, error) { return os.CreateTemp(dir, "") }}
+}
+
 // resolve decodes the packets in blocks of the size given and returns each
 // event as text.
-func resolve(t *testing.T, o Options, packets []timed, block int) []string {
+func resolve(t *testing.T, o Options, packets []timed, block int, over *Overflow) []string {
 	t.Helper()
 	d := New(o)
-	var f Fragments
+	f := Fragments{Overflow: over}
+	defer f.Forget()
 	var got []string
 	for len(packets) > 0 {
 		n := min(block, len(packets))
@@ -61,7 +72,9 @@ func resolve(t *testing.T, o Options, packets []timed, block int) []string {
 			}
 		}
 		if d.HasFragments() {
-			f.Resolve(d, events)
+			if err := f.Resolve(d, events); err != nil {
+				t.Fatal(err)
+			}
 		}
 		for i := range events {
 			ev := &events[i]
@@ -75,7 +88,8 @@ func resolve(t *testing.T, o Options, packets []timed, block int) []string {
 	return got
 }
 
-// TestFragments holds the rules for fragments, cut into blocks in every way.
+// TestFragments holds the rules for fragments, cut into blocks in every way, and
+// with memory for all first fragments or for the newest alone.
 func TestFragments(t *testing.T) {
 	const (
 		first   = "192.0.2.1 1234 > 192.0.2.2 53 / 17 payload 8"
@@ -126,9 +140,11 @@ func TestFragments(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			c.opts.Seed, c.opts.Shards = 5, 8
 			for block := 1; block <= len(c.packets); block++ {
-				got := resolve(t, c.opts, c.packets, block)
-				if g, w := strings.Join(got, "\n"), strings.Join(c.want, "\n"); g != w {
-					t.Errorf("blocks of %d:\ngot\n%s\nwant\n%s", block, g, w)
+				for _, over := range []*Overflow{nil, overflow(t, 1)} {
+					got := resolve(t, c.opts, c.packets, block, over)
+					if g, w := strings.Join(got, "\n"), strings.Join(c.want, "\n"); g != w {
+						t.Errorf("blocks of %d, %+v:\ngot\n%s\nwant\n%s", block, over, g, w)
+					}
 				}
 			}
 		})
@@ -149,7 +165,7 @@ func TestFragmentInFragment(t *testing.T) {
 	const session = "192.0.2.1 1234 > 192.0.2.2 53 / 17 payload "
 	packets := []timed{{0, ipv4(4, fragment4(7, 0, true))}, {0, carrier(1, true)}, {0, carrier(1, false)}}
 	for block := 1; block <= len(packets); block++ {
-		got := resolve(t, Options{Decapsulate: true, Seed: 5, Shards: 8}, packets, block)
+		got := resolve(t, Options{Decapsulate: true, Seed: 5, Shards: 8}, packets, block, overflow(t, 1))
 		want := []string{session + "8", session + "8", session + "4"}
 		if g, w := strings.Join(got, "\n"), strings.Join(want, "\n"); g != w {
 			t.Errorf("blocks of %d:\ngot\n%s\nwant\n%s", block, g, w)
@@ -171,9 +187,9 @@ func TestFragmentsDirection(t *testing.T) {
 	d.Begin()
 	d.Decode(&events[0], 101, swap(fragment4(7, 0, true)), 36, 0)
 	d.Decode(&events[1], 101, swap(fragment4(7, 2, false)), 28, 0)
-	f.Resolve(d, events)
-	if events[0].Key != events[1].Key || events[1].Flags&flow.Reversed == 0 || f.Unmatched != 0 {
-		t.Errorf("unmatched %d\n%+v\n%+v", f.Unmatched, events[0], events[1])
+	err := f.Resolve(d, events)
+	if err != nil || events[0].Key != events[1].Key || events[1].Flags&flow.Reversed == 0 || f.Unmatched != 0 {
+		t.Errorf("%v, unmatched %d\n%+v\n%+v", err, f.Unmatched, events[0], events[1])
 	}
 }
 
@@ -196,7 +212,9 @@ func (r *reach) port(id uint32, offset uint16, position, time int64) uint16 {
 	if !r.d.Decode(&r.ev[0], 101, data, uint32(len(data)), time) {
 		r.Fatal("no event")
 	}
-	r.f.Resolve(r.d, r.ev[:])
+	if err := r.f.Resolve(r.d, r.ev[:]); err != nil {
+		r.Fatal(err)
+	}
 	return max(r.ev[0].Key.SrcPort, r.ev[0].Key.DstPort)
 }
 
@@ -220,38 +238,138 @@ func TestFragmentsReach(t *testing.T) {
 	}
 }
 
-// TestFragmentsBounded: what is out of reach is given up, and its memory too.
+// TestFragmentsBounded: what is out of reach is given up, its memory and its
+// place in the file too; and no more is in memory than there may be.
 func TestFragmentsBounded(t *testing.T) {
-	r := &reach{T: t, d: New(Options{})}
+	for _, memory := range []int64{0, 1, 1 << 10, 1 << 20, 1 << 30} {
+		t.Run(fmt.Sprint(memory, " bytes"), func(t *testing.T) {
+			r := &reach{T: t, d: New(Options{})}
+			if memory > 0 {
+				r.f.Overflow = overflow(t, memory)
+			}
+			bounded(r, memory)
+		})
+	}
+}
+
+func bounded(t *reach, memory int64) {
 	const n, apart, held = 70_000, 1000, FragmentBytes/1000 + 1
 	for id := range uint32(n) {
-		r.port(id, 0, int64(id)*apart, 0)
+		t.port(id, 0, int64(id)*apart, 0)
 	}
 	at := int64(n-1) * apart
-	if got := len(r.f.chunks); got < held/chunkDatagrams || got > held/chunkDatagrams+2 || len(r.f.latest) > 2*held {
-		t.Errorf("%d chunks, %d buckets for %d datagrams", got, len(r.f.latest), held)
+	f := t.f.firsts
+	if got := len(f.chunks) * int(f.size); got < held || got > held+2*int(f.size) || len(f.latest) > 2*held {
+		t.Errorf("%d datagrams, %d buckets; want %d", got, len(f.latest), held)
+	}
+	loaded, most := int64(f.loaded)*int64(f.size)*datagramBytes, max(memory/2, datagramBytes)
+	if memory > 0 && (loaded > most || int64(len(f.latest))*8 > max(memory/2, 8)) {
+		t.Errorf("%d bytes of datagrams, %d buckets", loaded, len(f.latest))
+	}
+	if beyond := f.end / int64(storedBytes); memory > 0 && memory < 1<<30 && (beyond < held-most/datagramBytes || beyond > held+2*int64(f.size)) {
+		t.Errorf("%d datagrams in the file", beyond)
+	} else if f.file != nil && (memory == 0 || memory == 1<<30) {
+		t.Errorf("a file, though there is memory")
 	}
 	for _, c := range []struct {
 		id   uint32
 		port uint16
 	}{{0, 0}, {n - held - 1, 0}, {n - held, 1234}, {n - 1, 1234}} {
-		if got := r.port(c.id, 2, at, 0); got != c.port {
+		if got := t.port(c.id, 2, at, 0); got != c.port {
 			t.Errorf("datagram %d: port %d, want %d", c.id, got, c.port)
 		}
 	}
 	const reused = n - held
-	r.port(reused, 0, at, 0)    // again, at the new end: its old place must not take it along
-	r.port(n, 0, at+2*apart, 0) // which goes now
-	if got := r.port(reused, 2, at+2*apart, 0); got != 1234 {
+	t.port(reused, 0, at, 0)    // again, at the new end: its old place must not take it along
+	t.port(n, 0, at+2*apart, 0) // which goes now
+	if got := t.port(reused, 2, at+2*apart, 0); got != 1234 {
 		t.Errorf("a reused identification was lost with its old place")
 	}
-	r.port(n+1, 0, at+1<<30, 0) // alone in reach
-	if len(r.f.chunks) != 1 || r.f.next-r.f.oldest != 1 {
-		t.Errorf("%d chunks, %d datagrams; want one of one", len(r.f.chunks), r.f.next-r.f.oldest)
+	t.port(n+1, 0, at+1<<30, 0) // alone in reach
+	if len(f.chunks) != 1 || f.loaded != 1 || f.next-f.begin != 1 || len(f.free)*int(f.size)*storedBytes != int(f.end) {
+		t.Errorf("%d chunks, %d datagrams, %d places; want one of one", len(f.chunks), f.next-f.begin, len(f.free))
 	}
-	r.f.Unmatched = 5
-	r.f.Forget()
-	if got := r.port(n+1, 2, at+1<<30, 0); got != 0 || r.f.Unmatched != 6 || r.f.chunks != nil || r.f.latest != nil {
-		t.Errorf("after Forget: port %d, %d unmatched, %d chunks, %d buckets", got, r.f.Unmatched, len(r.f.chunks), len(r.f.latest))
+	t.f.Unmatched = 5
+	t.f.Forget()
+	if got := t.port(n+1, 2, at+1<<30, 0); got != 0 || t.f.Unmatched != 6 || t.f.firsts != nil {
+		t.Errorf("after Forget: port %d, %d unmatched, %v", got, t.f.Unmatched, t.f.firsts)
+	}
+	if f.file == nil {
+		return
+	}
+	if err := f.file.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("after Forget the file is open: %v", err)
+	}
+}
+
+// A brokenFile fails, or gives back something else than was written.
+type brokenFile struct {
+	File
+	how string
+}
+
+func (b *brokenFile) Seek(offset int64, whence int) (int64, error) {
+	if b.how == "seek" {
+		return 0, io.ErrNoProgress
+	}
+	return b.File.Seek(offset, whence)
+}
+
+func (b *brokenFile) Write(p []byte) (int, error) {
+	switch b.how {
+	case "write":
+		return 0, io.ErrNoProgress
+	case "short write":
+		return b.File.Write(p[1:])
+	}
+	return b.File.Write(p)
+}
+
+func (b *brokenFile) ReadAt(p []byte, at int64) (int, error) {
+	switch b.how {
+	case "read":
+		return 0, io.ErrNoProgress
+	case "other place":
+		at = (at + int64(storedBytes)) % int64(8*storedBytes)
+	}
+	n, err := b.File.ReadAt(p, at)
+	if b.how == "other bytes" {
+		p[20] ^= 1
+	}
+	return n, err
+}
+
+// Whatever goes wrong with the file, Resolve says so.
+func TestFragmentsFileFails(t *testing.T) {
+	for _, c := range []struct {
+		how  string
+		want error
+	}{
+		{"", nil}, {"create", io.ErrNoProgress}, {"seek", io.ErrNoProgress}, {"write", io.ErrNoProgress}, {"short write", io.ErrShortWrite},
+		{"read", io.ErrNoProgress}, {"other place", errDatagram}, {"other bytes", errDatagram},
+	} {
+		t.Run(c.how, func(t *testing.T) {
+			over := overflow(t, 1)
+			whole := over.Temp
+			over.Temp = func() (File, error) {
+				if c.how == "create" {
+					return nil, io.ErrNoProgress
+				}
+				f, err := whole()
+				return &brokenFile{f, c.how}, err
+			}
+			f := Fragments{Overflow: over}
+			defer f.Forget()
+			d := New(Options{})
+			d.Begin()
+			events := make([]flow.Event, 11)
+			for i := range events {
+				data := fromHex(fragment4(uint16(i%10), uint16(i/10), true))
+				d.Decode(&events[i], 101, data, uint32(len(data)), 0)
+			}
+			if err := f.Resolve(d, events); !errors.Is(err, c.want) {
+				t.Errorf("error is %v, want %v", err, c.want)
+			}
+		})
 	}
 }

@@ -75,7 +75,7 @@ func drain(d *Decoder, ev *flow.Event) (n int, bytes uint64) {
 }
 
 // FuzzFragments: later fragments find the same sessions however the records
-// are cut into blocks. Each byte of script makes one packet: a fragment, first
+// are cut into blocks, and whether first ones are in memory or in a file. Each byte of script makes one packet: a fragment, first
 // or later, of one of a few datagrams, plain or in a tunnel; cuts says which of
 // them begin a block.
 //
@@ -84,16 +84,19 @@ func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0x00, 0x01, 0x41, 0x21, 0x20, 0x61}, uint64(0b10101), true)
 	f.Add([]byte{0x01, 0x00, 0x01, 0x80, 0x81, 0xff}, uint64(0b11), false)
 	f.Add(append([]byte{0x30}, bytes.Repeat([]byte{0x84}, 36)...), uint64(62), true)
+	little := overflow(f, 1)
 	f.Fuzz(func(t *testing.T, script []byte, cuts uint64, open bool) {
 		script = script[:min(len(script), 64)]
-		whole, lostWhole := runScript(script, 0, open)
-		parts, lostParts := runScript(script, cuts, open)
-		if lostWhole != lostParts {
-			t.Errorf("unmatched: %d in one block, %d in several", lostWhole, lostParts)
-		}
-		for i := range whole {
-			if whole[i] != parts[i] {
-				t.Errorf("event %d:\none block %s\nseveral   %s", i, eventText(&whole[i]), eventText(&parts[i]))
+		whole, lostWhole := runScript(t, script, 0, open, nil)
+		for _, over := range []*Overflow{nil, little} {
+			parts, lostParts := runScript(t, script, cuts, open, over)
+			if lostWhole != lostParts {
+				t.Errorf("unmatched: %d in one block, %d in several, %+v", lostWhole, lostParts, over)
+			}
+			for i := range whole {
+				if whole[i] != parts[i] {
+					t.Errorf("event %d, %+v:\none block %s\nseveral   %s", i, over, eventText(&whole[i]), eventText(&parts[i]))
+				}
 			}
 		}
 	})
@@ -101,14 +104,17 @@ func FuzzFragments(f *testing.F) {
 
 // runScript decodes the packets of a script of FuzzFragments, with a block
 // beginning at every packet whose bit in cuts is set, in two Decoders by turns.
-func runScript(script []byte, cuts uint64, open bool) (events []flow.Event, unmatched uint64) {
+func runScript(t *testing.T, script []byte, cuts uint64, open bool, over *Overflow) (events []flow.Event, unmatched uint64) {
 	o := Options{Decapsulate: open, Seed: 9, Shards: 16}
-	var fr Fragments
+	fr := Fragments{Overflow: over}
+	defer fr.Forget()
 	d, other := New(o), New(o)
 	start := 0
 	resolve := func() {
 		if d.HasFragments() {
-			fr.Resolve(d, events[start:])
+			if err := fr.Resolve(d, events[start:]); err != nil {
+				t.Fatal(err)
+			}
 		}
 		start = len(events)
 	}

@@ -38,7 +38,7 @@ type packet struct {
 	opts        Options
 	padded      bool // short frames of the link type are padded
 	tunnelPorts *portTable
-	event       int   // number of the next event in the block
+	event       int32 // number of the next event in the block
 	position    int64 // Decoder.Position
 	fragments   []fragment
 	aggregate   aggregate // of the record, if findings.aggregated

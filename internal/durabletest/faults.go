@@ -25,6 +25,7 @@ type Faults struct {
 	mu     sync.Mutex
 	calls  int
 	temps  int
+	open   int
 	failed []Fault
 	closed bool
 }
@@ -62,6 +63,9 @@ func (f *Faults) Calls() int { return f.locked(&f.calls) }
 
 // Temps is the number of temporary files that were made.
 func (f *Faults) Temps() int { return f.locked(&f.temps) }
+
+// Left is the number of files that were made and not closed.
+func (f *Faults) Left() int { return f.locked(&f.open) }
 
 func (f *Faults) locked(n *int) int {
 	f.mu.Lock()
@@ -141,6 +145,9 @@ func (f *Faults) make(name, closes string, create func() (durable.File, error)) 
 	if err != nil {
 		return nil, err
 	}
+	f.mu.Lock()
+	f.open++
+	f.mu.Unlock()
 	return &file{made, f, name, closes}, nil
 }
 
@@ -188,6 +195,11 @@ func (f *file) Truncate(size int64) error {
 
 func (f *file) Close() error {
 	err := f.File.Close()
+	if err == nil {
+		f.fs.mu.Lock()
+		f.fs.open--
+		f.fs.mu.Unlock()
+	}
 	if fault, failed := f.fs.step(f.closes, f.name); failed {
 		return fault
 	}

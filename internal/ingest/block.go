@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"pcapbatch/internal/decode"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/figures"
 	"pcapbatch/internal/flow"
 	"pcapbatch/internal/race"
@@ -71,7 +72,7 @@ func (b *Block) Decode() {
 func (b *Block) decodeRecords() {
 	events := b.events[:cap(b.events)]
 	var details []flow.Detail
-	if b.shared.details {
+	if b.shared.pipeline.Decoding.Details {
 		if cap(b.details) < len(events) {
 			b.details = make([]flow.Detail, len(events))
 		}
@@ -132,13 +133,17 @@ var junkEvent = flow.Event{
 func (b *Block) Ordered() bool { return b.decoder.HasFragments() }
 
 // Resolve implements shard.Block.
-func (b *Block) Resolve() {
+func (b *Block) Resolve() error {
 	f := &b.shared.fragments
 	before := f.Unmatched
-	f.Resolve(b.decoder, b.events)
+	err := f.Resolve(b.decoder, b.events)
 	if b.Lead {
 		f.Unmatched = before
 	}
+	if err != nil {
+		return durable.WriteFailed(tempName(b.shared.pipeline.TempDir), err)
+	}
+	return nil
 }
 
 // Events implements shard.Block. Records before the range that is read have none.

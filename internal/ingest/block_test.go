@@ -17,7 +17,7 @@ func TestDecodeOverwritesEvents(t *testing.T) {
 	p := NewPipeline(Options{Decoding: decode.Options{Shards: 1, Seed: 5}, Workers: 1, Observer: Silent{}})
 	records := capturetest.ManySessions(1, 200)
 	fill := func(b *Block, list []capturetest.Record) []flow.Event {
-		b.Data, b.Records, b.shared = nil, nil, &shared{}
+		b.Data, b.Records, b.shared = nil, nil, p.share(nil)
 		for _, r := range list {
 			b.Records = append(b.Records, reader.Record{
 				Time: r.Time, Link: linktype.Ethernet, Off: uint32(len(b.Data)), CapLen: uint32(len(r.Data)), WireLen: uint32(len(r.Data)),

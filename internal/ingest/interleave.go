@@ -1,10 +1,8 @@
 package ingest
 
 import (
-	"cmp"
 	"context"
 	"io"
-	"os"
 	"slices"
 
 	"pcapbatch/internal/heap"
@@ -43,14 +41,13 @@ type interleave struct {
 
 // Interleave returns the only stretch of a run that merges captures by time.
 func (p *Pipeline) Interleave(list []*Input) Stretch {
-	m := &interleave{Pipeline: p, shared: &shared{details: p.Decoding.Details}, inputs: list, queue: heap.New(earlier)}
-	m.spool = spool{fs: p.FS, dir: cmp.Or(p.TempDir, os.TempDir())}
+	m := &interleave{Pipeline: p, shared: p.share(nil), inputs: list, queue: heap.New(earlier)}
+	m.spool = spool{fs: p.FS, dir: p.TempDir}
 	for _, in := range list {
 		if in.open != nil {
 			m.used += in.holds
 		}
 	}
-	p.stretches = append(p.stretches, m.shared)
 	return m
 }
 

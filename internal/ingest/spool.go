@@ -52,7 +52,10 @@ type rest struct {
 }
 
 // name is how error messages name the files.
-func (s *spool) name() string { return "temporary file in " + s.dir }
+func (s *spool) name() string { return tempName(s.dir) }
+
+// tempName is how error messages name a temporary file in dir.
+func tempName(dir string) string { return "temporary file in " + dir }
 
 // begin makes an empty rest, to be written with add until finish. Captures make
 // way where too many files are open.

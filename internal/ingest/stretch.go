@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"os"
 	"sync"
 	"time"
 
@@ -46,9 +47,12 @@ type Options struct {
 	// RangeLead is how many bytes before it are read for the fragments in it:
 	// RangeLead but for tests.
 	RangeLead int64
+	// FragmentBytes is how many bytes the first fragments of each stretch may take
+	// in memory; 0: there is no limit. See decode.Overflow.
+	FragmentBytes int64
 	// FS is where captures are. It and TempDir are also for the temporary files
-	// of merged captures for which there is no memory; "" is the system's
-	// directory.
+	// of merged captures and of first fragments for which there is no memory; ""
+	// is the system's directory.
 	FS      durable.FS
 	TempDir string
 	// Strict ends the run at the first capture that is damaged or cannot be
@@ -81,11 +85,25 @@ type Pipeline struct {
 	blocks []*Block // all there are, for their counts
 
 	stretches []*shared
+	overflow  *decode.Overflow // of each; nil: there is no limit
 }
 
-// NewPipeline returns the pipeline of one run.
+// NewPipeline returns the pipeline of one run. The caller closes it.
 func NewPipeline(o Options) *Pipeline {
-	return &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newBudget(&o)}
+	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
+	p := &Pipeline{Options: o, spare: reader.NewSpare(o.Workers), open: newBudget(&o)}
+	if o.FragmentBytes > 0 {
+		p.overflow = &decode.Overflow{Memory: o.FragmentBytes, Temp: func() (decode.File, error) { return o.FS.Temp(o.TempDir) }}
+	}
+	return p
+}
+
+// Close removes the temporary files of stretches that were not decoded to their
+// end. Requires: the run has ended.
+func (p *Pipeline) Close() {
+	for _, s := range p.stretches {
+		s.fragments.Forget()
+	}
 }
 
 // NewBlock makes an empty block. Several goroutines may call it at once.
@@ -115,7 +133,9 @@ func (p *Pipeline) AddCounts(r *report.Run) {
 	}
 	addCounts(r, &sum)
 	for _, s := range p.stretches {
-		r.Unmatched += s.fragments.Unmatched
+		if s.counts == nil {
+			r.Unmatched += s.fragments.Unmatched
+		}
 	}
 }
 
@@ -132,9 +152,7 @@ const StretchBytes = 32 << 20
 func (p *Pipeline) Stretches(list []*Input, limit int64) (all []Stretch) {
 	cuts := cut(list, limit)
 	for _, part := range cuts {
-		s := &stretch{Pipeline: p, inputs: part, workers: max(1, p.Workers/len(cuts)), shared: &shared{details: p.Decoding.Details}}
-		p.stretches = append(p.stretches, s.shared)
-		all = append(all, s)
+		all = append(all, &stretch{Pipeline: p, inputs: part, workers: max(1, p.Workers/len(cuts)), shared: p.share(nil)})
 	}
 	return all
 }
@@ -143,16 +161,14 @@ func (p *Pipeline) Stretches(list []*Input, limit int64) (all []Stretch) {
 // from one capture into another.
 func (p *Pipeline) PerCapture(list []*Input) (all []Stretch) {
 	for _, in := range list {
-		s := p.single(in, len(list), nil)
-		p.stretches = append(p.stretches, s.shared)
-		all = append(all, s)
+		all = append(all, p.single(in, len(list), nil))
 	}
 	return all
 }
 
 // single is the stretch of one capture of n.
 func (p *Pipeline) single(in *Input, n int, c *counts) *stretch {
-	return &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/n), shared: &shared{counts: c, details: p.Decoding.Details}}
+	return &stretch{Pipeline: p, inputs: []*Input{in}, workers: max(1, p.Workers/n), shared: p.share(c)}
 }
 
 func cut(list []*Input, limit int64) (all [][]*Input) {
@@ -195,9 +211,16 @@ func (p *Pipeline) Separate(list []*Input) (all []Stretch, count func(i int, r *
 
 // shared is what the blocks of one stretch share.
 type shared struct {
+	pipeline  *Pipeline
 	fragments decode.Fragments
 	counts    *counts // nil where only the sum of all blocks is asked for
-	details   bool    // blocks make details too
+}
+
+// share makes what the blocks of the next stretch share.
+func (p *Pipeline) share(c *counts) *shared {
+	s := &shared{pipeline: p, fragments: decode.Fragments{Overflow: p.overflow}, counts: c}
+	p.stretches = append(p.stretches, s)
+	return s
 }
 
 // A stretch reads captures one after the other: a Stretch. A capture that is

@@ -133,6 +133,9 @@ type Sizes struct {
 	// CaptureBytes is how many bytes the captures that are open may hold
 	// together, in place of what follows from Memory.
 	CaptureBytes int64
+	// FragmentBytes is the memory of a stretch for first fragments, in place of
+	// what follows from Memory.
+	FragmentBytes int64
 	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
 	// can make captures whose sessions collide.
 	HashSeed uint64
@@ -364,7 +367,7 @@ func (r *run) reading() ingest.Options {
 	}
 	return ingest.Options{
 		Stdin: r.Stdin, StdinPath: r.StdinPath, Decoding: r.decoding(), Workers: r.Workers,
-		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room,
+		BlockBytes: r.BlockBytes, Memory: r.forCaptures, Alone: alone, MemoryFor: r.memoryFor, Room: r.room, FragmentBytes: r.fragmentBytes(),
 		FS: r.FS, TempDir: r.TempDir, Strict: r.Strict, Observer: r.Observer, Range: r.Range, RangeLead: r.RangeLead, FindRanges: r.planning,
 	}
 }

@@ -67,6 +67,7 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	defer spilled.close()
 	c.Keeper = spilled
 	tables, err := shard.Run(ctx, c)
+	p.Close() // not deferred: its blocks would be kept while rows are made
 	r.limitHeap(r.Memory)
 	if err != nil {
 		return err

@@ -57,6 +57,9 @@ func faultCases(t *testing.T) []faultCase {
 		c := whole(c, capture, 0)
 		return extract(t, c, dir).clean(t)
 	}
+	fragments := pcap(t, fragmentStorm(100))
+	wantFragments := extract(t, c, fragments).clean(t)
+	inFile := func(c Config) Config { c.FragmentBytes, c.BlockBytes = 5000, 1<<10; return c }
 	packed, superseded := supersededPacks(t)
 	wantPacked := extract(t, c, packed).clean(t)
 	at := filepath.Join
@@ -103,6 +106,8 @@ func faultCases(t *testing.T) []faultCase {
 		{name: "spill whole sessions with state", want: unlimited(true), run: func(c Config, out string) result {
 			return resume(t, whole(c, true, 128<<10), at(out, "state"), dir)
 		}},
+		{name: "first fragments", want: wantFragments, run: func(c Config, out string) result { return extract(t, inFile(c), fragments) }},
+		{name: "first fragments with state", want: wantFragments, run: func(c Config, out string) result { return resume(t, inFile(c), at(out, "state"), fragments) }},
 		{name: "spill with state", want: want, run: func(c Config, out string) result { return resume(t, little(c), at(out, "state"), dir) }},
 	}
 }

@@ -3,11 +3,13 @@ package job
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durabletest"
 )
 
 // fragmentAt is a fragment of a UDP datagram with ports 1000 and 53.
@@ -30,6 +32,86 @@ func filler(time int64, bytes int) (list []capturetest.Record) {
 		bytes -= n
 	}
 	return list
+}
+
+// fragmentStorm are n first fragments of the datagrams of a few sessions, and then
+// a later one of each in another order.
+func fragmentStorm(n int) (list []capturetest.Record) {
+	r := rand.New(rand.NewPCG(3, uint64(n)))
+	fragment := func(i int, offset uint16) {
+		f := fragmentAt(capturetest.Begin+int64(len(list))*1000, offset)
+		binary.BigEndian.PutUint16(f.Data[14+4:], uint16(i))
+		f.Data[14+12] = byte(i % 5) // of the source address
+		list = append(list, f)
+	}
+	for i := range n {
+		fragment(i, 0)
+	}
+	for _, i := range r.Perm(n) {
+		fragment(i, 2)
+	}
+	return list
+}
+
+// First fragments for which there is no memory are in temporary files, of every
+// job that reads captures. They change nothing, and leave nothing, also where the
+// job ends early.
+func TestFragmentsBeyondMemory(t *testing.T) {
+	dir := t.TempDir()
+	for i := range 3 {
+		list := fragmentStorm(500)
+		for k := range list {
+			list[k].Time += int64(i) * capturetest.Second
+		}
+		write(t, filepath.Join(dir, fmt.Sprint(i)), capturetest.Pcap(list...))
+	}
+	want := extract(t, testConfig(1), dir)
+	if want.clean(t); want.report.Sessions != 5 || want.report.Unmatched != 0 {
+		t.Fatalf("%d sessions, %d unmatched", want.report.Sessions, want.report.Unmatched)
+	}
+	for _, bytes := range []int64{1, 10_000} {
+		for _, workers := range []int{1, 3} {
+			for _, j := range []struct {
+				name  string
+				temps int // at least
+				run   func(Config) result
+			}{
+				{"extract", 1, func(c Config) result { return extract(t, c, dir) }},
+				{"interleave", 1, func(c Config) result { c.Interleave = true; return extract(t, c, dir) }},
+				{"state", 3, func(c Config) result { return resume(t, c, t.TempDir(), dir) }},
+				{"map", 3, func(c Config) result {
+					runs := t.TempDir()
+					if r := mapTo(t, c, runs, 2, dir); r.err != nil {
+						t.Fatal(r.err)
+					}
+					return merge(t, c, runs)
+				}},
+				{"damage", 1, func(c Config) result {
+					c.Strict = true
+					if r := extract(t, c, cutOff(t, fragmentStorm(500))); CategoryOf(r.err) != Damaged {
+						t.Errorf("damage: %v", r.err)
+					}
+					return want
+				}},
+			} {
+				fs := durabletest.None()
+				c := testConfig(workers)
+				c.FS, c.TempDir, c.FragmentBytes, c.BlockBytes = fs, t.TempDir(), bytes, 4<<10
+				got := j.run(c)
+				name := fmt.Sprintf("%s, %d bytes, %d workers", j.name, bytes, workers)
+				sameRows(t, name, got.clean(t), want.rows)
+				if got.report.Unmatched != 0 || fs.Temps() < j.temps || fs.Left() > 0 {
+					t.Errorf("%s: %d unmatched, %d temporary files, %d files left open", name, got.report.Unmatched, fs.Temps(), fs.Left())
+				}
+			}
+		}
+	}
+}
+
+// cutOff is a capture that ends in the middle of its last record.
+func cutOff(t *testing.T, list []capturetest.Record) string {
+	data := capturetest.Pcap(list...)
+	return write(t, filepath.Join(t.TempDir(), "cut"), data[:len(data)-1])
 }
 
 // A later fragment finds its first fragment exactly 32 MiB before it, one byte

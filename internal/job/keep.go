@@ -71,6 +71,7 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, next: shelf.next, commits: k.commits}
 	}
 	_, err = shard.Run(ctx, c)
+	p.Close()
 	r.limitHeap(r.Memory)
 	if k.packer != nil {
 		k.packer.finish()

@@ -102,6 +102,21 @@ func (c *Config) openBytes() int64 {
 // program itself, its text and what is not collected yet.
 const aloneBytes = 44 << 20
 
+// fragmentBytes is the memory for the first fragments of each of the stretches
+// that are begun and not merged, of which there are two for each worker; 0: there
+// is no limit. It comes from the eighth that share leaves for sorting or, where
+// that is little, from bufferBytes. Captures of packets of 1500 bytes need 3 MB.
+func (c *Config) fragmentBytes() int64 {
+	if c.Memory == 0 || c.FragmentBytes > 0 {
+		return c.FragmentBytes
+	}
+	return max(leastFragments, c.Memory/int64(64*c.Workers))
+}
+
+// leastFragments is the memory of a stretch for first fragments where there is
+// little.
+const leastFragments = 1 << 20
+
 // memoryFor is the smallest Memory that lets a capture hold so many bytes: by
 // what its beginning asks for or, where Memory would have sufficed for that,
 // later on.

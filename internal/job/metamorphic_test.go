@@ -177,19 +177,44 @@ func (m *metamorphic) frames(session int) [][]byte {
 		return [][]byte{capturetest.Ethernet(uint16(m.IntN(1<<16)), data[14:])}
 	case 6, 7:
 		if four && len(data) > 14+20+16 {
-			return m.fragments(data)
+			return m.fragments(data, 0)
+		}
+	case 8:
+		if m.odds(6) {
+			return m.burst()
 		}
 	}
 	return [][]byte{data}
 }
 
+// burst are fragments of several datagrams, mixed. Some are cut to their headers.
+func (m *metamorphic) burst() (frames [][]byte) {
+	var later [][]byte
+	for i := range 1 + m.IntN(40) {
+		src := fmt.Sprintf("10.1.0.%d", m.IntN(4))
+		list := m.fragments(capturetest.IP(src, "192.0.2.1", capturetest.ProtoUDP, capturetest.UDP(uint16(m.IntN(3)), 53, 100)), i)
+		for _, f := range list {
+			if m.odds(3) {
+				f = f[:14+20+8*m.IntN(2)]
+			}
+			if m.odds(5) {
+				frames = append(frames, f)
+			} else {
+				later = append(later, f)
+			}
+		}
+	}
+	m.Shuffle(len(later), func(i, k int) { later[i], later[k] = later[k], later[i] })
+	return append(frames, later...)
+}
+
 // fragments cuts an IPv4 datagram in two, in or out of order; or the first one
-// is missing.
-func (m *metamorphic) fragments(data []byte) [][]byte {
+// is missing. The datagram is the nth of those that are made at once.
+func (m *metamorphic) fragments(data []byte, nth int) [][]byte {
 	const ip, body = 14, 14 + 20
 	cut := 8 * (1 + m.IntN((len(data)-body-1)/8))
 	list := [][]byte{bytes.Clone(data[:body+cut]), slices.Concat(data[:body], data[body+cut:])}
-	id := uint16(len(m.records)) // there are fewer than 65536
+	id := uint16(len(m.records) + nth) // there are fewer than 65536
 	for i, f := range list {
 		binary.BigEndian.PutUint16(f[ip+2:], uint16(len(f)-ip))
 		binary.BigEndian.PutUint16(f[ip+4:], id)
@@ -248,6 +273,9 @@ func (m *metamorphic) varied() Config {
 	}
 	if m.odds(2) {
 		c.Share, c.LeastSpill = 1+m.Int64N(200_000), 1+m.Int64N(20_000)
+	}
+	if m.odds(2) {
+		c.FragmentBytes = 1 + m.Int64N(4000)
 	}
 	return c
 }

@@ -26,8 +26,8 @@ type Block interface {
 	// Ordered reports, after Decode, whether Resolve must be called.
 	Ordered() bool
 	// Resolve completes events that depend on earlier blocks of the stretch.
-	// It is called after those are decoded and resolved.
-	Resolve()
+	// It is called after those are decoded and resolved. An error ends the run.
+	Resolve() error
 	// Events returns the events in capture order, and their details if
 	// Config.Sessions asks for them, valid until the block is read into again.
 	Events() ([]flow.Event, []flow.Detail)
@@ -281,7 +281,7 @@ func (r *run[B]) decodeBlocks() {
 		turn := &task.stretch.turn
 		if task.block.Ordered() {
 			turn.wait(task.number)
-			task.block.Resolve()
+			r.check(task.block.Resolve())
 		}
 		turn.pass(task.number)
 		task.partition()

@@ -45,7 +45,7 @@ type fakeBlock struct {
 	raw     []flow.Event
 	events  []flow.Event
 	details []flow.Detail // nil: none are asked for
-	resolve func(events []flow.Event)
+	resolve func() error
 }
 
 func (b *fakeBlock) Decode() {
@@ -71,7 +71,7 @@ func (b *fakeBlock) Decode() {
 }
 
 func (b *fakeBlock) Ordered() bool                         { return b.ordered }
-func (b *fakeBlock) Resolve()                              { b.resolve(b.events) }
+func (b *fakeBlock) Resolve() error                        { return b.resolve() }
 func (b *fakeBlock) Events() ([]flow.Event, []flow.Detail) { return b.events, b.details }
 
 // A fakeStretch deals out events in blocks of random size. Every third block
@@ -85,6 +85,10 @@ type fakeStretch struct {
 	fail   error
 	failAt int
 	closed bool
+
+	unresolved   error // of Resolve, from this event on
+	unresolvedAt int
+
 	onRead func() // if set, called before every block
 	orders []int  // first event of each ordered block, in order of resolving
 
@@ -114,7 +118,13 @@ func (s *fakeStretch) Read(_ context.Context, b *fakeBlock) error {
 	at := s.next
 	s.next += n
 	fb.ordered = s.number%3 == 0
-	fb.resolve = func([]flow.Event) { s.orders = append(s.orders, at) }
+	fb.resolve = func() error {
+		s.orders = append(s.orders, at)
+		if at >= s.unresolvedAt {
+			return s.unresolved
+		}
+		return nil
+	}
 	s.number++
 	return nil
 }
@@ -252,18 +262,29 @@ func TestRunManyStretches(t *testing.T) {
 	}
 }
 
-// An error of one stretch ends the run: it is returned, everything is closed,
-// and no goroutine is left.
+// An error of one stretch ends the run, be it of reading or of resolving, that
+// of the last block too: it is returned, everything is closed, and no goroutine
+// is left.
 func TestRunError(t *testing.T) {
-	before := runtime.NumGoroutine()
 	want := errors.New("disk on fire")
+	t.Run("read", func(t *testing.T) { runError(t, want, func(s *fakeStretch) { s.fail, s.failAt = want, 1000 }) })
+	t.Run("resolve", func(t *testing.T) {
+		runError(t, want, func(s *fakeStretch) { s.unresolved, s.unresolvedAt = want, 1000 })
+	})
+	t.Run("resolve the only block", func(t *testing.T) {
+		runError(t, want, func(s *fakeStretch) { s.unresolved, s.size = want, len(s.events) })
+	})
+}
+
+func runError(t *testing.T, want error, fail func(*fakeStretch)) {
+	before := runtime.NumGoroutine()
 	events := testEvents(5000, 5)
 	var list []*fakeStretch
 	c := Config[*fakeBlock]{Workers: 3, NewBlock: func() *fakeBlock { return &fakeBlock{workers: 3} }, Sessions: agg.Options{Seed: 7}}
 	for i := range 6 {
 		s := &fakeStretch{events: events}
 		if i == 2 {
-			s.fail, s.failAt = want, 1000
+			fail(s)
 		}
 		list = append(list, s)
 		c.Stretches = append(c.Stretches, s)
