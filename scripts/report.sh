@@ -1,8 +1,9 @@
 #!/bin/sh
 # report.sh GO [DIR]: looks at reports in headless Chromium. Pages of an empty, a
 # small, a damaged and a 10 000-capture run are loaded light, dark and as wide as
-# a phone, and their documents checked (TestReportInBrowser). With DIR, pictures
-# are put there. Where there is no Chromium and none can be installed, it says so
+# a phone, and their documents checked; they are printed, and the pages checked as
+# far as poppler-utils is installed (TestReportInBrowser). With DIR, pictures and
+# PDFs are put there. Where there is no Chromium and none can be installed, it says so
 # and ends with 0.
 set -eu
 go=$1

@@ -192,6 +192,66 @@ func (d *document) check(t *testing.T, l look, charts int, texts ...string) {
 	}
 }
 
+// prints prints a page as a PDF, on US Letter, and returns its path.
+func (b *browser) prints(t *testing.T, path string, dark bool) string {
+	t.Helper()
+	pdf := filepath.Join(t.TempDir(), strings.TrimSuffix(filepath.Base(path), ".html")+".pdf")
+	if b.shots != "" {
+		pdf = filepath.Join(b.shots, filepath.Base(pdf))
+	}
+	b.run(t, append(look{width: 1200, dark: dark}.flags(), "--no-pdf-header-footer", "--print-to-pdf="+pdf, (&url.URL{Scheme: "file", Path: path}).String())...)
+	return pdf
+}
+
+// checkPrinted fails unless a PDF has so many pages, or a few less or more where
+// letters have other widths, and none of them is dark, ends with a title or
+// begins with the lower end of a chart.
+func checkPrinted(t *testing.T, pdf string, pages int) {
+	t.Helper()
+	got := len(regexp.MustCompile(`/Type\s*/Page\b`).FindAll(read(t, pdf), -1))
+	if got < pages-pages/4 || got > pages+pages/4 {
+		t.Errorf("%d pages, want %d or so", got, pages)
+	}
+	for _, tool := range []string{"pdftotext", "pdftoppm"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			t.Logf("the pages themselves are not looked at: %v", err)
+			return
+		}
+	}
+	text, err := exec.CommandContext(t.Context(), "pdftotext", "-layout", pdf, "-").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, page := range strings.Split(strings.TrimRight(string(text), "\f"), "\f") {
+		lines := strings.Split(strings.TrimSpace(page), "\n")
+		if last := strings.TrimSpace(lines[len(lines)-1]); title.MatchString(last) || chartCaption.MatchString(last) {
+			t.Errorf("page %d ends with %q", i+1, last)
+		}
+		if !word.MatchString(lines[0]) {
+			t.Errorf("page %d begins with %q", i+1, lines[0])
+		}
+	}
+	dir := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "pdftoppm", "-r", "10", "-gray", pdf, filepath.Join(dir, "page")).CombinedOutput(); err != nil {
+		t.Fatalf("pdftoppm: %v: %s", err, out)
+	}
+	pictures, _ := filepath.Glob(filepath.Join(dir, "*.pgm"))
+	if len(pictures) != got {
+		t.Errorf("%d pages, and %d pictures", got, len(pictures))
+	}
+	for _, p := range pictures {
+		if picture := read(t, p); picture[len(picture)-1] < 250 { // a corner
+			t.Errorf("%s is dark", filepath.Base(p))
+		}
+	}
+}
+
+var (
+	title        = regexp.MustCompile(`^(Damage and|Where every|Packets|Bytes|Histograms|Protocols|Ports|Talkers|Pairs|Captures?|About|Notes|Kind)\b`)
+	chartCaption = regexp.MustCompile(`^most: |half are|of talkers|all sessions|a session counts for both`)
+	word         = regexp.MustCompile(`[A-Za-z]{4}`)
+)
+
 // pages makes the pages of four runs in dir: of an empty capture, a small one,
 // damaged ones and 10 000.
 func pages(t *testing.T, dir string) {
@@ -231,7 +291,8 @@ func pages(t *testing.T, dir string) {
 	}
 }
 
-// A browser shows the pages as they are meant: light, dark, and on a phone.
+// A browser shows the pages as they are meant: light, dark, on a phone, and on
+// paper.
 func TestReportInBrowser(t *testing.T) {
 	b := chromium(t)
 	dir := t.TempDir()
@@ -239,18 +300,22 @@ func TestReportInBrowser(t *testing.T) {
 	for _, p := range []struct {
 		name   string
 		charts int
+		paper  int // pages
 		texts  []string
 	}{
-		{"empty", 0, []string{"every capture was read to its end", "no sessions"}},
-		{"small", 8, []string{"192.0.2.10", "ETHERNET (1)", "example.pcap"}},
-		{"damaged", 8, []string{`<b-hostile onload="x">&amp;.pcap`, "not readable", "missing.pcap", "gzip-bad-checksum.pcap.gz"}},
-		{"many", 8, []string{"10,000", "site-07-sensor-00007.pcap", "1 capture states 4.00 GB: not believed", "others together"}},
+		{"empty", 0, 1, []string{"every capture was read to its end", "no sessions"}},
+		{"small", 8, 3, []string{"192.0.2.10", "ETHERNET (1)", "example.pcap"}},
+		{"damaged", 8, 11, []string{`<b-hostile onload="x">&amp;.pcap`, "not readable", "missing.pcap", "gzip-bad-checksum.pcap.gz"}},
+		{"many", 8, 12, []string{"10,000", "site-07-sensor-00007.pcap", "1 capture states 4.00 GB: not believed", "others together"}},
 	} {
-		for _, l := range []look{{"light", 1200, false}, {"dark", 1200, true}, {"phone", 390, false}, {"phone-dark", 390, true}} {
+		for _, l := range []look{{"light", 1200, false}, {"dark", 1200, true}, {"phone", 360, false}, {"phone-dark", 390, true}} {
 			t.Run(p.name+"/"+l.name, func(t *testing.T) {
 				doc := parseDocument(t, b.sees(t, l, filepath.Join(dir, p.name+".html")))
 				doc.check(t, l, p.charts, p.texts...)
 			})
 		}
+		t.Run(p.name+"/print", func(t *testing.T) {
+			checkPrinted(t, b.prints(t, filepath.Join(dir, p.name+".html"), true), p.paper)
+		})
 	}
 }
