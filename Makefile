@@ -12,7 +12,7 @@ NFPM       := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.4
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 
 .DEFAULT_GOAL := build
-.PHONY: help build man release release-twice reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python spark slurm kubernetes s3 bench-s3 golden testdata profile check clean
+.PHONY: help build man release release-twice image reproducible sbom notice test full race safe platforms emulated lint tidy fuzz fuzz-long metamorphic browser readers wheels python spark slurm kubernetes s3 bench-s3 golden testdata profile check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## /{printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,8 +27,11 @@ release: ## archives, packages and checksums of every platform, bin/release
 	@rm -rf bin/release
 	@sh scripts/release.sh $(GO) bin/release $(NFPM) $(PLATFORMS)
 
-release-twice: ## make the release for linux/amd64 twice, compare, and try what was made
-	@bash scripts/release-twice.sh $(GO) $(NFPM)
+release-twice: ## make the release twice, compare, and try what was made
+	@bash scripts/release-twice.sh $(GO) $(NFPM) $(PLATFORMS)
+
+image: ## build the Dockerfile with buildah, where it is installed, and run what is in the image
+	@sh scripts/image.sh $(GO)
 
 man: build ## manual pages of the program as pcapbatch, bin/man
 	@rm -rf bin/man
@@ -57,8 +60,8 @@ platforms: ## build, and go vet of the tests too, for every system and architect
 	@set -e; for p in $(PLATFORMS); do \
 		export GOOS=$${p%/*} GOARCH=$${p#*/}; \
 		echo "$$GOOS/$$GOARCH"; \
-		$(GO) vet $(PACKAGES); \
-		CGO_ENABLED=0 $(GO) build -o /dev/null ./cmd/batch; \
+		$(GO) vet $(BUILDFLAGS) $(PACKAGES); \
+		CGO_ENABLED=0 $(GO) build $(BUILDFLAGS) -o /dev/null ./cmd/batch; \
 	done
 
 emulated: ## tests on arm64 and big-endian s390x, where qemu-user is installed

@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# release-twice.sh GO NFPM [PLATFORM...]: makes a release (of linux/amd64) in two
-# directories, in the second of which everything that must not matter is
-# different, and compares the files. Then it unpacks what was made and uses it:
+# release-twice.sh GO NFPM PLATFORM...: makes a release in two directories, in
+# the second of which everything that must not matter is different, and compares
+# the files. Then it unpacks what was made and uses it:
 # the program, its manual pages and the completion of bash, as far as the tools
 # for that are installed.
 set -eu
 go=$1
 nfpm=$2
 shift 2
-[ $# -gt 0 ] || set -- linux/amd64
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() {
