@@ -283,6 +283,10 @@ func (f *columnFlags) readLabels(ctx context.Context, c *job.Config, keyKnown bo
 		}
 		return nil
 	}
+	if c.HeapLimit != nil { // the heap is the command's own
+		defer debug.FreeOSMemory()
+		defer debug.SetGCPercent(debug.SetGCPercent(labelGarbage))
+	}
 	var err error
 	o := label.Options{Captures: c.Sessions.Capture || !keyKnown, Memory: c.Memory}
 	c.Labels, err = ingest.Await(ctx, func() (*job.Labels, error) { return labelsIn(c.FS, f.labels, o) })
@@ -300,8 +304,6 @@ func labelsIn(fsys durable.FS, path string, o label.Options) (*job.Labels, error
 		return nil, usageError("--labels: %w", err)
 	}
 	defer file.Close()
-	defer debug.FreeOSMemory()
-	defer debug.SetGCPercent(debug.SetGCPercent(labelGarbage))
 	digest := sha256.New()
 	rules, err := label.Read(io.TeeReader(file, digest), o)
 	if err != nil {
@@ -338,8 +340,8 @@ func (f *resourceFlags) registerMemory(set *pflag.FlagSet) {
 	set.BoolVar(&f.noSync, "no-sync", false, "do not wait until what is written is on disk; a power cut may then leave empty files")
 }
 
-// set puts the flags into a Config. It also sets the memory limit of Go's
-// runtime, without which garbage may take as much memory as what is in use.
+// set puts the flags into a Config. It also limits the heap, without which
+// garbage may take as much memory as what is in use.
 func (f *resourceFlags) set(c *job.Config) (err error) {
 	c.Workers = max(f.workers, 0)
 	if f.workers < 1 || f.workers > job.MaxWorkers {
@@ -353,9 +355,8 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 		c.FS = durable.NoSync(c.FS)
 	}
 	c.Memory, err = memoryLimit(f.memory, f.workers)
-	if err == nil && c.Memory > 0 {
-		debug.SetMemoryLimit(c.Memory)
-		c.HeapLimit = func(bytes int64) { debug.SetMemoryLimit(bytes) }
+	if err == nil && c.Memory > 0 && c.HeapLimit != nil {
+		c.HeapLimit(c.Memory)
 	}
 	return err
 }
@@ -364,7 +365,7 @@ func (f *resourceFlags) set(c *job.Config) (err error) {
 // environment.
 func (e *env) config(o job.Observer) job.Config {
 	c := job.New()
-	c.FS, c.Stdin, c.Observer = e.fs, e.in, o
+	c.FS, c.Stdin, c.Observer, c.HeapLimit = e.fs, e.in, o, e.limitHeap
 	return c
 }
 

@@ -35,7 +35,7 @@ func FuzzRun(f *testing.F) {
 		var before, after runtime.MemStats
 		var stdout, stderr bytes.Buffer
 		runtime.ReadMemStats(&before)
-		code := run(defaultName, args, strings.NewReader(""), &stdout, &stderr)
+		code := runStreams(strings.NewReader(""), &stdout, &stderr, args...)
 		runtime.ReadMemStats(&after)
 		if code != exitOK && code != exitDamaged {
 			t.Fatalf("exit code %d: %s", code, &stderr)

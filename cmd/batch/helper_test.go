@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,11 @@ func runWith(stdin []byte, args ...string) result {
 
 // runOn is a run on a file system.
 func runOn(fs durable.FS, args ...string) result { return runIO(fs, nil, args) }
+
+// runStreams is a run with these streams, in this process.
+func runStreams(stdin io.Reader, stdout, stderr io.Writer, args ...string) int {
+	return runIn(&env{name: defaultName, in: stdin, out: stdout, err: stderr, fs: durable.OS}, args)
+}
 
 func runIO(fs durable.FS, stdin []byte, args []string) result {
 	var out, err bytes.Buffer

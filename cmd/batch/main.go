@@ -17,5 +17,5 @@ import (
 
 func main() {
 	crashBySignal()
-	os.Exit(run(programName(os.Args), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(run(programName(os.Args)))
 }

@@ -22,7 +22,7 @@ func manPages(t *testing.T, name string) string {
 	t.Setenv("SOURCE_DATE_EPOCH", "1000000000")
 	dir := filepath.Join(t.TempDir(), "pages")
 	var said bytes.Buffer
-	if status := run(name, []string{"man", dir}, bytes.NewReader(nil), &said, &said); status != 0 || said.Len() > 0 {
+	if status := runIn(&env{name: name, in: bytes.NewReader(nil), out: &said, err: &said, fs: durable.OS}, []string{"man", dir}); status != 0 || said.Len() > 0 {
 		t.Fatalf("status %d: %s", status, said.String())
 	}
 	return dir
@@ -112,7 +112,7 @@ func TestManFails(t *testing.T) {
 	}{{"yesterday", t.TempDir(), 2}, {"1", filepath.Join(file, "pages"), 3}, {"", t.TempDir(), 0}} {
 		t.Setenv("SOURCE_DATE_EPOCH", c.epoch)
 		var said bytes.Buffer
-		if status := run("batch", []string{"man", c.dir}, bytes.NewReader(nil), &said, &said); status != c.status || (said.Len() == 0) != (status == 0) {
+		if status := runStreams(nil, &said, &said, "man", c.dir); status != c.status || (said.Len() == 0) != (status == 0) {
 			t.Errorf("%q %s: status %d: %s", c.epoch, c.dir, status, said.String())
 		}
 	}

@@ -57,7 +57,7 @@ const peakVariable = "BATCH_TEST_PEAK"
 // used at most, where the system says. What wait4 says of a process is at least
 // what the one that began it used.
 func mainPeak() {
-	code := run(defaultName, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+	code := run(defaultName)
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.SplitSeq(string(status), "\n") {
 		if f := strings.Fields(line); len(f) > 1 && f[0] == "VmHWM:" {

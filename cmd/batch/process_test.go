@@ -241,7 +241,7 @@ func (fullDisk) Write([]byte) (int, error) { return 0, syscall.ENOSPC }
 func TestHelpToAFullDisk(t *testing.T) {
 	for _, args := range [][]string{{"--help"}, {"help"}, {"extract", "--help"}, {"--version"}, {"version"}, {"fields"}, {"completion", "bash"}} {
 		var stderr bytes.Buffer
-		if code := run(defaultName, args, nil, fullDisk{}, &stderr); code != exitOutput || !strings.Contains(stderr.String(), "no space left") {
+		if code := runStreams(nil, fullDisk{}, &stderr, args...); code != exitOutput || !strings.Contains(stderr.String(), "no space left") {
 			t.Errorf("%q: code %d, %q", args, code, stderr.String())
 		}
 	}
@@ -306,17 +306,17 @@ func TestStandardInputAndOutputThatAreFiles(t *testing.T) {
 		return f
 	}
 	var stderr bytes.Buffer
-	if code := run(defaultName, []string{"extract", "-o", path, "-"}, open(os.O_RDONLY), io.Discard, &stderr); code != exitUsage {
+	if code := runStreams(open(os.O_RDONLY), io.Discard, &stderr, "extract", "-o", path, "-"); code != exitUsage {
 		t.Errorf("standard input replaced: exit code %d", code)
 	}
-	if code := run(defaultName, []string{"extract", path}, nil, open(os.O_WRONLY|os.O_APPEND), &stderr); code != exitUsage {
+	if code := runStreams(nil, open(os.O_WRONLY|os.O_APPEND), &stderr, "extract", path); code != exitUsage {
 		t.Errorf("rows appended to the capture: exit code %d", code)
 	}
 	if !bytes.Equal(read(t, path), read(t, testdata+"/example.pcap")) {
 		t.Error("the capture was changed")
 	}
 	var stdout bytes.Buffer
-	if code := run(defaultName, []string{"extract", "-"}, open(os.O_RDONLY), &stdout, &stderr); code != exitOK || stdout.String() != mustRun(t, "extract", path) {
+	if code := runStreams(open(os.O_RDONLY), &stdout, &stderr, "extract", "-"); code != exitOK || stdout.String() != mustRun(t, "extract", path) {
 		t.Errorf("from standard input that is a file: exit code %d, %s", code, &stdout)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -15,8 +16,8 @@ import (
 	"pcapbatch/internal/objectstore"
 )
 
-// env is what a command has besides its arguments: the three standard streams
-// and the file system that it reads and writes.
+// env is what a command has besides its arguments: the three standard streams,
+// the file system that it reads and writes, and the heap of the process.
 type env struct {
 	name string // that the program was called by
 	in   io.Reader
@@ -25,14 +26,20 @@ type env struct {
 	fs   durable.FS
 	args []string // the program's name, the command and its arguments
 
+	// limitHeap limits what the heap of the process takes, in bytes; nil where
+	// the process has other things in it than the command, as that of tests.
+	limitHeap func(bytes int64)
+
 	objects *objectstore.FS // fs, which has objects too
 }
 
-// run is the whole command: it returns the exit status. Tests call it.
-func run(name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	return runIn(&env{name: name, in: stdin, out: stdout, err: stderr, fs: durable.OS}, args)
+// run is the whole command in a process of its own: it returns the exit status.
+func run(name string) int {
+	limit := func(bytes int64) { debug.SetMemoryLimit(bytes) }
+	return runIn(&env{name: name, in: os.Stdin, out: os.Stdout, err: os.Stderr, fs: durable.OS, limitHeap: limit}, os.Args[1:])
 }
 
+// runIn is the whole command in an env. Tests call it.
 func runIn(e *env, args []string) int {
 	ctx, stop := signalContext(context.Background())
 	defer stop()
