@@ -108,7 +108,7 @@ END
 cat >"$dir/loses" <<END
 #!/bin/sh
 [ "\$1" != map ] || ! mkdir "$dir/third" 2>/dev/null || mv "$dir/captures/500.pcap" "$dir"
-[ "\$1" != reduce ] || rm -f "$dir"/out/runs/[0-3]*.run
+[ "\$1" != reduce ] || find "$dir/out/runs" -name '*.pack' | head -n 1 | xargs rm -f
 exec "$batch" "\$@"
 END
 chmod 755 "$dir/killed" "$dir/loses"

@@ -43,7 +43,8 @@ func newMap(e *env) *cobra.Command {
 		Long: `Reads captures and puts the sessions of each into a run file in DIR, for
 'batch merge' or 'batch reduce'. The name of a run file follows from the path of
 its capture, and the file appears under that name only when it is complete, so
-making one twice, even at the same time, does no harm. A capture is not read if
+making one twice, even at the same time, does no harm. Small ones that come in
+quick succession share a file, a pack. A capture is not read if
 its run file is there and current: made of the same content, with the same
 options and number of partitions, and whole. What it says of damage is reported
 again.

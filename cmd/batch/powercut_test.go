@@ -44,6 +44,7 @@ func powerCases(t *testing.T) []powerCase {
 		{"state", []string{"extract", "-o", "DIR/o.csv", "--state", "DIR/a/b/state", dir}, nil},
 		{"packs", []string{"extract", "-r", "-o", "DIR/o.csv", "--state", "DIR/state", many}, nil},
 		{"map", []string{"map", "--out", "DIR/runs/", "--summary", "DIR/s.json", dir}, nil},
+		{"map of many", []string{"map", "-r", "--out", "DIR/runs/", "--summary", "DIR/s.json", many}, nil},
 		{"reduce", []string{"reduce", "--partition=1", "--out", "DIR/parts", runs}, nil},
 		{"reduce to a table", []string{"reduce", "--partition=1", "--format=parquet", "--report-out", "DIR/report", "--out", "DIR/tables", runs}, nil},
 		{"merge", []string{"merge", "-o", "DIR/o.csv", "--summary", "DIR/s.json", runs}, []string{"o.csv"}},

@@ -139,7 +139,7 @@ type Sizes struct {
 	// HashSeed is that of the hash of sessions; 0: a random one, so that nobody
 	// can make captures whose sessions collide.
 	HashSeed uint64
-	// PackBytes is the size from which a pack of a state directory is complete.
+	// PackBytes is the size from which a pack of run files is complete.
 	PackBytes int64
 	// PackTime is how long such a pack waits for more.
 	PackTime time.Duration

@@ -49,7 +49,7 @@ const mostCommits = 16
 
 // keep reads inputs, whose identities are ids, and returns their run files, in
 // order. What is to be reported of them is in the run files. A run file that has
-// no name goes when it is closed. With what a state directory holds, shelf, small
+// no name goes when it is closed. With what the directory holds, shelf, small
 // ones are put into packs; without, each is a file of its own.
 func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.Identity, dir string, partitions int, shelf *shelf) ([]readyRun, error) {
 	footer, err := r.footer()
@@ -68,7 +68,7 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	k.commits, k.failed = errgroup.WithContext(ctx)
 	k.commits.SetLimit(mostCommits)
 	if shelf != nil {
-		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, next: shelf.next, commits: k.commits}
+		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, shelf: shelf, commits: k.commits, place: k.place, ready: k.ready}
 	}
 	_, err = shard.Run(ctx, c)
 	p.Close()
@@ -160,7 +160,8 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 		if err != nil {
 			return err
 		}
-		return k.ready(i, run)
+		k.place(i, run)
+		return k.ready(i)
 	}
 	data, small, err := w.Held(m)
 	switch {
@@ -168,13 +169,14 @@ func (k *keeper) commit(w *runfile.Writer, path string, id runfile.ID, i int, re
 		w.Abort()
 		return err
 	case small:
-		return k.packer.add(held{id, data, m, func(r *runfile.Run) { k.runs[i].Run = r }})
+		return k.packer.add(held{i, id, data, m})
 	}
 	k.commits.Go(func() error {
 		if err := w.Commit(m); err != nil {
 			return err
 		}
-		return k.ready(i, k.run.files.Run(path, m))
+		k.place(i, k.run.files.Run(path, m))
+		return k.ready(i)
 	})
 	return nil
 }
@@ -190,10 +192,18 @@ func (k *keeper) read(i int, found *report.Run, about *report.Capture, damage *r
 	k.run.report.Add(found)
 }
 
-// ready takes the run file of capture i, which has a file of its own.
-func (k *keeper) ready(i int, run *runfile.Run) error {
+// place takes the run file of capture i.
+func (k *keeper) place(i int, run *runfile.Run) {
 	run.Report = nil // as many as there are captures wait for the end of the run
 	k.runs[i].Run = run
+}
+
+// ready tells the outcome of capture i, whose run file has its name now, if it is
+// to have one.
+func (k *keeper) ready(i int) error {
+	if k.run.Outcome == nil {
+		return nil
+	}
 	return k.run.tellOutcome(k.outcome(i))
 }
 
@@ -212,7 +222,7 @@ func (k *keeper) outcome(i int) *Outcome {
 	case damage != nil:
 		o.Status = Broken
 	}
-	o.RunFile, o.Sessions = run.Path, run.Entries()
+	o.RunFile, o.Sessions = run.Name(), run.Entries()
 	return o
 }
 

@@ -171,7 +171,7 @@ func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err 
 	if r.Strict {
 		return nil, failure(Usage, "only what reads captures can stop at a damaged one")
 	}
-	places, _, err := r.places(paths, func(_ string, err error) error { return err })
+	places, _, err := r.places(paths, nil, func(_ string, err error) error { return err })
 	if err != nil {
 		return nil, err
 	}

@@ -16,7 +16,8 @@ import (
 
 // Map reads the captures and puts the sessions of each into a run file in dir,
 // which is made if there is none, in so many partitions. The name of a run file
-// follows from the path of its capture, and it gets it only when it is complete.
+// follows from the path of its capture, and it gets it only when it is complete;
+// so does a pack of small ones, whose name nothing else has.
 // Captures whose run files there are current are not read, unless Config.Again
 // says so: the run files were made of the same content, with the same
 // Config.Sessions and number of partitions, keep what Config.Columns needs, and
@@ -94,6 +95,12 @@ func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *c
 		ingest.Close(inputs)
 		return nil, 0, err
 	}
+	if len(inputs) > 0 && r.Range.Whole() && r.stream == nil && !durable.IsObject(dir) {
+		if err := s.openShelf(wantedIDs(ids)); err != nil {
+			ingest.Close(inputs)
+			return nil, 0, err
+		}
+	}
 	if !r.Again && r.stream == nil {
 		if runs, inputs, ids, err = s.sift(inputs, ids); err != nil {
 			return nil, 0, err
@@ -106,13 +113,22 @@ func (r *run) runFiles(ctx context.Context, dir string, partitions int, found *c
 	if len(inputs) == 0 && len(runs) > 0 {
 		return runs, lost, nil
 	}
-	made, err := r.keep(ctx, inputs, ids, dir, partitions, nil)
+	made, err := r.keep(ctx, inputs, ids, dir, partitions, s.shelf)
 	if err != nil {
 		return nil, 0, err
 	}
 	runs = append(runs, made...)
 	sortRuns(runs)
 	return runs, lost, nil
+}
+
+// wantedIDs are the IDs of captures, for openShelf.
+func wantedIDs(ids []*capture.Identity) map[runfile.ID]bool {
+	wanted := make(map[runfile.ID]bool, len(ids))
+	for _, id := range ids {
+		wanted[runfile.IDOf(id)] = true
+	}
+	return wanted
 }
 
 // tellCurrent says which captures need not be read.

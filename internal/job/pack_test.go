@@ -271,7 +271,7 @@ func TestPackHostile(t *testing.T) {
 	}
 	for name, x := range cases {
 		state := t.TempDir()
-		path := filepath.Join(state, packName(7))
+		path := filepath.Join(state, packName(7, ""))
 		if err := x.make(path); err != nil {
 			t.Log(name, err) // the system has none, or its file system no holes
 			continue

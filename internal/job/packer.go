@@ -34,32 +34,44 @@ type packer struct {
 	fs      durable.FS // of which the caller calls SyncDir in the end
 	dir     string
 	commits *errgroup.Group
+	place   func(i int, run *runfile.Run) // says where the run file of capture i is going to be
+	ready   func(i int) error             // says that it is there
 
 	mu      sync.Mutex
-	next    int    // number of the next pack
+	shelf   *shelf
 	waiting []held // the first few, for which no pack is begun yet
 	pack    *runfile.PackWriter
-	begun   int // how many packs or lists of waiting ones were begun
+	packed  []int // the captures in pack
+	begun   int   // how many packs or lists of waiting ones were begun
 	timer   *time.Timer
 }
 
-// A held run file is in memory. done is told where it is kept.
+// A held run file, of capture i, is in memory.
 type held struct {
+	i    int
 	id   runfile.ID
 	data []byte
 	meta *runfile.Meta
-	done func(*runfile.Run)
 }
 
 // packName is the name of a pack. Of equal entries that of the higher number is
-// the later one.
-func packName(number int) string { return fmt.Sprintf("%08d", number) + runfile.PackSuffix }
+// the later one. unique, if it is not empty, are letters and digits that make the
+// name one that nobody else uses.
+func packName(number int, unique string) string {
+	name := fmt.Sprintf("%08d", number)
+	if unique != "" {
+		name += "-" + unique
+	}
+	return name + runfile.PackSuffix
+}
 
 // packNumber returns the number in the name of a pack.
 func packNumber(name string) (n int, ok bool) {
-	digits, ok := strings.CutSuffix(name, runfile.PackSuffix)
+	stem, ok := strings.CutSuffix(name, runfile.PackSuffix)
+	digits, unique, _ := strings.Cut(stem, "-")
 	n, err := strconv.Atoi(digits)
-	return n, ok && err == nil && n >= 0 && packName(n) == name
+	plain := strings.Trim(unique, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == "" // as rand.Text makes
+	return n, ok && err == nil && n >= 0 && plain && packName(n, unique) == name
 }
 
 // add takes a run file.
@@ -88,7 +100,8 @@ func (p *packer) add(h held) error {
 		}
 		run := p.pack.Last(h.meta)
 		run.Slim()
-		h.done(run)
+		p.place(h.i, run)
+		p.packed = append(p.packed, h.i)
 		*h = held{}
 	}
 	p.waiting = p.waiting[:0]
@@ -100,8 +113,7 @@ func (p *packer) add(h held) error {
 
 // create begins the next pack.
 func (p *packer) create() (err error) {
-	p.pack, err = p.run.files.CreatePack(p.fs, filepath.Join(p.dir, packName(p.next)))
-	p.next++
+	p.pack, err = p.run.files.CreatePack(p.fs, filepath.Join(p.dir, p.shelf.newName()))
 	if err != nil {
 		p.pack, p.waiting = nil, nil
 	}
@@ -130,16 +142,32 @@ func (p *packer) complete() {
 	if p.timer != nil {
 		p.timer.Stop()
 	}
-	if w := p.pack; w != nil {
-		p.pack = nil
-		p.commits.Go(w.Commit)
+	if w, captures := p.pack, p.packed; w != nil {
+		p.pack, p.packed = nil, nil
+		p.commits.Go(func() error { return p.commit(w, captures) })
 	}
 	for _, h := range p.waiting {
 		p.commits.Go(func() error {
 			run, err := p.run.files.WriteHeld(p.fs, filepath.Join(p.dir, h.id.Name()), h.data, h.meta)
-			h.done(run)
-			return err
+			if err != nil {
+				return err
+			}
+			p.place(h.i, run)
+			return p.ready(h.i)
 		})
 	}
 	p.waiting = nil
+}
+
+// commit completes a pack with the run files of the captures.
+func (p *packer) commit(w *runfile.PackWriter, captures []int) error {
+	if err := w.Commit(); err != nil {
+		return err
+	}
+	for _, i := range captures {
+		if err := p.ready(i); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -27,9 +27,10 @@ func (r *run) openPlace(p place, x *runfile.PackReader) (*runfile.Run, error) {
 // places returns where the run files are that paths name, files and the entries
 // of packs, and those packs. An entry is left out if a later one has taken its
 // place: in a directory, a file of its own, or the entry of a pack with a higher
-// number. damaged is called with the error where a pack cannot be read, and
-// decides whether it is left out or ends the call.
-func (r *run) places(paths []string, damaged func(path string, err error) error) (list []place, packs []*runfile.Pack, err error) {
+// number. Where wanted is not nil, entries of other captures are left out, and
+// packs that have no others. damaged is called with the error where a pack cannot
+// be read, and decides whether it is left out or ends the call.
+func (r *run) places(paths []string, wanted map[runfile.ID]bool, damaged func(path string, err error) error) (list []place, packs []*runfile.Pack, err error) {
 	taken := map[string]map[runfile.ID]bool{} // by directory, where there are packs
 	var named []string
 	for _, path := range paths {
@@ -56,20 +57,23 @@ func (r *run) places(paths []string, damaged func(path string, err error) error)
 			}
 			continue
 		}
-		packs = append(packs, pack)
-		there := taken[directoryOf(path)]
+		there, before := taken[directoryOf(path)], len(list)
 		for i := range pack.Len() {
-			if !there[pack.ID(i)] {
-				there[pack.ID(i)] = true
+			id := pack.ID(i)
+			if !there[id] && (wanted == nil || wanted[id]) {
+				there[id] = true
 				list = append(list, place{path, pack, i})
 			}
+		}
+		if wanted == nil || len(list) > before {
+			packs = append(packs, pack)
 		}
 	}
 	return list, packs, nil
 }
 
-// directoryOf is the directory of a state of which a pack is a piece. A pack of
-// another name was put where it is by somebody, and is on its own.
+// directoryOf is the directory that a pack is a piece of. A pack of another name
+// was put where it is by somebody, and is on its own.
 func directoryOf(pack string) string {
 	if _, ok := packNumber(durable.Base(pack)); ok {
 		return durable.Dir(pack)
@@ -77,9 +81,11 @@ func directoryOf(pack string) string {
 	return pack
 }
 
-// latestFirst orders packs, those of higher numbers first.
+// latestFirst orders packs, those of higher numbers first. Packs of one number
+// were made side by side: which of them counts does not matter, as long as
+// everybody says the same.
 func latestFirst(a, b string) int {
 	m, _ := packNumber(durable.Base(a))
 	n, _ := packNumber(durable.Base(b))
-	return cmp.Compare(n, m)
+	return cmp.Or(cmp.Compare(n, m), cmp.Compare(durable.Base(b), durable.Base(a)))
 }

@@ -193,7 +193,7 @@ func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []re
 		}
 		ingest.Close([]*ingest.Input{in})
 		k.run.Capture = ids[i]
-		if s.shelf != nil {
+		if s.lock != nil {
 			k.run.Report = nil // see whole
 		}
 		runs = append(runs, readyRun{Run: k.run})
@@ -233,7 +233,8 @@ func Keeps(name string) bool {
 		strings.HasSuffix(name, runfile.RunSuffix) || strings.HasSuffix(name, runfile.PackSuffix) || strings.HasSuffix(name, runfile.PartSuffix)
 }
 
-// A state is a directory with the run files of captures that were read before.
+// A state is a directory with the run files of captures that were read before: a
+// state directory, or one that several may use.
 type state struct {
 	*run
 	dir        string
@@ -260,7 +261,7 @@ func (r *run) openState(dir string) (*state, error) {
 	durable.Sweep(dir, runfile.RunSuffix, runfile.PackSuffix)
 	err = s.checkOptions()
 	if err == nil {
-		err = s.openShelf()
+		err = s.openShelf(nil)
 	}
 	if err == nil {
 		err = s.tidy()
@@ -320,10 +321,12 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 		if k == nil {
 			continue
 		}
-		if s.shelf != nil && k.kept.lacks(s.kept) == "" {
+		if s.lock != nil && k.kept.lacks(s.kept) == "" {
 			s.kept = s.kept.and(k.kept)
 		}
-		k.Slim()
+		if s.lock != nil {
+			k.Slim()
+		}
 		list[i] = &reusable{run: k.Run, kept: k.kept, figured: k.figured}
 		if k.report.Damaged() {
 			list[i].damaged = k

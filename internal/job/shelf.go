@@ -1,6 +1,7 @@
 package job
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -11,14 +12,27 @@ import (
 	"pcapbatch/internal/runfile"
 )
 
-// A shelf is what a state directory holds: which captures have a run file of
-// their own, and where the others are in its packs.
+// A shelf is what a directory of run files holds: which captures have a run file
+// of their own, and where the others are in its packs. Of a directory that others
+// may use at the same time it is what concerns the captures of this run.
 type shelf struct {
+	shared bool
 	own    []runfile.ID // sorted
 	packed map[runfile.ID]place
 	packs  []*runfile.Pack
 	next   int      // number of the next pack
 	broken []string // packs of which nothing can be used
+}
+
+// newName returns the name of the next pack. In a directory that others use too
+// nobody else makes one of that name: a pack is never replaced.
+func (s *shelf) newName() string {
+	unique := ""
+	if s.shared {
+		unique = rand.Text()
+	}
+	s.next++
+	return packName(s.next-1, unique)
 }
 
 // hasOwn reports whether the run file of a capture is a file of its own. It stays
@@ -38,9 +52,10 @@ func (s *shelf) at(id runfile.ID, dir string) (p place, ok bool) {
 	return p, ok
 }
 
-// openShelf looks at what is in the state directory.
-func (s *state) openShelf() error {
-	s.shelf = &shelf{packed: map[runfile.ID]place{}}
+// openShelf looks at what is in the directory, for some captures or, where wanted
+// is nil, for all.
+func (s *state) openShelf(wanted map[runfile.ID]bool) error {
+	s.shelf = &shelf{packed: map[runfile.ID]place{}, shared: s.lock == nil}
 	names, err := namesIn(s.dir)
 	if err != nil {
 		return &Error{Input, err}
@@ -48,14 +63,16 @@ func (s *state) openShelf() error {
 	var packs []string
 	for _, name := range names {
 		if id, ok := runfile.ParseName(name); ok {
-			s.shelf.own = append(s.shelf.own, id)
+			if wanted == nil || wanted[id] {
+				s.shelf.own = append(s.shelf.own, id)
+			}
 		} else if n, ok := packNumber(name); ok {
 			s.shelf.next = max(s.shelf.next, n+1)
 			packs = append(packs, filepath.Join(s.dir, name))
 		}
 	}
 	slices.SortFunc(s.shelf.own, runfile.ID.Compare)
-	list, opened, err := s.places(packs, s.brokenPack)
+	list, opened, err := s.places(packs, wanted, s.brokenPack)
 	for _, p := range list {
 		if id := p.pack.ID(p.number); !s.shelf.hasOwn(id) {
 			s.shelf.packed[id] = p
@@ -120,7 +137,7 @@ func (s *state) tidy() error {
 	for _, p := range old {
 		_ = s.FS.Remove(p.Path) // the next run tries again
 	}
-	return s.openShelf()
+	return s.openShelf(nil)
 }
 
 // rewrite writes the entries of packs that are not superseded to new packs.
@@ -145,8 +162,7 @@ func (s *state) rewrite(old []*runfile.Pack) (err error) {
 				continue
 			}
 			if w == nil {
-				path = filepath.Join(s.dir, packName(s.shelf.next))
-				s.shelf.next++
+				path = filepath.Join(s.dir, s.shelf.newName())
 				if w, err = s.files.CreatePack(fs, path); err != nil {
 					return err
 				}

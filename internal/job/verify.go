@@ -203,7 +203,7 @@ func (v *verifier) current(p *runfile.Pack) (list []int) {
 	if dir != v.dir {
 		v.dir, v.live = dir, map[string][]int{}
 		paths, _ := filesIn(v.FS, dir, []string{runfile.RunSuffix, runfile.PackSuffix})
-		places, _, _ := v.places(paths, func(string, error) error { return nil }) // is told of that pack
+		places, _, _ := v.places(paths, nil, func(string, error) error { return nil }) // is told of that pack
 		for _, at := range places {
 			name := durable.Base(at.path)
 			v.live[name] = append(v.live[name], at.number)

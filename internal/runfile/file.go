@@ -314,7 +314,7 @@ func (r *Run) check(end int64) error {
 // Input returns one section as an input of a merge: a partition of a run file,
 // or, for partition 0, the rows of a part.
 func (r *Run) Input(partition int) Input {
-	in := Input{path: r.name(), run: r, section: r.section(partition), order: rowOrder, only: -1, made: r.Made}
+	in := Input{path: r.Name(), run: r, section: r.section(partition), order: rowOrder, only: -1, made: r.Made}
 	if r.file != nil {
 		in.file = r.file
 	}

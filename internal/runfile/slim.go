@@ -41,13 +41,13 @@ func (x *PackReader) Full(r *Run) (*Run, error) {
 	}
 	i, ok := r.pack.at(r.base)
 	if !ok {
-		return nil, damaged(r.name(), 0, "pack has changed")
+		return nil, damaged(r.Name(), 0, "pack has changed")
 	}
 	return x.Open(r.pack, i)
 }
 
-// name is Path, for a run file that is slim too.
-func (r *Run) name() string {
+// Name is Path, for a run file that is slim too.
+func (r *Run) Name() string {
 	if r.slim == nil {
 		return r.Path
 	}
