@@ -116,7 +116,9 @@ func (w *Writer) finish(m *Meta) error {
 		return nil
 	}
 	m.Version, m.Codec, m.Index = FormatVersion, agg.CodecVersion, w.index
-	footer, err := json.Marshal(m)
+	written := *m
+	written.Index, written.Packed = nil, appendIndex(nil, w.index)
+	footer, err := json.Marshal(&written)
 	if err != nil {
 		return err
 	}
@@ -260,7 +262,8 @@ func (r *Run) readFooter(f io.ReaderAt, size int64) error {
 	if string(header[:8]) != fileMagic {
 		return damaged(r.Path, 0, "not a run file")
 	}
-	if v := binary.LittleEndian.Uint32(header[8:]); v == 0 || v > FormatVersion {
+	v := binary.LittleEndian.Uint32(header[8:])
+	if v == 0 || v > FormatVersion {
 		return fmt.Errorf("%s: run file of version %d: %w: this program knows versions up to %d", r.Path, v, ErrVersion, FormatVersion)
 	}
 	if binary.LittleEndian.Uint32(header[12:]) != 0 {
@@ -284,6 +287,16 @@ func (r *Run) readFooter(f io.ReaderAt, size int64) error {
 	}
 	if err := json.Unmarshal(footer, &r.Meta); err != nil {
 		return damaged(r.Path, at, "footer: %w", err)
+	}
+	if r.Version != int(v) || (v == 1) != (r.Packed == nil) || v > 1 && r.Index != nil {
+		return damaged(r.Path, at, "footer is not of version %d, which the header has", v)
+	}
+	if v > 1 {
+		var err error
+		if r.Index, err = parseIndex(r.Packed); err != nil {
+			return damaged(r.Path, at, "%w", err)
+		}
+		r.Packed = nil
 	}
 	return r.check(at)
 }

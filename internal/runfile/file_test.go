@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -73,7 +74,7 @@ func TestVersionsBeyondAreRefused(t *testing.T) {
 	if err := os.WriteFile(path, data, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (&Files{FS: durable.OS}).Open(path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 2") {
+	if _, err := (&Files{FS: durable.OS}).Open(path); err == nil || errors.Is(err, ErrDamaged) || !strings.Contains(err.Error(), "version 3") {
 		t.Error(err)
 	}
 }
@@ -105,24 +106,24 @@ func TestSwappedBlocks(t *testing.T) {
 func footerFor(t *testing.T, data []byte, size int64) []byte {
 	t.Helper()
 	n := binary.LittleEndian.Uint64(data[len(data)-fileTrailer:])
-	footer := data[len(data)-fileTrailer-int(n) : len(data)-fileTrailer]
-	begin := bytes.Index(footer, []byte(`"size":`)) // of the capture
-	begin += bytes.Index(footer[begin+1:], []byte(`"size":`)) + 1 + len(`"size":`)
-	end := begin + bytes.IndexByte(footer[begin:], ',')
-	changed := append(bytes.Clone(footer[:begin]), []byte(itoa(size))...)
-	changed = append(changed, footer[end:]...)
+	var m Meta
+	if err := json.Unmarshal(data[len(data)-fileTrailer-int(n):len(data)-fileTrailer], &m); err != nil {
+		t.Fatal(err)
+	}
+	index, err := parseIndex(m.Packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index[0].Size = size
+	m.Packed = appendIndex(nil, index)
+	changed, err := json.Marshal(&m)
+	if err != nil {
+		t.Fatal(err)
+	}
 	sum := crc32.Checksum(changed, castagnoli)
 	changed = binary.LittleEndian.AppendUint64(changed, uint64(len(changed)))
 	changed = binary.LittleEndian.AppendUint32(changed, sum)
 	return append(changed, endMagic...)
-}
-
-func itoa(n int64) string {
-	var b []byte
-	for ; n > 0; n /= 10 {
-		b = append([]byte{byte('0' + n%10)}, b...)
-	}
-	return string(b)
 }
 
 func refused(t *testing.T, path string, data []byte) {

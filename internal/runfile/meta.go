@@ -13,7 +13,7 @@ import (
 
 // FormatVersion is the version of the files that are written. Files of all
 // versions from 1 on can be read.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // The names of run files and of parts end with these.
 const (
@@ -40,9 +40,10 @@ type Meta struct {
 	// Kept is what sessions keep besides the basic statistics, as JSON that only
 	// the caller understands; absent for nothing.
 	Kept    json.RawMessage   `json:"kept,omitempty"`
-	Capture *capture.Identity `json:"capture,omitempty"` // with Sessions
-	Part    *Part             `json:"part,omitempty"`    // with Rows
-	Index   []Section         `json:"index"`
+	Capture *capture.Identity `json:"capture,omitempty"`  // with Sessions
+	Part    *Part             `json:"part,omitempty"`     // with Rows
+	Index   []Section         `json:"index,omitempty"`    // in version 1
+	Packed  []byte            `json:"sections,omitempty"` // Index from version 2 on, as appendIndex makes it; nil in memory
 	// Report is what was found in the captures, as JSON that only the caller
 	// understands.
 	Report json.RawMessage `json:"report"`

@@ -2,18 +2,26 @@ package runfile
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"testing"
 )
 
-var makeVersion1 = flag.Bool("make-version-1", false, "rewrite testdata/version-1.run; only before version 1 is released")
+var makeVersion2 = flag.Bool("make-version-2", false, "rewrite testdata/version-2.run; only before version 2 is released")
 
-// A file of version 1 stays readable, whatever comes later.
-func TestVersion1(t *testing.T) {
-	const path, text = "testdata/version-1.run", "testdata/version-1.txt"
-	if *makeVersion1 {
+// A file of an earlier version stays readable, whatever comes later.
+func TestVersions(t *testing.T) {
+	for version := 1; version <= FormatVersion; version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) { testVersion(t, version) })
+	}
+}
+
+func testVersion(t *testing.T, version int) {
+	name := fmt.Sprintf("version-%d", version)
+	path, text := "testdata/"+name+".run", "testdata/"+name+".txt"
+	if *makeVersion2 && version == 2 {
 		list := events(11, 900, 9)
-		made := writeRun(t, t.TempDir(), "version-1", list, 2)
+		made := writeRun(t, t.TempDir(), name, list, 2)
 		data, err := os.ReadFile(made)
 		if err == nil {
 			err = os.WriteFile(path, data, 0o666)
@@ -34,7 +42,7 @@ func TestVersion1(t *testing.T) {
 	if got != string(want) {
 		t.Error(firstDifference(got, string(want)))
 	}
-	if run.Version != 1 || run.Capture.Path != "version-1" || string(run.Options) != `{"direction":"bidirectional"}` || len(run.Index) != 2 {
+	if run.Version != version || run.Capture.Path != name || string(run.Options) != `{"direction":"bidirectional"}` || len(run.Index) != 2 {
 		t.Errorf("%+v", run.Meta)
 	}
 }
