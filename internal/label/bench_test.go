@@ -26,7 +26,7 @@ func BenchmarkMatch(b *testing.B) {
 				name := fmt.Sprintf("ports=%d/v6=%v/hours=%d", ports, v6, hours)
 				b.Run(name, func(b *testing.B) {
 					w := world{Rand: rand.New(rand.NewPCG(1, 2)), v6: v6, bits: 128, ports: ports, least: 3, empty: 0.1,
-						span: 120 * hour, window: hours * hour}
+						span: 120 * hour, window: hours * hour, protocol: []uint8{6, 17, 1}}
 					benchmarkMatch(b, &w)
 				})
 			}

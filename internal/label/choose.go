@@ -19,7 +19,7 @@ func (b *builder) choose(list []entry) (best split, expected float64) {
 	b.sample = b.sample[:0]
 	for i, m := 0, min(len(list), samples); i < m; i++ {
 		e := list[i*len(list)/m]
-		b.sample = append(b.sample, sampled{b.rules.at(e.number()), e.swapped()})
+		b.sample = append(b.sample, sampled{b.rules.at(e.place()), e.swapped()})
 	}
 	expected = math.Inf(1)
 	try := func(s split) {
@@ -27,7 +27,7 @@ func (b *builder) choose(list []entry) (best split, expected float64) {
 			best, expected = s, e
 		}
 	}
-	for _, f := range []field{fieldSrcPort, fieldDstPort, fieldProtocol, fieldCapture} {
+	for _, f := range []field{fieldProtocol, fieldCapture} {
 		try(split{field: f})
 	}
 	b.tryBits(try, fieldSrc, false)

@@ -10,6 +10,9 @@ import (
 // maxRecord bounds a record in bytes. What a rule can say is far shorter.
 const maxRecord = 1 << 16
 
+// maxLines bounds the lines of a file, so that none is not the number of one.
+const maxLines = none - 1
+
 // A csvReader reads records of RFC 4180. It takes "\n" and "\r\n" as line ends,
 // skips empty lines and a byte order mark, and holds one record in memory, of
 // at most maxRecord bytes: encoding/csv has no such bound.
@@ -65,7 +68,7 @@ func (c *csvReader) readLine() ([]byte, error) {
 	case errors.Is(err, io.EOF) && len(line) > 0:
 	case err != nil:
 		return nil, err
-	case c.line == 1<<32-1:
+	case c.line == maxLines:
 		return nil, errorAt(c.line, "the file has more lines than the %d that are allowed", c.line)
 	}
 	c.line++

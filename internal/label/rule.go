@@ -2,8 +2,9 @@ package label
 
 import (
 	"encoding/binary"
+	"iter"
 	"math"
-	"math/bits"
+	"unsafe"
 
 	"pcapbatch/internal/flow"
 )
@@ -54,71 +55,68 @@ type query struct {
 	protocol         uint8
 	capture          captureIDs
 	screen           uint64 // q.screened()
-	// first and last as Set.tick has them.
-	firstTick, lastTick uint32
-	best                uint32 // number of the first rule that matches so far, or none
+	// The ranks of src, dst, last and first: see grid.
+	ranks [gridProtocol]uint16
+	// The first rule that matches so far: its line, or none, and its place.
+	best, found uint32
 }
 
 const none = math.MaxUint32
 
-func newQuery(key *flow.Key, first, last int64, capture captureIDs) query {
+func (s *Set) query(key *flow.Key, first, last int64, capture captureIDs) query {
 	q := query{
 		src: keyAddress(&key.Src), dst: keyAddress(&key.Dst),
 		srcPort: key.SrcPort, dstPort: key.DstPort, protocol: key.Protocol,
 		first: first, last: last, capture: capture, best: none,
 	}
 	q.screen = q.screened()
+	if len(s.grids) > 0 {
+		q.ranks[gridSrc], q.ranks[gridDst] = s.scales[versionOf(key)].rank2(q.src.high, q.dst.high)
+		q.ranks[gridLast], q.ranks[gridFirst] = s.scales[scaleTime].rank2(ordered(last), ordered(first))
+	}
 	return q
 }
 
-// An entry is one direction of a rule: twice its number, and 1 more where it
-// has source and destination exchanged.
+// versionOf returns the number of the version of addresses that a session has.
+func versionOf(key *flow.Key) int {
+	if key.Version == 6 {
+		return 1
+	}
+	return 0
+}
+
+// reverse exchanges source and destination.
+func (q *query) reverse() {
+	q.src, q.dst = q.dst, q.src
+	q.srcPort, q.dstPort = q.dstPort, q.srcPort
+	q.ranks[gridSrc], q.ranks[gridDst] = q.ranks[gridDst], q.ranks[gridSrc]
+	q.screen = q.screened()
+}
+
+// An entry is one direction of a rule: twice its place, and 1 more where it has
+// source and destination exchanged.
 type entry uint32
 
-func (e entry) number() uint32 { return uint32(e) >> 1 }
-func (e entry) swapped() bool  { return e&1 != 0 }
+func (e entry) place() uint32 { return uint32(e) >> 1 }
+func (e entry) swapped() bool { return e&1 != 0 }
 
-// A leafEntry is an entry in a leaf, with its times in ticks: where they do not
-// match, nothing of the rule need be looked at.
-type leafEntry struct {
+// A lined entry has the line of its rule.
+type lined struct {
 	entry
-	start, end uint32
+	line uint32
 }
 
-// setTicks chooses ticks so that all times of rules are within 2^32 of them.
-func (s *Set) setTicks() {
-	first, last := int64(math.MaxInt64), int64(math.MinInt64)
-	for i := range s.rules.n {
-		r := s.rules.at(i)
-		if r.start != math.MinInt64 {
-			first, last = min(first, r.start), max(last, r.start)
-		}
-		if r.end != math.MaxInt64 {
-			first, last = min(first, r.end), max(last, r.end)
-		}
-	}
-	if first <= last {
-		s.origin = first
-		s.tickShift = uint8(max(bits.Len64(uint64(last)-uint64(first)), 32) - 32)
-	}
-}
+func (s *Set) lined(e entry) lined { return lined{e, s.rules.line(e.place())} }
 
-// tick returns a time in ticks: a later one has as many or more.
-func (s *Set) tick(t int64) uint32 {
-	if t < s.origin {
-		return 0
-	}
-	return uint32(min((uint64(t)-uint64(s.origin))>>s.tickShift, math.MaxUint32))
-}
-
-// matches reports whether r, or r swapped, matches q, whose version is known to
-// be the rule's. The ports and the protocol are screened already.
+// matches reports whether r, or r swapped, matches q, whose version and ports
+// are known to be the rule's.
 func (r *rule) matches(q *query, swapped bool) bool {
 	src, dst := q.src, q.dst
 	if swapped {
 		src, dst = dst, src
 	}
 	return q.first <= r.end && q.last >= r.start &&
+		(r.fields&hasProto == 0 || r.protocol == q.protocol) &&
 		src.prefix(r.srcBits) == r.src && dst.prefix(r.dstBits) == r.dst &&
 		(r.capture == 0 || q.capture.has(r.capture))
 }
@@ -129,48 +127,19 @@ func (r *rule) symmetric() bool {
 		(r.fields&hasSrcPort != 0) == (r.fields&hasDstPort != 0)
 }
 
-// A screen has in value what a rule asks for of the ports, the protocol and the
-// first 12 bits of both addresses, and in mask those bits of them that it does
-// ask for. Four of them are in a cache line, so most rules of a leaf are refused
-// without a look at them.
-type screen struct{ value, mask uint64 }
-
-const screenBits = 12 // of an address
-
-func (a address) top() uint64 { return a.high >> (64 - screenBits) }
-
-func (q *query) screened() uint64 {
-	return uint64(q.srcPort)<<48 | uint64(q.dstPort)<<32 | uint64(q.protocol)<<24 | q.src.top()<<screenBits | q.dst.top()
-}
-
-func (r *rule) screen(swapped bool) (s screen) {
-	of := query{src: r.src, dst: r.dst, srcPort: r.srcPort, dstPort: r.dstPort, protocol: r.protocol}
-	all := address{high: math.MaxUint64}
-	mask := query{src: all.prefix(r.srcBits), dst: all.prefix(r.dstBits)}
-	if r.fields&hasSrcPort != 0 {
-		mask.srcPort = math.MaxUint16
-	}
-	if r.fields&hasDstPort != 0 {
-		mask.dstPort = math.MaxUint16
-	}
-	if r.fields&hasProto != 0 {
-		mask.protocol = math.MaxUint8
-	}
-	if swapped {
-		of.reverse()
-		mask.reverse()
-	}
-	return screen{of.screened(), mask.screened()}
-}
-
-func (q *query) reverse() {
-	q.src, q.dst = q.dst, q.src
-	q.srcPort, q.dstPort = q.dstPort, q.srcPort
-}
-
-// rules are the rules of a set in blocks, so that reading many neither copies
-// them nor needs to know their number.
+// rules are the rules of a set. There are three kinds of them, by the number of
+// ports that they ask for: rules of one kind are looked at by the same sessions,
+// so they stand together in memory, in the order of the file.
 type rules struct {
+	kinds [kinds]ruleList
+	n     uint32 // of all kinds
+}
+
+const kinds = 3
+
+// A ruleList has its rules in blocks, so that reading many neither copies them
+// nor needs to know their number.
+type ruleList struct {
 	blocks []*block
 	n      uint32
 }
@@ -184,17 +153,50 @@ type block struct {
 const (
 	blockBits  = 12
 	blockRules = 1 << blockBits
+	// kindBits are those of the number of a rule among those of its kind.
+	kindBits = 24
 )
 
-func (s *rules) at(i uint32) *rule { return &s.blocks[i>>blockBits].rules[i%blockRules] }
+// block returns the block that has the rule at a place: its kind, and from the
+// bit kindBits down its number among those.
+func (r *rules) block(place uint32) *block {
+	return r.kinds[place>>kindBits].blocks[place%(1<<kindBits)>>blockBits]
+}
 
-func (s *rules) line(i uint32) int { return int(s.blocks[i>>blockBits].lines[i%blockRules]) }
+func (r *rules) at(place uint32) *rule { return &r.block(place).rules[place%blockRules] }
 
-func (s *rules) add(line uint32) *rule {
-	if s.n%blockRules == 0 {
-		s.blocks = append(s.blocks, new(block))
+func (r *rules) line(place uint32) uint32 { return r.block(place).lines[place%blockRules] }
+
+// places yields the places of the rules of a kind, in the order of the file.
+func (r *rules) places(kind int) iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for i := range r.kinds[kind].n {
+			if !yield(uint32(kind)<<kindBits | i) {
+				return
+			}
+		}
 	}
-	s.blocks[s.n>>blockBits].lines[s.n%blockRules] = line
-	s.n++
-	return s.at(s.n - 1)
+}
+
+func (r *rules) add(added *rule, line uint32) {
+	l := &r.kinds[added.ports()]
+	if l.n%blockRules == 0 {
+		l.blocks = append(l.blocks, new(block))
+	}
+	b, i := l.blocks[l.n>>blockBits], l.n%blockRules
+	b.rules[i], b.lines[i] = *added, line
+	l.n++
+	r.n++
+}
+
+// ports returns for how many ports r asks: its kind.
+func (r *rule) ports() int {
+	return int(r.fields&hasSrcPort/hasSrcPort + r.fields&hasDstPort/hasDstPort)
+}
+
+func (r *rules) bytes() (n int) {
+	for kind := range r.kinds {
+		n += len(r.kinds[kind].blocks) * int(unsafe.Sizeof(block{}))
+	}
+	return n
 }

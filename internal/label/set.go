@@ -1,42 +1,49 @@
 package label
 
 import (
+	"slices"
 	"unsafe"
 
 	"pcapbatch/internal/flow"
 )
 
 // A Set is the rules of one file. It does not change, so any number of
-// goroutines may use it. It takes about 160 bytes a rule: see Bytes.
+// goroutines may use it. It takes 100 to 160 bytes a rule: see Bytes.
 type Set struct {
 	rules    rules
 	captures captures
 	names    []string // the different labels, in the order of the file
 	text     int      // bytes of the different labels and captures
 
-	bands []band
-	nodes []node
-	slots []slot
-	seed  uint64
-
-	leaves  []leafEntry
-	screens []screen // of the entries in leaves
-
-	origin    int64 // the time of tick 0, ns since the epoch
-	tickShift uint8 // a tick is 1 << tickShift ns
+	versions [2]lists // for IPv4 and for IPv6
+	nodes    []node
+	screens  []screen
+	grids    []grid
+	scales   [scales]scale
+	seed     uint64
 }
-
-// A band is a tree of neighbouring rules, with a root for each version of
-// addresses. All rules of a band stand before those of the next one.
-type band struct{ roots [versionMask]part }
 
 // Len is the number of rules.
 func (s *Set) Len() int { return int(s.rules.n) }
 
 // Bytes is the memory that the set takes, with so many matchers.
 func (s *Set) Bytes(matchers int) int64 {
-	n := len(s.rules.blocks)*int(unsafe.Sizeof(block{})) + len(s.nodes)*int(unsafe.Sizeof(node{})) +
-		len(s.slots)*int(unsafe.Sizeof(slot{})) + len(s.leaves)*int(unsafe.Sizeof(leafEntry{})) + len(s.screens)*int(unsafe.Sizeof(screen{}))
+	n := s.rules.bytes() + len(s.nodes)*int(unsafe.Sizeof(node{})) +
+		len(s.screens)*int(unsafe.Sizeof(screen{})) + len(s.grids)*int(unsafe.Sizeof(grid{}))
+	for i := range s.grids {
+		g := &s.grids[i]
+		n += 8*len(g.entries) + 8*len(g.rows)
+	}
+	for i := range s.nodes {
+		n += s.nodes[i].table.bytes()
+	}
+	for i := range s.versions {
+		v := &s.versions[i]
+		n += v.both.bytes() + len(v.both.levels) + v.one.bytes() + len(v.one.levels)
+	}
+	for i := range s.scales {
+		n += 8 * len(s.scales[i].bounds)
+	}
 	const text = 64 // of a string besides its bytes, with an entry of a map
 	n += 2*s.text + text*(len(s.names)+s.captures.len())
 	n += matchers * (8*len(s.names) + s.Len()/8)
@@ -58,29 +65,18 @@ func (s *Set) Match(key *flow.Key, first, last int64, capture string) (label str
 	if s.captures.len() > 0 {
 		ids = s.captures.ids(capture)
 	}
-	number := s.find(key, first, last, ids)
-	if number == none {
+	q := s.find(key, first, last, ids)
+	if q.best == none {
 		return "", 0, false
 	}
-	return s.names[s.rules.at(number).label], s.rules.line(number), true
+	return s.names[s.rules.at(q.found).label], int(q.best), true
 }
 
-// find returns the number of the first rule that matches, or none.
-func (s *Set) find(key *flow.Key, first, last int64, ids captureIDs) uint32 {
-	q := newQuery(key, first, last, ids)
-	q.firstTick, q.lastTick = s.tick(first), s.tick(last)
-	version := version4
-	if key.Version == 6 {
-		version = version6
-	}
-	for i := range s.bands {
-		s.search(s.bands[i].roots[versionAny], &q)
-		s.search(s.bands[i].roots[version], &q)
-		if q.best != none {
-			break
-		}
-	}
-	return q.best
+// find finds the first rule that matches.
+func (s *Set) find(key *flow.Key, first, last int64, ids captureIDs) query {
+	q := s.query(key, first, last, ids)
+	s.searchLists(&s.versions[versionOf(key)], &q)
+	return q
 }
 
 // A Matcher matches sessions as Set.Match does, and counts them. It belongs to
@@ -88,27 +84,32 @@ func (s *Set) find(key *flow.Key, first, last int64, ids captureIDs) uint32 {
 type Matcher struct {
 	set      *Set
 	captures captureCache
-	sessions []uint64 // by label, in set.names
-	others   uint64   // sessions that no rule matches
-	used     []uint64 // a bit for each rule: it gave a session its label
+	sessions []uint64        // by label, in set.names
+	others   uint64          // sessions that no rule matches
+	used     [kinds][]uint64 // a bit for each rule: it gave a session its label
 }
 
 // Matcher returns a matcher that has counted nothing.
 func (s *Set) Matcher() *Matcher {
-	return &Matcher{set: s, sessions: make([]uint64, len(s.names)), used: make([]uint64, (s.Len()+63)/64)}
+	m := &Matcher{set: s, sessions: make([]uint64, len(s.names))}
+	for kind := range m.used {
+		m.used[kind] = make([]uint64, (s.rules.kinds[kind].n+63)/64)
+	}
+	return m
 }
 
 // Match returns the label of the first rule that matches, as Set.Match does.
 // It does not allocate but for captures that it has not seen.
 func (m *Matcher) Match(key *flow.Key, first, last int64, capture string) (label string, ok bool) {
-	number := m.set.find(key, first, last, m.captures.find(&m.set.captures, capture))
-	if number == none {
+	q := m.set.find(key, first, last, m.captures.find(&m.set.captures, capture))
+	if q.best == none {
 		m.others++
 		return "", false
 	}
-	n := m.set.rules.at(number).label
+	n := m.set.rules.at(q.found).label
 	m.sessions[n]++
-	m.used[number/64] |= 1 << (number % 64)
+	number := q.found % (1 << kindBits)
+	m.used[q.found>>kindBits][number/64] |= 1 << (number % 64)
 	return m.set.names[n], true
 }
 
@@ -118,8 +119,10 @@ func (m *Matcher) Add(o *Matcher) {
 	for i, n := range o.sessions {
 		m.sessions[i] += n
 	}
-	for i, bits := range o.used {
-		m.used[i] |= bits
+	for kind := range m.used {
+		for i, bits := range o.used[kind] {
+			m.used[kind][i] |= bits
+		}
 	}
 }
 
@@ -143,12 +146,19 @@ func (m *Matcher) Counts() (counts []Count, unmatched uint64) {
 // none or only such that a rule before them matches, and the lines on which the
 // first of them begin, at most the given number.
 func (m *Matcher) Unused(most int) (rules int, lines []int) {
-	for number := range m.set.Len() {
-		if m.used[number/64]&(1<<(number%64)) != 0 {
-			continue
-		}
-		if rules++; len(lines) < most {
-			lines = append(lines, m.set.rules.line(uint32(number)))
+	for kind := range m.used {
+		for p := range m.set.rules.places(kind) {
+			number := p % (1 << kindBits)
+			if m.used[kind][number/64]&(1<<(number%64)) != 0 {
+				continue
+			}
+			rules++
+			line := int(m.set.rules.line(p))
+			at, _ := slices.BinarySearch(lines, line)
+			if at < most {
+				lines = slices.Insert(lines, at, line)
+				lines = lines[:min(len(lines), most)]
+			}
 		}
 	}
 	return rules, lines

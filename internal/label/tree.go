@@ -3,11 +3,13 @@ package label
 import (
 	"math"
 	"math/bits"
+	"slices"
+	"unsafe"
 )
 
-// A part is a part of a tree: the entries from at on, n of them in ascending
-// order, or the node at, where n is 0. first is the smallest number of a rule in
-// it, none if it is empty.
+// A part is a part of a tree. Where n is 0, it is the node at, otherwise a leaf
+// of n entries: the entry at, the screens from at on, or the grid at. first is
+// the line of the first rule in it, none if it is empty.
 type part struct{ first, at, n uint32 }
 
 // A field is what a node looks at.
@@ -16,8 +18,6 @@ type field uint8
 const (
 	fieldSrc field = iota // the first bits of the address
 	fieldDst              // swapped, each of a pair becomes the other
-	fieldSrcPort
-	fieldDstPort
 	fieldProtocol
 	fieldCapture // its name
 	fieldTime
@@ -30,8 +30,8 @@ type split struct {
 	bits   uint8 // of fieldSrc and fieldDst
 }
 
-// A node has in rest the entries that leave its field open, and in a hash table
-// of slots those that do not. A node of times has in rest those whose time
+// A node has in rest the entries that leave its field open, and in a table
+// those that do not. A node of times has in rest those whose time
 // contains the center, in its first slot those that end before it and in its
 // second one those that begin after it. In a closed node what is in rest is also
 // in every slot for whose value it can match, so one of them is enough.
@@ -39,9 +39,11 @@ type node struct {
 	split
 	closed bool
 	rest   part
-	// The table is slots[at:][:size].
-	at, size uint32
+	table
 }
+
+// A table is a hash table. At least half of its slots are empty.
+type table []slot
 
 // A slot of a table is empty where part is. The check is the high half of a
 // key. Where keys are not exact, two values of a table can have the same one:
@@ -51,7 +53,7 @@ type slot struct {
 	part  part
 }
 
-// exact reports whether a key has the whole value in its high half: ports,
+// exact reports whether a key has the whole value in its high half:
 // protocols, captures, and prefixes of up to 32 bits.
 func (s *split) exact() bool { return s.field > fieldDst || s.bits <= 32 }
 
@@ -85,10 +87,6 @@ func (s *split) value(q *query) address {
 		return q.src.prefix(s.bits)
 	case fieldDst:
 		return q.dst.prefix(s.bits)
-	case fieldSrcPort:
-		return address{high: uint64(q.srcPort)}
-	case fieldDstPort:
-		return address{high: uint64(q.dstPort)}
 	case fieldProtocol:
 		return address{high: uint64(q.protocol)}
 	default:
@@ -108,10 +106,6 @@ func (s *split) of(r *rule, swapped bool) (v address, ok bool) {
 		return r.src.prefix(s.bits), r.srcBits >= s.bits
 	case fieldDst:
 		return r.dst.prefix(s.bits), r.dstBits >= s.bits
-	case fieldSrcPort:
-		return address{high: uint64(r.srcPort)}, r.fields&hasSrcPort != 0
-	case fieldDstPort:
-		return address{high: uint64(r.dstPort)}, r.fields&hasDstPort != 0
 	case fieldProtocol:
 		return address{high: uint64(r.protocol)}, r.fields&hasProto != 0
 	case fieldCapture:
@@ -138,8 +132,8 @@ func (s *split) open(r *rule, swapped bool, v address) bool {
 	return v.prefix(r.dstBits) == r.dst
 }
 
-// search sets q.best to the number of the first rule in p that matches q, if
-// it is smaller. Requires: all rules in p are of the version of q, or of any.
+// search searches p for a rule that matches q, and stands before the one that
+// is found already. Requires: all rules in p are of the version of q, or of any.
 func (s *Set) search(p part, q *query) {
 	for p.first < q.best {
 		if p.n > 0 {
@@ -151,10 +145,10 @@ func (s *Set) search(p part, q *query) {
 		if n.field == fieldTime {
 			before, after := q.first < n.center, q.last > n.center
 			if before {
-				s.search(s.slots[n.at].part, q)
+				s.search(n.table[0].part, q)
 			}
 			if after {
-				s.search(s.slots[n.at+1].part, q)
+				s.search(n.table[1].part, q)
 			}
 			found = before || after
 		} else {
@@ -168,33 +162,37 @@ func (s *Set) search(p part, q *query) {
 }
 
 func (s *Set) lookUp(n *node, q *query) (found bool) {
-	table := s.slots[n.at:][:n.size]
 	key := n.key(n.value(q), s.seed)
-	for i := place(key, len(table)); table[i].part.first != none; {
-		if table[i].check == uint32(key>>32) {
-			s.search(table[i].part, q)
+	for i := place(key, len(n.table)); n.table[i].part.first != none; {
+		if n.table[i].check == uint32(key>>32) {
+			s.search(n.table[i].part, q)
 			found = true
 		}
-		if i++; i == len(table) {
+		if i++; i == len(n.table) {
 			i = 0
 		}
 	}
 	return found
 }
 
-func (s *Set) scan(p part, q *query) {
-	screens := s.screens[p.at:][:p.n]
-	for i := range screens {
-		if (screens[i].value^q.screen)&screens[i].mask != 0 {
-			continue
-		}
-		l := &s.leaves[p.at+uint32(i)]
-		if l.number() >= q.best {
-			return
-		}
-		if q.firstTick <= l.end && q.lastTick >= l.start && s.rules.at(l.number()).matches(q, l.swapped()) {
-			q.best = l.number()
-			return
+// newTable makes an empty table for the keys, which are sorted.
+func newTable(keys []keyed) table {
+	values := 0
+	for range runs(keys) {
+		values++
+	}
+	return slices.Repeat(table{{part: part{first: none}}}, 2*values+1)
+}
+
+// vacant returns the number of the empty slot for a key.
+func (t table) vacant(key uint64) int {
+	i := place(key, len(t))
+	for t[i].part.first != none {
+		if i++; i == len(t) {
+			i = 0
 		}
 	}
+	return i
 }
+
+func (t table) bytes() int { return len(t) * int(unsafe.Sizeof(slot{})) }
