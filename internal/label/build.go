@@ -63,7 +63,7 @@ func build(s *Set, most int) {
 	for version := range s.versions {
 		v, n := &s.versions[version], &counts[version]
 		list := make([]entry, 0, n[0])
-		v.none = b.part(slices.AppendSeq(list, s.entriesOf(0, version)), b.share(n[0]))
+		v.none = b.heads(slices.AppendSeq(list, s.entriesOf(0, version)))
 		v.one = b.byPorts(1, version, n[1])
 		v.both = b.byPorts(2, version, n[2])
 	}
@@ -71,6 +71,22 @@ func build(s *Set, most int) {
 
 // share returns how many entries a tree of n may have.
 func (b *builder) share(n int) int { return n * b.room / max(b.all, 1) }
+
+// heads makes the part of a whole list of ports. The first entries of a long one
+// have leaves of their own: what matches many sessions is mostly among them, and
+// then the others need no look.
+func (b *builder) heads(list []entry) part {
+	room := b.share(len(list))
+	head := b.most / 8
+	if len(list) <= b.most || head == 0 {
+		return b.part(list, room)
+	}
+	at := len(b.nodes)
+	p := part{first: b.rules.line(list[0].place()), at: uint32(at)}
+	b.nodes = append(b.nodes, node{split: split{field: fieldLine}, table: table{{part: b.leaf(list[:head])}}})
+	b.nodes[at].rest = b.part(list[head:], room)
+	return p
+}
 
 // part divides the entries of list, which are in ascending order. It reorders
 // them. The part has at most about room entries, or those of list.

@@ -21,6 +21,7 @@ const (
 	fieldProtocol
 	fieldCapture // its name
 	fieldTime
+	fieldLine // the rules of the table's one slot stand before those in rest
 )
 
 // A split is how a node divides its rules.
@@ -142,7 +143,10 @@ func (s *Set) search(p part, q *query) {
 		}
 		n := &s.nodes[p.at]
 		found := false
-		if n.field == fieldTime {
+		switch n.field {
+		case fieldLine:
+			s.search(n.table[0].part, q)
+		case fieldTime:
 			before, after := q.first < n.center, q.last > n.center
 			if before {
 				s.search(n.table[0].part, q)
@@ -151,7 +155,7 @@ func (s *Set) search(p part, q *query) {
 				s.search(n.table[1].part, q)
 			}
 			found = before || after
-		} else {
+		default:
 			found = s.lookUp(n, q)
 		}
 		if found && n.closed {
