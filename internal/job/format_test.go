@@ -194,6 +194,23 @@ func TestParquetMetadata(t *testing.T) {
 
 // reducedTable makes the table of partition 1 of 3 in dir; its bytes are the
 // rows.
+// Tables of another number of partitions must not be beside those that are made;
+// other files may.
+func TestOtherTables(t *testing.T) {
+	t.Parallel()
+	dir, _ := series(t, 400, 2)
+	c, out := asParquet(testConfig(1)), t.TempDir()
+	runs := mapped(t, c, 3, dir)
+	for _, name := range []string{"_SUCCESS", "part-x-of-00003.csv", "part-00000-of-00002.csv.gz", ".part-00001-of-00002.csv.ABCDEFGH.tmp"} {
+		write(t, filepath.Join(out, name), nil)
+	}
+	for range 2 {
+		reducedTable(t, c, runs, out).clean(t)
+	}
+	write(t, filepath.Join(out, "part-00001-of-00002.parquet"), nil)
+	reducedTable(t, c, runs, out).refuses(t, Kept, "part-00001-of-00002.parquet is a table of 2 partitions, and this one is of 3")
+}
+
 func reducedTable(t testing.TB, c Config, runs, dir string) result {
 	paths, err := RunFiles(durable.OS, []string{runs})
 	if err != nil {

@@ -3,8 +3,10 @@ package job
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"pcapbatch/internal/agg"
@@ -118,6 +120,30 @@ func (r *run) commitPart(w *runfile.Writer, p *partitionJob, table bool) error {
 	return w.Commit(m)
 }
 
+// tableName is the name of the table of a partition, from 0, and of how many.
+const tableName = "part-%05d-of-%05d.%s"
+
+// refuseOtherTables returns an error if the directory has a table of another number
+// of partitions: a data set of both would have rows twice.
+func (r *run) refuseOtherTables(dir string, partitions int) error {
+	entries, err := r.FS.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) { // no object is there yet
+		return nil
+	}
+	if err != nil {
+		return &Error{Input, err}
+	}
+	for _, e := range entries {
+		var partition, of int
+		var suffix string
+		if n, _ := fmt.Sscanf(e.Name(), tableName, &partition, &of, &suffix); n == 3 && of != partitions && (suffix == "csv" || suffix == "parquet") {
+			return failure(Kept, "%s is a table of %d partitions, and this one is of %d: together they would have rows twice; use another directory",
+				durable.Join(dir, e.Name()), of, partitions)
+		}
+	}
+	return nil
+}
+
 // writeTable writes the rows of a partition as a table.
 func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
 	if r.layout.Numbered() {
@@ -127,7 +153,10 @@ func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
 	if r.Format == Parquet {
 		suffix = "parquet"
 	}
-	path := durable.Join(p.dir, fmt.Sprintf("part-%05d-of-%05d.%s", p.partition, p.partitions, suffix))
+	if err := r.refuseOtherTables(p.dir, p.partitions); err != nil {
+		return err
+	}
+	path := durable.Join(p.dir, fmt.Sprintf(tableName, p.partition, p.partitions, suffix))
 	part, err := json.Marshal(r.partOf(p.runs, p.partition))
 	if err != nil {
 		return err
