@@ -20,9 +20,9 @@ func newCompare(e *env) *cobra.Command {
 		Short:   "Tell whether two tables of sessions are the same",
 		Long: `Compares two tables of sessions row by row, and says where they differ first. A
 and B are files of rows, CSV, compressed or not, or Parquet, or directories of
-files that hold parts of the rows. Values are compared, not text, and the order of the
-columns does not matter. A value that one table leaves undefined may be empty or
-0 in the other.
+files that hold parts of the rows. Values are compared, not text, and the order
+of the columns does not matter. A value that one table leaves undefined may be
+empty or 0 in the other.
 
 Medians and quantiles of sessions of more than 128 packets may differ between
 ways of making the same rows. Such differences are counted, and are none as long
@@ -32,7 +32,7 @@ Exit status: 0 the tables are the same, 1 they differ, 2 wrong usage, 4 a table
 is missing or cannot be read.`,
 		Example: `  batch compare old.csv new.csv
   batch compare sessions.csv parts/`,
-		Args: cobra.ExactArgs(2),
+		Args: takes(2, "two tables, A and B"),
 		RunE: func(cmd *cobra.Command, args []string) error { return runCompare(cmd.Context(), e, args[0], args[1]) },
 	}
 }

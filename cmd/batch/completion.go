@@ -28,6 +28,9 @@ const (
 	tableEndings   = `csv|csv\.gz|csv\.zst|parquet`
 )
 
+// tableName matches the names of tables.
+var tableName = regexp.MustCompile(`(?i)\.(` + tableEndings + `)$`)
+
 // argumentEndings are the endings of the files that commands take as arguments.
 var argumentEndings = map[string]string{
 	"extract": captureEndings,
@@ -72,6 +75,17 @@ func completions(cmd *cobra.Command) {
 // left, for an option of its own.
 func mendScripts(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
+	cmd, _, err := root.Find([]string{"completion"})
+	if err != nil {
+		panic("completion: " + err.Error())
+	}
+	cmd.Args = nil // RunE says what is wrong
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError("there are completions for bash, zsh, fish and powershell, not for %s", args[0])
+		}
+		return cmd.Help()
+	}
 	mend(root, "bash", root.GenBashCompletionV2,
 		"_process_completion_results\n}", "_process_completion_results\n    COMPREPLY=(\"${COMPREPLY[@]//\\\\,/,}\")\n}")
 	mend(root, "fish", root.GenFishCompletion, `string split --max 1 \t $`, `string split --max 1 -- \t $`)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -37,9 +38,10 @@ func newExtract(e *env) *cobra.Command {
 		Long: `Reads captures and writes one row for each network session, as CSV or Parquet.
 
 CAPTURE is a file, a directory (with -r also the directories below it), a quoted
-glob pattern, or - for standard input; s3://BUCKET/KEY is one in object storage. Formats and compression are recognised by
-content. Captures are taken in the order of their first packet, whatever order
-they are named in, and a session goes on from one to the next.
+glob pattern, or - for standard input; s3://BUCKET/KEY is one in object storage.
+Formats and compression are recognised by content. Captures are taken in the
+order of their first packet, whatever order they are named in, and a session
+goes on from one to the next.
 
 A capture that is damaged is reported with the place of the damage. Every record
 before that place counts, and the other captures are read.
@@ -101,6 +103,9 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 	if err := onThisMachine("state", x.state); err != nil {
 		return err
 	}
+	if err := x.notOutput(args); err != nil {
+		return err
+	}
 	files := x.outcome.files()
 	maps.Copy(files, x.profiles.files())
 	found, err := x.captures.find(ctx, args, e, files.targets()...)
@@ -129,6 +134,19 @@ func (x *extractCommand) run(ctx context.Context, e *env, args []string) (err er
 		return job.Extract(ctx, c, found, w)
 	})
 	return x.outcome.conclude(ctx, e, &c, r, x.interrupted(err))
+}
+
+// notOutput refuses arguments of which the last is the name of a table that is
+// not there, which other programs would write.
+func (x *extractCommand) notOutput(args []string) error {
+	if len(args) < 2 || x.outcome.output != "" {
+		return nil
+	}
+	last := args[len(args)-1]
+	if _, err := os.Stat(last); err == nil || !tableName.MatchString(last) {
+		return nil
+	}
+	return usageError("%s is not there, and is not the name of a capture: did you mean -o %[1]s?", report.Printable(last))
 }
 
 // interrupted says what became of a run that a signal ended.

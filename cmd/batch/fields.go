@@ -33,7 +33,7 @@ for the number of a packet of --sequence.
 		Example: `  batch fields
   batch fields --json | jq -r '.[] | select(.group == "basic") | .name'
   batch fields --markdown > columns.md`,
-		Args: cobra.NoArgs,
+		Args: takes(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			format := fieldsText
 			switch {

@@ -125,6 +125,9 @@ func (f *captureFlags) find(ctx context.Context, args []string, e *env, written 
 	if len(args) == 0 {
 		return nil, usageError("no captures named; standard input is named -")
 	}
+	if slices.Contains(args, capture.StdinName) && isTerminal(e.in) {
+		return nil, usageError("standard input is a terminal: a capture comes through a pipe or from a file")
+	}
 	if f.filesFrom == capture.StdinName && slices.Contains(args, capture.StdinName) {
 		return nil, usageError("standard input cannot be both a capture and the list of captures")
 	}
@@ -259,13 +262,15 @@ func (f *columnFlags) set(ctx context.Context, c *job.Config, keyKnown bool) err
 		return err
 	}
 	o := c.Columns
-	o.VLAN = true // whether the key has them is checked when it is known
-	o.Capture = writer.NoText
+	o.VLAN = c.Sessions.VLAN || !keyKnown // else it is checked when it is known
+	if c.Sessions.Capture || !keyKnown {
+		o.Capture = writer.NoText
+	}
 	if c.Labels != nil {
 		o.Label = writer.NoLabel
 	}
 	if _, err := writer.NewLayout(o); err != nil {
-		return usageError("%w", err)
+		return explainColumn(err, o)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -32,19 +33,24 @@ func (g *flagGroups) done() {
 		g.cmd.Flags().AddFlagSet(set)
 	}
 	g.cmd.SetUsageFunc(func(cmd *cobra.Command) error {
-		fmt.Fprint(cmd.OutOrStderr(), g.usage())
-		return nil
+		_, err := fmt.Fprint(cmd.OutOrStderr(), g.usage(helpWidth()))
+		return err
 	})
 }
 
-func (g *flagGroups) usage() string {
+// helpWidth is the width of the help of flags, in columns: that of the terminal
+// that standard output is, within reason.
+func helpWidth() int { return max(40, min(columnsOf(os.Stdout), 100)) }
+
+// usage is the part of the help that describes flags, in so many columns.
+func (g *flagGroups) usage(columns int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Usage:\n  %s\n", g.cmd.UseLine())
 	if g.cmd.HasExample() {
 		fmt.Fprintf(&b, "\nExamples:\n%s\n", g.cmd.Example)
 	}
 	for i, set := range g.sets {
-		fmt.Fprintf(&b, "\n%s:\n%s", g.titles[i], set.FlagUsagesWrapped(100))
+		fmt.Fprintf(&b, "\n%s:\n%s", g.titles[i], set.FlagUsagesWrapped(columns))
 	}
 	return b.String()
 }

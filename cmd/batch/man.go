@@ -27,7 +27,7 @@ func newMan() *cobra.Command {
 	return &cobra.Command{
 		Use:    "man DIR",
 		Short:  "Write the manual pages of the program into a directory",
-		Args:   cobra.ExactArgs(1),
+		Args:   takes(1, "the directory to write to"),
 		Hidden: true,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			day, err := manDay()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -25,13 +26,15 @@ func memoryLimit(size string, workers int) (int64, error) {
 	}
 	limit, err := parseSize(size)
 	if err != nil {
-		return 0, usageError("--memory %q: %w", size, err)
+		return 0, usageError("--memory %s: %w", size, err)
 	}
 	if limit < least {
 		return 0, usageError("--memory %s: with %s at least %s are needed", size, report.Plural(uint64(workers), "worker"), report.BinaryBytes(least))
 	}
 	return limit, nil
 }
+
+var errSize = errors.New("must be a size such as 800M or 16G")
 
 // parseSize reads a number of bytes with a unit: K, M, G or T for powers of
 // 1024, also written KiB or KB.
@@ -47,13 +50,13 @@ func parseSize(s string) (int64, error) {
 		}
 	}
 	if binary && shift == 0 {
-		return 0, strconv.ErrSyntax
+		return 0, errSize
 	}
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if bytesOf := v * float64(uint64(1)<<shift); err == nil && bytesOf >= 0 && bytesOf < 1<<62 {
 		return int64(bytesOf), nil
 	}
-	return 0, strconv.ErrSyntax
+	return 0, errSize
 }
 
 // systemMemory is the memory of the machine, or that which its control group

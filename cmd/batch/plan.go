@@ -30,8 +30,8 @@ plain, BGZF or seekable zstd; other large captures are a unit by themselves. The
 units are in capture order.
 
 'batch map --unit PLAN:N' does unit N of a plan that was written to a file, and
-'batch merge --expect PLAN' or 'batch reduce --expect PLAN' checks that all of it
-was done.
+'batch merge --expect PLAN' or 'batch reduce --expect PLAN' checks that all of
+it was done.
 
 Captures that are missing are in no unit, and make the exit status 4.
 
@@ -59,7 +59,7 @@ func (p *planCommand) run(ctx context.Context, e *env, args []string) error {
 	c := e.config(t)
 	unitBytes, err := parseSize(p.unitBytes)
 	if err != nil {
-		return usageError("--unit-bytes %q: %w", p.unitBytes, err)
+		return usageError("--unit-bytes %s: %w", p.unitBytes, err)
 	}
 	found, err := p.captures.find(ctx, args, e)
 	if err != nil {

@@ -49,6 +49,9 @@ func runIn(e *env, args []string) int {
 	e.args = append([]string{e.name}, args...)
 	root := newRoot(e)
 	e.speakOf(root)
+	if len(args) == 1 && args[0] == "-V" { // as many programs have it
+		args = []string{"--version"}
+	}
 	root.SetArgs(args)
 	root.SetIn(e.in)
 	printed := &firstError{Writer: e.out}
@@ -60,7 +63,10 @@ func runIn(e *env, args []string) int {
 	} else if len(args) > 0 && args[0] == "completion" {
 		mendScripts(root)
 	}
-	cmd, err := root.ExecuteContextC(ctx)
+	cmd, err := oneDash(root, args)
+	if err == nil {
+		cmd, err = root.ExecuteContextC(ctx)
+	}
 	if printed.err != nil { // of help and the like, which cobra prints
 		err = outputError(printed.err)
 	}
@@ -109,7 +115,7 @@ func newRoot(e *env) *cobra.Command {
 		Use:   "batch",
 		Short: "Statistics per network session from packet captures",
 		Long: `batch reads packet captures (pcap, pcapng, plain or compressed) and writes one
-CSV with a row of statistical features for each network session.
+table, CSV or Parquet, with a row of statistics for each network session.
 
 ` + exitHelp,
 		Example: `  batch extract capture.pcap                  rows to standard output

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"pcapbatch/internal/job"
+	"pcapbatch/internal/writer"
 )
 
 // defaultName is what the program is called in its own texts. A package may
@@ -29,7 +30,7 @@ func programName(args []string) string {
 }
 
 // ownName finds the name of the program in front of one of its commands.
-var ownName = regexp.MustCompile(`\b` + defaultName + ` (extract|merge|map|reduce|inspect|verify|compare|fields|version|help|completion|FILE|COMMAND)\b`)
+var ownName = regexp.MustCompile(`\b` + defaultName + ` (extract|merge|plan|map|reduce|inspect|verify|compare|fields|version|help|completion|FILE|COMMAND)\b`)
 
 // named returns a text with the name that the program was called by.
 func (e *env) named(text string) string {
@@ -90,10 +91,44 @@ func suggest(cmd *cobra.Command, args []string, err error) error {
 	return usageError("%s", text)
 }
 
+// oneDash refuses a flag that has one dash where it needs two, such as -output,
+// which would otherwise be taken for -o with the value utput.
+func oneDash(root *cobra.Command, args []string) (*cobra.Command, error) {
+	cmd, _, err := root.Find(args)
+	if err != nil {
+		return root, nil // which Execute reports
+	}
+	cmd.InitDefaultHelpFlag()
+	for _, arg := range args {
+		if arg == "--" {
+			break
+		}
+		name, ok := strings.CutPrefix(arg, "-")
+		name, _, _ = strings.Cut(name, "=")
+		if ok && len(name) > 1 && cmd.Flags().Lookup(name) != nil {
+			return cmd, usageError("%s: did you mean --%s?", arg, name)
+		}
+	}
+	return cmd, nil
+}
+
+// takes are the arguments of a command that takes n of them; what says which.
+func takes(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError("%s takes %s; given: %d", cmd.Name(), what, len(args))
+		}
+		return nil
+	}
+}
+
 // flagError explains an error of the flags of cmd.
 func flagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
+	}
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok && invalid.GetFlag().Value.Type() == "int" {
+		return usageError("--%s %s: must be a whole number", invalid.GetFlag().Name, invalid.GetValue())
 	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
@@ -102,6 +137,53 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return usageError("%w", err)
+}
+
+// number finds what stands for Q and i in the names of writer.Dictionary.
+var number = regexp.MustCompile(`[0-9]+([._][0-9]+)?`)
+
+// explainColumn says which flag asks for a column that is not in what o asks for,
+// or which column was perhaps meant. Other errors are reported as they are.
+func explainColumn(err error, o writer.Options) error {
+	unknown, ok := errors.AsType[*writer.UnknownColumnError](err)
+	if !ok {
+		return usageError("%w", err)
+	}
+	text := fmt.Sprintf("--columns: there is no column %q in what is asked for", unknown.Name)
+	quantile, packet := number.ReplaceAllString(unknown.Name, "Q"), number.ReplaceAllString(unknown.Name, "i")
+	for _, c := range writer.Dictionary() {
+		if o.Schema == "" && (c.Name == unknown.Name || c.Name == quantile || c.Name == packet) {
+			return usageError("%s: %s has it", text, groupFlag(c.Group))
+		}
+	}
+	o.Columns = nil
+	layout, failed := writer.NewLayout(o)
+	if failed != nil {
+		return usageError("%w", failed)
+	}
+	best, near := 1+len(unknown.Name)/3, ""
+	for _, c := range layout.Columns() {
+		if d := distance(unknown.Name, c.Name); d <= best && (near == "" || d < best) {
+			best, near = d, c.Name
+		}
+	}
+	if near != "" {
+		return usageError("%s: did you mean %s?", text, near)
+	}
+	return usageError("%w", err)
+}
+
+// groupFlag is the flag that asks for a group of columns.
+func groupFlag(g writer.Group) string {
+	switch g {
+	case writer.Label:
+		return "--labels"
+	case writer.VLAN, writer.Capture:
+		return "--key " + string(g)
+	case writer.Quantiles, writer.Sequence:
+		return "--" + string(g)
+	}
+	return "--features " + string(g)
 }
 
 // nearestFlag returns the flag of cmd that is most like name, or "" if none is
@@ -146,8 +228,8 @@ func distance(a, b string) int {
 // exist.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Help about a command",
+		Use:   "help [COMMAND | exit]",
+		Short: "Help about a command, or about exit statuses",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
 			for _, c := range root.Commands() {
@@ -155,9 +237,16 @@ func newHelp(root *cobra.Command) *cobra.Command {
 					names = append(names, cobra.CompletionWithDesc(c.Name(), c.Short))
 				}
 			}
+			if len(args) == 0 {
+				names = append(names, cobra.CompletionWithDesc("exit", "Exit statuses"))
+			}
 			return names, cobra.ShellCompDirectiveNoFileComp
 		},
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(help *cobra.Command, args []string) error {
+			if len(args) == 1 && slices.Contains([]string{"exit", "status", "exit-status"}, args[0]) {
+				_, err := fmt.Fprintln(help.OutOrStdout(), exitHelp)
+				return err
+			}
 			cmd, rest, err := root.Find(args)
 			if err == nil && len(rest) == 0 {
 				cmd.InitDefaultHelpFlag()

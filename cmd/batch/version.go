@@ -44,7 +44,7 @@ func newVersion(e *env) *cobra.Command {
 		Use:     "version",
 		GroupID: "about",
 		Short:   "Print the version, that of Go, and the platform",
-		Args:    cobra.NoArgs,
+		Args:    takes(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(e.out, versionLine(e.name))
 			return printed(err)

@@ -160,6 +160,14 @@ func newLayout(o Options, columns []Column, numbered bool) (*Layout, error) {
 	return l, nil
 }
 
+// An UnknownColumnError says that Options.Columns names a column that is not
+// among those that the other options ask for.
+type UnknownColumnError struct{ Name string }
+
+func (e *UnknownColumnError) Error() string {
+	return fmt.Sprintf("--columns: there is no column %q in what is asked for; 'batch fields' has all", e.Name)
+}
+
 // pick leaves the named columns, in that order.
 func (l *Layout) pick(names []string) error {
 	all := l.columns
@@ -171,7 +179,7 @@ func (l *Layout) pick(names []string) error {
 		k := slices.IndexFunc(all, func(c Column) bool { return c.Name == name })
 		switch {
 		case k < 0:
-			return fmt.Errorf("--columns: there is no column %q in what is asked for; 'batch fields' has all", name)
+			return &UnknownColumnError{name}
 		case slices.Contains(names[:i], name):
 			return fmt.Errorf("--columns: column %q is named twice", name)
 		}
