@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -76,12 +77,24 @@ func TestSignalEndsTheWaitForTheKernel(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(200 * time.Millisecond) // it reads what there is, and waits for more
+		for begun := time.Now(); !hasOpen(cmd.Process.Pid, log) && time.Since(begun) < 10*time.Second; {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(50 * time.Millisecond) // it reads what there is, and waits for more
 		cmd.Process.Signal(syscall.SIGTERM)
 		if code := end(t, cmd); code != 143 && code != exitDamaged && code != exitInput {
 			t.Errorf("%q: exit code %d", args, code)
 		}
 	}
+}
+
+// hasOpen reports whether a process has a file open.
+func hasOpen(pid int, path string) bool {
+	links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	return slices.ContainsFunc(links, func(link string) bool {
+		name, _ := os.Readlink(link)
+		return name == path
+	})
 }
 
 // What came out of a FIFO and was no capture is not waited for a second time.
