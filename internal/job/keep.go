@@ -194,7 +194,7 @@ func (k *keeper) read(i int, found *report.Run, about *report.Capture, damage *r
 
 // place takes the run file of capture i.
 func (k *keeper) place(i int, run *runfile.Run) {
-	run.Report = nil // as many as there are captures wait for the end of the run
+	run.Slim() // as many as there are captures wait for the end of the run
 	k.runs[i].Run = run
 }
 

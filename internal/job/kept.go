@@ -23,33 +23,55 @@ type keptRun struct {
 	*runfile.Run
 	sessions Sessions
 	kept     kept
-	report   report.Run
-	figured  bool // had figures of packets, which openCurrent takes away
+	report   *report.Run // nil once prepare has taken it over
+	figured  bool        // had figures of packets, which openCurrent takes away
 }
 
 // maxPath is the largest length of the path of a capture that a run file may
 // name, in bytes: twice what Linux takes. It bounds the text of a row.
 const maxPath = 8 << 10
 
+// A keptReader decodes footers. Those of one job have the same options, which it
+// decodes once. Its zero value is ready for use.
+type keptReader struct {
+	last     string // options and kept, as they are in the file
+	sessions Sessions
+	kept     kept
+}
+
 // read decodes what the footer says.
-func read(run *runfile.Run) (*keptRun, error) {
-	k := &keptRun{Run: run, sessions: DefaultSessions()}
+func read(run *runfile.Run) (*keptRun, error) { return new(keptReader).read(run) }
+
+func (x *keptReader) read(run *runfile.Run) (*keptRun, error) {
 	if run.Capture != nil && len(run.Capture.Path) > maxPath {
 		return nil, failure(Kept, "%s: %w: the path of its capture has %d bytes", run.Path, runfile.ErrDamaged, len(run.Capture.Path))
 	}
-	if len(run.Options) > 0 {
-		if err := json.Unmarshal(run.Options, &k.sessions); err != nil {
-			return nil, failure(Kept, "%s: %w", run.Path, err)
-		}
-	}
-	var err error
-	if k.kept, err = readKept(run.Kept); err != nil {
+	if err := x.readOptions(run); err != nil {
 		return nil, failure(Kept, "%s: %w", run.Path, err)
 	}
-	if err := json.Unmarshal(run.Report, &k.report); err != nil {
+	k := &keptRun{Run: run, sessions: x.sessions, kept: x.kept, report: &report.Run{}}
+	if err := json.Unmarshal(run.Report, k.report); err != nil {
 		return nil, failure(Kept, "%s: %w: report: %w", run.Path, runfile.ErrDamaged, err)
 	}
 	return k, nil
+}
+
+// readOptions decodes what a file was made with.
+func (x *keptReader) readOptions(run *runfile.Run) (err error) {
+	text := string(run.Options) + "\x00" + string(run.Kept)
+	if text == x.last {
+		return nil
+	}
+	x.last, x.sessions = "", DefaultSessions()
+	if len(run.Options) > 0 {
+		if err := json.Unmarshal(run.Options, &x.sessions); err != nil {
+			return err
+		}
+	}
+	if x.kept, err = readKept(run.Kept); err == nil {
+		x.last = text
+	}
+	return err
 }
 
 // named gives what is reported of the capture the path that it has now.
@@ -65,7 +87,7 @@ func (k *keptRun) named(path string) *report.Run {
 	for i := range k.report.Damage {
 		k.report.Damage[i].Path = path
 	}
-	return &k.report
+	return k.report
 }
 
 // tellLeftOut reports a capture of which no record counts.
@@ -166,8 +188,9 @@ func filesIn(fsys durable.FS, dir string, suffixes []string) (paths []string, er
 	return paths, nil
 }
 
-// openKept opens files of one kind, with all that is in packs.
-func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err error) {
+// openKept opens files of one kind, with all that is in packs. It calls slim for
+// each, which frees what is not needed any more; first is the first of them.
+func (r *run) openKept(paths []string, kind runfile.Kind, slim func(k, first *keptRun)) (list []*keptRun, err error) {
 	if r.Strict {
 		return nil, failure(Usage, "only what reads captures can stop at a damaged one")
 	}
@@ -177,6 +200,7 @@ func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err 
 	}
 	var x runfile.PackReader
 	defer x.Close()
+	var footers keptReader
 	for _, p := range places {
 		run, err := r.openPlace(p, &x)
 		if err != nil {
@@ -185,16 +209,17 @@ func (r *run) openKept(paths []string, kind runfile.Kind) (list []*keptRun, err 
 		if run.Kind != kind {
 			return nil, wrongKind(run)
 		}
-		k, err := read(run)
+		k, err := footers.read(run)
 		if err != nil {
 			return nil, err
 		}
 		if kind == runfile.Rows {
-			r.takePartFigures(&k.report, len(list) == 0)
+			r.takePartFigures(k.report, len(list) == 0)
 		} else {
-			r.takeFigures(&k.report, r.Figures)
+			r.takeFigures(k.report, r.Figures)
 		}
 		list = append(list, k)
+		slim(k, list[0])
 	}
 	if len(list) == 0 {
 		return nil, failure(Kept, "%s: no run files in this pack", paths[0])
@@ -216,7 +241,7 @@ func wrongKind(run *runfile.Run) error {
 func (r *run) prepare(runs []*keptRun, quiet bool) ([]*keptRun, error) {
 	for _, k := range runs {
 		if d := runs[0].sessions.Differences(k.sessions); len(d) > 0 {
-			return nil, failure(Kept, "%s and %s were made with other options: %s", runs[0].Path, k.Path, strings.Join(d, ", "))
+			return nil, failure(Kept, "%s and %s were made with other options: %s", runs[0].Name(), k.Name(), strings.Join(d, ", "))
 		}
 	}
 	r.takeSessions(runs[0].sessions)
@@ -225,7 +250,7 @@ func (r *run) prepare(runs []*keptRun, quiet bool) ([]*keptRun, error) {
 	}
 	for _, k := range runs {
 		if lacks := k.kept.lacks(r.kept); lacks != "" {
-			return nil, failure(Kept, "%s does not have what %s needs: it was made with %v", k.Path, lacks, k.kept)
+			return nil, failure(Kept, "%s does not have what %s needs: it was made with %v", k.Name(), lacks, k.kept)
 		}
 	}
 	r.narrow(runs)
@@ -250,7 +275,9 @@ func (r *run) prepare(runs []*keptRun, quiet bool) ([]*keptRun, error) {
 		if !quiet {
 			r.tell(found)
 		}
+		k.report = nil
 	}
+	r.takeRuns(runs)
 	return runs, r.report.Balance()
 }
 
@@ -314,7 +341,7 @@ func sameCapture(runs []*keptRun) error {
 		c := content{k.Capture.Digest, k.Capture.Size}
 		if first := seen[c]; first != nil && k.Capture.Timed && !k.Continues(first.Run) {
 			return failure(Kept, "%s and %s hold the same capture (%s and %s); --allow-duplicates counts it twice",
-				first.Path, k.Path, first.Capture.Path, k.Capture.Path)
+				first.Name(), k.Name(), first.Capture.Path, k.Capture.Path)
 		}
 		seen[c] = k
 	}

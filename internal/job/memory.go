@@ -130,6 +130,23 @@ func (c *Config) memoryFor(bytes int64) int64 {
 	return max(least, least+spareParts*(bytes-aloneBytes-usual)) + c.labelBytes()
 }
 
+// takeRuns takes from the sessions what run files take that are to be merged, and
+// what the report says of their captures.
+func (r *run) takeRuns(runs []*keptRun) {
+	if r.Memory == 0 || r.Share > 0 {
+		return
+	}
+	held := int64(0)
+	for _, k := range runs {
+		held += k.Held() + heldRun
+	}
+	r.share = min(r.share, max(leastShare, (r.Memory-r.buffers()-held)/int64(r.Workers))/8*7)
+}
+
+// heldRun is what a merge holds of each run file besides the runfile.Run: an
+// input of it, and of the report a report.Capture with short texts.
+const heldRun = 1 << 10
+
 // limitHeap tells how many bytes are for what the garbage collector looks after:
 // while captures are read that is all but the sessions.
 func (r *run) limitHeap(bytes int64) {

@@ -23,7 +23,7 @@ func Merge(ctx context.Context, c Config, paths []string, w io.Writer) (*report.
 
 func (r *run) merge(ctx context.Context, paths []string, w io.Writer) (err error) {
 	defer agg.CatchOutOfMemory(&err)
-	runs, err := r.openKept(paths, runfile.Sessions)
+	runs, err := r.openKept(paths, runfile.Sessions, func(k, _ *keptRun) { k.Slim() })
 	if err == nil {
 		runs, err = r.prepare(runs, false)
 	}
@@ -46,20 +46,18 @@ func JoinParts(ctx context.Context, c Config, paths []string, w io.Writer) (*rep
 
 func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err error) {
 	defer agg.CatchOutOfMemory(&err)
-	parts, err := r.openKept(paths, runfile.Rows)
+	parts, err := r.openKept(paths, runfile.Rows, slimPart)
 	if err == nil {
 		err = checkParts(parts, !r.NoRows)
 	}
 	if err != nil {
 		return err
 	}
-	if err := r.checkExpected(capturesIn(&parts[0].report)); err != nil {
+	if err := r.checkExpected(capturesIn(parts[0].report)); err != nil {
 		return err
 	}
 	r.takeSessions(parts[0].sessions)
-	for i, p := range parts {
-		r.addPart(&p.report, i == 0)
-	}
+	r.addParts(parts[0].report)
 	r.finishFigures(mostTop)
 	r.finish()
 	if r.NoRows {
@@ -72,26 +70,36 @@ func (r *run) joinParts(ctx context.Context, paths []string, w io.Writer) (err e
 	})
 }
 
-// addPart takes over what a part says: of the captures, which are the same in
-// all parts, and of its own sessions. Reordered packets are of the captures as
-// far as they are in the first part, and of joining in every one.
-func (r *run) addPart(p *report.Run, first bool) {
-	r.report.Sessions += p.Sessions
-	r.report.InexactGaps += p.InexactGaps
-	r.report.Reordered += p.Joined
-	if p.Labels != nil {
-		if r.report.Labels == nil {
-			r.report.Labels = &report.Labels{Sessions: map[string]uint64{}}
-		}
-		r.report.Labels.Add(p.Labels)
+// slimPart adds to the report of the first part what another one says of its own
+// sessions, and frees the rest: every part repeats what is to be said of all
+// captures. Reordered packets are of the captures as far as they are in the first
+// part, and of joining in every one.
+func slimPart(part, first *keptRun) {
+	part.Slim()
+	if part == first {
+		return
 	}
-	if first {
-		p.Reordered -= p.Joined
-		r.report.Add(p)
-		r.tell(p)
-	} else {
-		addBegun(r.report.Captures, p.Captures)
+	sum, p := first.report, part.report
+	part.report = nil
+	sum.Sessions += p.Sessions
+	sum.InexactGaps += p.InexactGaps
+	sum.Reordered += p.Joined
+	if sum.Labels != nil && p.Labels != nil {
+		sum.Labels.Add(p.Labels)
 	}
+	addBegun(sum.Captures, p.Captures)
+}
+
+// addParts takes over what all parts say.
+func (r *run) addParts(sum *report.Run) {
+	r.report.Sessions += sum.Sessions
+	r.report.InexactGaps += sum.InexactGaps
+	if sum.Labels != nil {
+		sum.Labels.Unused = nil
+		r.report.Labels = sum.Labels
+	}
+	r.report.Add(sum)
+	r.tell(sum)
 }
 
 // checkParts refuses parts that are not all of one whole, or have no rows where

@@ -98,9 +98,7 @@ func (p *packer) add(h held) error {
 			p.pack, p.waiting = nil, nil
 			return err
 		}
-		run := p.pack.Last(h.meta)
-		run.Slim()
-		p.place(h.i, run)
+		p.place(h.i, p.pack.Last(h.meta))
 		p.packed = append(p.packed, h.i)
 		*h = held{}
 	}

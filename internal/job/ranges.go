@@ -70,9 +70,9 @@ func fitting(ranges []*keptRun) (used int, err error) {
 		c := k.Capture
 		switch {
 		case !c.SameFile(ranges[0].Capture):
-			return 0, failure(Kept, "%s: the run files of its ranges were made of different content: %s and %s", path, ranges[0].Path, k.Path)
+			return 0, failure(Kept, "%s: the run files of its ranges were made of different content: %s and %s", path, ranges[0].Name(), k.Name())
 		case i > 0 && c.Range.From == ranges[i-1].Capture.Range.From:
-			return 0, failure(Kept, "%s: there are two run files for records from offset %d on: %s and %s", path, c.Range.From, ranges[i-1].Path, k.Path)
+			return 0, failure(Kept, "%s: there are two run files for records from offset %d on: %s and %s", path, c.Range.From, ranges[i-1].Name(), k.Name())
 		case c.Range.From > end:
 			return 0, failure(Kept, "%s: there is no run file of its range %d-%d", path, end, c.Range.From)
 		case c.Range.From < end:

@@ -45,7 +45,7 @@ func reduction(ctx context.Context, c Config, work func(r *run) error) (*report.
 // reduce merges a partition and has write make a file of it.
 func (r *run) reduce(ctx context.Context, paths []string, partition int, dir string, write func(context.Context, *partitionJob) error) (err error) {
 	defer agg.CatchOutOfMemory(&err)
-	runs, err := r.openKept(paths, runfile.Sessions)
+	runs, err := r.openKept(paths, runfile.Sessions, func(k, _ *keptRun) { k.SlimTo(partition) })
 	if err == nil {
 		runs, err = r.prepare(runs, true)
 	}
@@ -58,7 +58,7 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 	if err != nil {
 		return err
 	}
-	n := len(runs[0].Index)
+	n := runs[0].Partitions()
 	var group []runfile.Input
 	number := -1 // of the capture
 	for i, k := range runs {
@@ -69,7 +69,9 @@ func (r *run) reduce(ctx context.Context, paths []string, partition int, dir str
 		if r.Sessions.Capture {
 			in = in.OfCapture(number)
 		}
-		group = append(group, in)
+		if !in.Empty() {
+			group = append(group, in)
+		}
 	}
 	r.nameCaptures(runsOf(runs))
 	j := r.joiner(n, nil)
@@ -211,10 +213,10 @@ func (p pathWriter) Write(b []byte) (int, error) {
 }
 
 func samePartitions(runs []*keptRun, partition int) error {
-	n := len(runs[0].Index)
+	n := runs[0].Partitions()
 	for _, k := range runs {
-		if len(k.Index) != n {
-			return failure(Kept, "%s has %s, %s has %d", runs[0].Path, report.Plural(uint64(n), "partition"), k.Path, len(k.Index))
+		if k.Partitions() != n {
+			return failure(Kept, "%s has %s, %s has %d", runs[0].Name(), report.Plural(uint64(n), "partition"), k.Name(), k.Partitions())
 		}
 	}
 	if partition < 0 || partition >= n {
@@ -232,7 +234,7 @@ func (r *run) partOf(runs []*keptRun, partition int) *runfile.Part {
 		found = append(found, fmt.Sprint(k.report.Records, " ", k.Entries())) // more, if it was mapped again where memory sufficed
 	}
 	return &runfile.Part{
-		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures, found), Partition: partition, Partitions: len(runs[0].Index),
+		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures, found), Partition: partition, Partitions: runs[0].Partitions(),
 		Numbered: r.layout.Numbered(), CaptureKey: r.Sessions.Capture,
 	}
 }

@@ -119,7 +119,7 @@ func (r *run) addReady(runs []readyRun) error {
 
 // addKept adds to the report what a run file says of its capture.
 func (r *run) addKept(x *runfile.PackReader, run *runfile.Run) error {
-	full, err := r.whole(x, run)
+	full, err := r.files.Full(run, x)
 	if err != nil {
 		return err
 	}
@@ -127,22 +127,9 @@ func (r *run) addKept(x *runfile.PackReader, run *runfile.Run) error {
 	if err != nil {
 		return err
 	}
-	r.takeFigures(&k.report, r.Figures)
+	r.takeFigures(k.report, r.Figures)
 	r.report.Add(k.named(run.Capture.Path))
 	return nil
-}
-
-// whole returns a run file with its report, which those that wait for their turn
-// are without: of a capture with thousands of link types it takes a megabyte.
-func (r *run) whole(x *runfile.PackReader, run *runfile.Run) (*runfile.Run, error) {
-	full, err := x.Full(run)
-	if err != nil || len(full.Report) > 0 {
-		return full, err
-	}
-	if full, err = r.files.Open(run.Path); err != nil {
-		return nil, err
-	}
-	return full, full.Close()
 }
 
 // current returns a run file for each input, in capture order: those that were
@@ -193,9 +180,6 @@ func (s *state) sift(inputs []*ingest.Input, ids []*capture.Identity) (runs []re
 		}
 		ingest.Close([]*ingest.Input{in})
 		k.run.Capture = ids[i]
-		if s.lock != nil {
-			k.run.Report = nil // see whole
-		}
 		runs = append(runs, readyRun{Run: k.run})
 		if err := s.tellKept(k.damaged, ids[i].Path); err != nil {
 			ingest.Close(inputs)
@@ -321,10 +305,10 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 		if k == nil {
 			continue
 		}
-		if s.lock != nil && k.kept.lacks(s.kept) == "" {
-			s.kept = s.kept.and(k.kept)
-		}
 		if s.lock != nil {
+			if k.kept.lacks(s.kept) == "" {
+				s.kept = s.kept.and(k.kept)
+			}
 			k.Slim()
 		}
 		list[i] = &reusable{run: k.Run, kept: k.kept, figured: k.figured}

@@ -197,8 +197,11 @@ type Run struct {
 
 // Entries is the number of sessions, or rows.
 func (r *Run) Entries() (n uint64) {
-	for i := range r.Partitions() {
-		n += r.section(i).Entries
+	for i := range r.Index {
+		n += r.Index[i].Entries
+	}
+	for i := range r.slim {
+		n += r.slim[i].entries
 	}
 	return n
 }
@@ -313,7 +316,7 @@ func (r *Run) check(end int64) error {
 	at := int64(fileHeader)
 	for i := range r.Index {
 		s := &r.Index[i]
-		if s.Offset != at || s.Size < 0 || s.Size > end-at {
+		if s.Offset != at || s.Size < 0 || s.Size > end-at || (s.Size == 0) != (s.Entries == 0) {
 			return damaged(r.Path, end, "index contradicts itself")
 		}
 		at += s.Size

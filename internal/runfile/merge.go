@@ -73,6 +73,9 @@ func (in Input) OfCapture(number int) Input {
 	return in
 }
 
+// Empty reports whether in is a section of a file without entries.
+func (in *Input) Empty() bool { return in.memory == nil && in.section.Entries == 0 }
+
 // An item is an entry that a merge has reached. Its bytes are valid until the
 // next one.
 type item struct {

@@ -1,6 +1,11 @@
 package runfile
 
-import "path/filepath"
+import (
+	"cmp"
+	"path/filepath"
+	"slices"
+	"unsafe"
+)
 
 // A slimSection is a section that has entries, or the last one.
 type slimSection struct {
@@ -10,34 +15,57 @@ type slimSection struct {
 	partition    uint16
 }
 
-// Slim frees what is known of a run file in a pack, except its capture, Made,
-// and what merges need of it, which take a fifth of the memory. PackReader.Full
-// reads the rest again. Slim does nothing to a run file that is not in a pack.
-func (r *Run) Slim() {
-	if r.pack == nil || r.slim != nil {
+// Slim frees what is known of a run file or part, except its capture, Part, Made,
+// and what merges need of it: there may be a hundred thousand. Files.Full reads
+// the rest again.
+func (r *Run) Slim() { r.slimTo(func(s *Section, _ int) bool { return s.Entries > 0 }) }
+
+// SlimTo is Slim for a run file of which nothing but one partition is merged, so
+// that it takes the same memory however many partitions there are. Entries is not
+// known any more.
+func (r *Run) SlimTo(partition int) { r.slimTo(func(_ *Section, i int) bool { return i == partition }) }
+
+// slimTo keeps the sections that are wanted, and the last one.
+func (r *Run) slimTo(wanted func(s *Section, partition int) bool) {
+	if r.slim != nil {
 		return
 	}
-	n := 0
-	for i, s := range r.Index {
-		if s.Entries > 0 || i == len(r.Index)-1 {
+	n, last := 1, len(r.Index)-1
+	for i := range r.Index[:last] {
+		if wanted(&r.Index[i], i) {
 			n++
 		}
 	}
 	r.slim = make([]slimSection, 0, n)
 	for i, s := range r.Index {
-		if s.Entries > 0 || i == len(r.Index)-1 {
+		if i == last || wanted(&r.Index[i], i) {
 			r.slim = append(r.slim, slimSection{s.Offset, s.Size, s.Entries, s.Chain, uint16(i)})
 		}
 	}
-	r.id, _ = ParseName(filepath.Base(r.Path))
-	r.Path, r.Meta = "", Meta{Kind: r.Kind, Capture: r.Capture}
+	if r.pack != nil {
+		r.id, _ = ParseName(filepath.Base(r.Path))
+		r.Path = ""
+	}
+	r.Meta = Meta{Kind: r.Kind, Capture: r.Capture, Part: r.Part}
 }
 
-// Full returns a run file as it was before Slim, which may be r itself: it
-// reads the pack only if r is slim. Errors are as those of Open.
-func (x *PackReader) Full(r *Run) (*Run, error) {
-	if r.slim == nil {
+// Held is how many bytes of memory r takes after Slim at most, with its capture.
+func (r *Run) Held() int64 {
+	n := int64(unsafe.Sizeof(*r)) + int64(cap(r.slim))*int64(unsafe.Sizeof(slimSection{})) + int64(len(r.Path))
+	if c := r.Capture; c != nil {
+		n += int64(unsafe.Sizeof(*c)) + int64(len(c.Path)+len(c.Digest)+len(c.Tag))
+	}
+	return n * 5 / 4 // what is allocated is rounded up to a size of the allocator
+}
+
+// Full returns a run file as it was before Slim, which may be r itself: it reads
+// the file, or with x the pack, only if r is slim. Errors are as those of Open.
+func (files *Files) Full(r *Run, x *PackReader) (*Run, error) {
+	switch {
+	case r.slim == nil:
 		return r, nil
+	case r.pack == nil:
+		return files.Open(r.Path)
 	}
 	i, ok := r.pack.at(r.base)
 	if !ok {
@@ -48,7 +76,7 @@ func (x *PackReader) Full(r *Run) (*Run, error) {
 
 // Name is Path, for a run file that is slim too.
 func (r *Run) Name() string {
-	if r.slim == nil {
+	if r.slim == nil || r.pack == nil {
 		return r.Path
 	}
 	return filepath.Join(r.pack.Path, r.id.Name())
@@ -62,15 +90,15 @@ func (r *Run) Partitions() int {
 	return int(r.slim[len(r.slim)-1].partition) + 1
 }
 
-// section returns the section of a partition.
+// section returns the section of a partition, which is empty if Slim has freed it.
 func (r *Run) section(partition int) Section {
 	if r.slim == nil {
 		return r.Index[partition]
 	}
-	for i := range r.slim {
-		if s := &r.slim[i]; int(s.partition) == partition {
-			return Section{Offset: s.offset, Size: s.size, Entries: s.entries, Chain: s.crc}
-		}
+	i, ok := slices.BinarySearchFunc(r.slim, partition, func(s slimSection, p int) int { return cmp.Compare(int(s.partition), p) })
+	if !ok {
+		return Section{Offset: fileHeader}
 	}
-	return Section{Offset: fileHeader}
+	s := &r.slim[i]
+	return Section{Offset: s.offset, Size: s.size, Entries: s.entries, Chain: s.crc}
 }
