@@ -25,6 +25,10 @@ type keptRun struct {
 	kept     kept
 	report   *report.Run // nil once prepare has taken it over
 	figured  bool        // had figures of packets, which openCurrent takes away
+
+	// What the run file has, as partOf tells it: openKept frees it in report
+	// and Run.
+	records, entries uint64
 }
 
 // maxPath is the largest length of the path of a capture that a run file may
@@ -218,6 +222,7 @@ func (r *run) openKept(paths []string, kind runfile.Kind, slim func(k, first *ke
 		} else {
 			r.takeFigures(k.report, r.Figures)
 		}
+		k.records, k.entries = k.report.Records, k.Entries()
 		list = append(list, k)
 		slim(k, list[0])
 	}

@@ -231,7 +231,7 @@ func (r *run) partOf(runs []*keptRun, partition int) *runfile.Part {
 	var found []string
 	for _, k := range runs {
 		captures = append(captures, k.Capture)
-		found = append(found, fmt.Sprint(k.report.Records, " ", k.Entries())) // more, if it was mapped again where memory sufficed
+		found = append(found, fmt.Sprint(k.records, " ", k.entries)) // more, if it was mapped again where memory sufficed
 	}
 	return &runfile.Part{
 		Header: r.layout.Header(), Columns: r.columns(), Captures: capture.SetDigest(captures, found), Partition: partition, Partitions: runs[0].Partitions(),
