@@ -39,7 +39,8 @@ type Input struct {
 	wire, kept     atomic.Uint64 // bytes of its records: wire and capture lengths; see sized
 	merged         bool          // its records were merged with those of others: nobody knows
 
-	unseen error // the system failed to say what stands under the path; nil: it did
+	modTime int64 // of its last modification before it was opened, as Identity.ModTime
+	unseen  error // the system failed to say what stands under the path; nil: it did
 
 	begun time.Time // when it was opened to be read
 
@@ -53,7 +54,7 @@ func newInput(fsys durable.FS, path string, stdin io.Reader) *Input {
 	in := &Input{Identity: capture.Identity{Path: path}, Live: true, stdin: path == capture.StdinName}
 	info, err := capture.Stat(fsys, path, stdin)
 	if err == nil && info.Mode().IsRegular() && info.Size() > 0 {
-		in.Size, in.Live = info.Size(), false
+		in.Size, in.Live, in.modTime = info.Size(), false, info.ModTime().UnixNano()
 	}
 	if err != nil && !in.stdin {
 		in.unseen = durable.Cause(err) // it is not to be taken for a pipe
@@ -79,6 +80,9 @@ func (in *Input) Identify(fsys durable.FS) (*capture.Identity, error) {
 		return nil, err
 	}
 	id.First, id.Timed, id.Range = in.First, in.Timed, in.Range
+	// What was opened may be an older file than the one that stands there now. With
+	// these it counts as changed the next time.
+	id.Size, id.ModTime = in.Size, in.modTime
 	return id, nil
 }
 

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"pcapbatch/internal/capturetest"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/runfile"
 )
 
@@ -177,6 +178,41 @@ func TestMapStrictCurrent(t *testing.T) {
 	mapTo(t, testConfig(1), runs, 4, paths[0])
 	again := mapTo(t, strict, runs, 4, paths[0])
 	again.refuses(t, CategoryOf(first.err), first.err.Error())
+}
+
+// swapping is a file system on which another file takes the place of a capture as
+// soon as that was opened.
+type swapping struct {
+	durable.FS
+	swap func()
+}
+
+func (s swapping) OpenSource(path string) (durable.Source, error) {
+	f, err := s.FS.OpenSource(path)
+	s.swap()
+	return f, err
+}
+
+// A capture that is replaced while it is read is read again by the next Map: its
+// run file does not count as one of the new content.
+func TestMapOfReplaced(t *testing.T) {
+	t.Parallel()
+	for _, names := range [][]string{{"a"}, {"a", "b"}} {
+		dir := t.TempDir()
+		var paths []string
+		for i, name := range names {
+			paths = append(paths, write(t, filepath.Join(dir, name), capturetest.Pcap(capturetest.ManySessions(uint64(3+i), 300)...)))
+		}
+		fresh := write(t, filepath.Join(t.TempDir(), "fresh"), capturetest.Pcap(capturetest.ManySessions(9, 300)...))
+		c, runs := testConfig(1), t.TempDir()
+		swapped := c
+		swapped.FS = swapping{c.FS, func() { os.Rename(fresh, paths[0]) }}
+		mapTo(t, swapped, runs, 2, paths...).clean(t)
+		if r := mapTo(t, c, runs, 2, paths...); r.err != nil || r.read > 1 {
+			t.Errorf("%v, %d captures read", r.err, r.read)
+		}
+		sameRows(t, fmt.Sprint(len(names), " captures"), merge(t, c, runs).clean(t), extract(t, c, paths...).clean(t))
+	}
 }
 
 // Several jobs may work in one directory, on the same captures too.
