@@ -67,6 +67,8 @@ var failures = []struct {
 	{code: 5, what: "a part is damaged", args: "merge --parts BROKENPARTS|merge --parts --expect LISTS/good BROKENPARTS"},
 	{code: 5, what: "a run file is cut short", args: "merge LISTS/short.run|reduce --partition 0 --out OUT/p LISTS/short.run"},
 	{code: 5, what: "a run file is of a later version", args: "merge LISTS/later.run|reduce --partition 0 --out OUT/p LISTS/later.run"},
+	{code: 5, what: "a part is of a later version", args: "merge --parts LISTS/later.part PARTS/0001-of-0002.part"},
+	{code: 0, what: "map makes a run file anew that is of a later version", args: "map -q -P2 --out LISTS/newer GOOD"},
 	{code: 5, what: "other options", args: "merge RUNS OTHERRUNS|reduce --partition 0 --out OUT/p RUNS OTHERRUNS"},
 	{code: 5, what: "another number of partitions", args: "reduce --partition 0 --out OUT/p RUNS STATE"},
 	{code: 5, what: "a capture twice", args: "merge RUNS STATE"},
@@ -120,6 +122,13 @@ func lists(t *testing.T, w *world) string {
 	later := bytes.Clone(run)
 	later[8] = runfile.FormatVersion + 1
 	mustWrite(t, filepath.Join(dir, "later.run"), string(later))
+	part := bytes.Clone(read(t, filepath.Join(w.parts, "0000-of-0002.part")))
+	part[8] = runfile.FormatVersion + 1
+	mustWrite(t, filepath.Join(dir, "later.part"), string(part))
+	if err := os.Mkdir(filepath.Join(dir, "newer"), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, filepath.Join(dir, "newer", runfile.RunName(w.good)), string(later))
 	if err := os.MkdirAll(filepath.Join(dir, "taken", runfile.RunName(w.good)), 0o777); err != nil {
 		t.Fatal(err)
 	}

@@ -207,6 +207,9 @@ func TestOtherTables(t *testing.T) {
 	for range 2 {
 		reducedTable(t, c, runs, out).clean(t)
 	}
+	if left := entriesOf(t, out); len(left) != 4 { // without what a killed process has left of another table
+		t.Errorf("left are %q", left)
+	}
 	write(t, filepath.Join(out, "part-00001-of-00002.parquet"), nil)
 	reducedTable(t, c, runs, out).refuses(t, Kept, "part-00001-of-00002.parquet is a table of 2 partitions, and this one is of 3")
 }

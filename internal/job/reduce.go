@@ -163,7 +163,7 @@ func (r *run) writeTable(ctx context.Context, p *partitionJob) error {
 	if err != nil {
 		return err
 	}
-	durable.SweepBeside(path)
+	durable.Sweep(p.dir, ".csv", ".parquet") // also those of other partitions, whose tasks may not come again
 	file, err := durable.CreatePending(r.FS, path)
 	if err != nil {
 		return durable.WriteFailed(path, err)
