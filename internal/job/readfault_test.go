@@ -186,6 +186,11 @@ func readers(t *testing.T) map[string]func(c Config, out string) result {
 	parts := reduced(t, c, 3, current)
 	list := write(t, filepath.Join(t.TempDir(), "list"), []byte(strings.Join(paths, "\n")+"\n"))
 	large := capturetest.Pcap(capturetest.ManySessions(4, 9000)...)
+	small, _ := series(t, 400, 20)
+	packs := mapped(t, c, 3, small)
+	if n := len(entriesOf(t, packs)); n != 1 {
+		t.Fatalf("%d packs", n)
+	}
 	compressed := t.TempDir()
 	for _, name := range []string{"bgzf.pcap.gz", "bzip2.pcap.bz2", "joined-compressed.pcap.gz", "lz4.pcap.lz4", "xz.pcap.xz", "zstd.pcap.zst", "snoop.snoop", "pcapng-two-sections.pcapng"} {
 		write(t, filepath.Join(compressed, name), load(t, filepath.Join("../../testdata", name)))
@@ -217,11 +222,13 @@ func readers(t *testing.T) map[string]func(c Config, out string) result {
 			c.Workers = 2
 			return mapTo(t, c, filepath.Join(out, "runs"), 3, compressed)
 		},
-		"range":         ranged("c.pcap", large),
-		"range of BGZF": ranged("c.gz", bgzf(t, large)),
-		"range of zstd": ranged("c.zst", seekableZstd(t, capturetest.Pcap(capturetest.ManySessions(4, 30_000)...), 64<<10)),
-		"merge":         expecting(func(c Config, _ string) result { return merge(t, c, current) }),
-		"reduce":        expecting(func(c Config, out string) result { return reduce(t, c, 1, filepath.Join(out, "parts"), current) }),
+		"range":           ranged("c.pcap", large),
+		"range of BGZF":   ranged("c.gz", bgzf(t, large)),
+		"range of zstd":   ranged("c.zst", seekableZstd(t, capturetest.Pcap(capturetest.ManySessions(4, 30_000)...), 64<<10)),
+		"merge":           expecting(func(c Config, _ string) result { return merge(t, c, current) }),
+		"reduce":          expecting(func(c Config, out string) result { return reduce(t, c, 1, filepath.Join(out, "parts"), current) }),
+		"merge of packs":  func(c Config, _ string) result { return merge(t, c, packs) },
+		"reduce of packs": func(c Config, out string) result { return reduce(t, c, 1, filepath.Join(out, "parts"), packs) },
 		"reduce to a table": func(c Config, out string) result {
 			return reducedTable(t, asParquet(c), current, filepath.Join(out, "tables"))
 		},
