@@ -88,8 +88,8 @@ metamorphic: ## random captures read in random ways give the same rows, for ten 
 browser: ## look at reports in headless Chromium, where there is one; DIR=... for pictures
 	@sh scripts/report.sh $(GO) $(DIR)
 
-wheels: ## wheels of python/ for every platform, dist/ (PYTHON needs hatchling)
-	@sh scripts/wheels.sh $(GO) dist $(PYTHON)
+wheels: ## wheels of python/ for every platform, or those of WHEELS=..., dist/
+	@sh scripts/wheels.sh $(GO) dist $(PYTHON) $(WHEELS)
 
 python: build ## the Python package in a new environment: its tests, and the recipes of docs/
 	@sh scripts/python.sh $(GO) $(BIN)

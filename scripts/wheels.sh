@@ -1,7 +1,8 @@
 #!/bin/sh
 # wheels.sh GO OUT PYTHON [PLATFORM...]: builds the wheels of python/ into OUT,
-# one for each platform, as GOOS/GOARCH; without one, for all. PYTHON has
-# hatchling. The program is static, so that a Linux wheel is for any libc.
+# one for each platform, as GOOS/GOARCH; without one, for all. Where PYTHON has no
+# hatchling, that is installed into an environment for the time being. The
+# program is static, so that a Linux wheel is for any libc.
 set -eu
 go=$1 out=$2 python=$3
 shift 3
@@ -10,6 +11,13 @@ mkdir -p "$out"
 out=$(cd "$out" && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+if ! "$python" -c "import hatchling" 2>/dev/null; then
+	"$python" -m venv "$work/venv" && "$work/venv/bin/pip" install -q hatchling || {
+		echo "wheels.sh: $python has no hatchling, and it cannot be installed; PYTHON names another Python" >&2
+		exit 1
+	}
+	python=$work/venv/bin/python
+fi
 
 # What hatchling puts into a wheel has this time, so that two builds are the
 # same bytes.

@@ -17,7 +17,9 @@ func newCompare(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "compare A B",
 		GroupID: "work",
-		Short:   "Tell whether two tables of sessions are the same",
+
+		DisableFlagsInUseLine: true,
+		Short:                 "Tell whether two tables of sessions are the same",
 		Long: `Compares two tables of sessions row by row, and says where they differ first. A
 and B are files of rows, CSV, compressed or not, or Parquet, or directories of
 files that hold parts of the rows. Values are compared, not text, and the order

@@ -69,16 +69,21 @@ func completions(cmd *cobra.Command) {
 	}
 }
 
-// mendScripts replaces what is wrong in cobra's scripts for two shells. That for
-// bash puts a backslash before the commas of a list, and then does not find the
-// list's next word. That for fish takes --flag=value, where it is the only one
-// left, for an option of its own.
-func mendScripts(root *cobra.Command) {
+// mendCompletion replaces what is wrong in cobra's command for completion. Its
+// script for bash puts a backslash before the commas of a list, and then does not
+// find the list's next word. That for fish takes --flag=value, where it is the
+// only one left, for an option of its own. The command succeeds for shells that
+// do not exist. Requires: the output of root is set.
+func (e *env) mendCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	cmd, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		panic("completion: " + err.Error())
 	}
+	cmd.Short = "Print a script that makes a shell complete the program"
+	cmd.Long = e.named(`Prints a script for a shell, which completes commands, flags and their values
+with it. 'batch completion bash --help' says how bash learns it for good, and so
+on.`)
 	cmd.Args = nil // RunE says what is wrong
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if len(args) > 0 {

@@ -47,8 +47,13 @@ func (c *choice) Set(value string) error {
 // seconds. It is a pflag.Value.
 type duration time.Duration
 
-func (d *duration) String() string { return time.Duration(*d).String() }
-func (d *duration) Type() string   { return "duration" }
+func (d *duration) String() string {
+	if *d == 0 {
+		return "0" // for which the help shows no default
+	}
+	return time.Duration(*d).String()
+}
+func (d *duration) Type() string { return "duration" }
 
 func (d *duration) Set(value string) error {
 	got, err := time.ParseDuration(value)
@@ -155,8 +160,8 @@ func (f *sessionFlags) register(set *pflag.FlagSet) {
 	set.Var(&f.key, "key", "make `FIELDS` part of the session key, separated by commas: vlan, the outermost and the innermost VLAN id, and capture")
 	set.BoolVar(&f.decapsulate, "decapsulate", false, "take the session from the innermost IP header of tunnels (GRE, VXLAN, GTP-U ...)")
 	set.StringVar(&f.tunnelPorts, "tunnel-port", "", "with --decapsulate, take these UDP ports for tunnels too: a `LIST` such as vxlan=8472,geneve=7000")
-	durationVar(set, &f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60 (seconds) or 5m; 0 is never")
-	durationVar(set, &f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0 is never")
+	durationVar(set, &f.timeout, "idle-timeout", 0, "end a session at a gap longer than `DURATION`, such as 60 (seconds) or 5m; 0, the default, is never")
+	durationVar(set, &f.active, "active-timeout", 0, "end a session at a packet that comes more than `DURATION` after its first; 0, the default, is never")
 	set.BoolVar(&f.tcpEnd, "tcp-end", false, "end a closed TCP session at the SYN of a new connection")
 }
 
@@ -224,6 +229,7 @@ func (f *columnFlags) registerKept(set *pflag.FlagSet) {
 		names = append(names, string(g))
 	}
 	set.StringSliceVar(&f.features, "features", []string{"basic"}, "choose `GROUPS` of columns, separated by commas: "+strings.Join(names, ", ")+", or all")
+	set.Lookup("features").DefValue = "basic" // without brackets
 	set.StringVar(&f.quantiles, "quantiles", "", "add columns for the quantiles of a `LIST` of percentages, such as 5,25,75,95")
 	set.IntVar(&f.sequence, "sequence", 0, "add columns for the first `N` packets of each session, at most "+fmt.Sprint(writer.MaxSequence))
 }

@@ -49,9 +49,6 @@ func runIn(e *env, args []string) int {
 	e.args = append([]string{e.name}, args...)
 	root := newRoot(e)
 	e.speakOf(root)
-	if len(args) == 1 && args[0] == "-V" { // as many programs have it
-		args = []string{"--version"}
-	}
 	root.SetArgs(args)
 	root.SetIn(e.in)
 	printed := &firstError{Writer: e.out}
@@ -60,9 +57,8 @@ func runIn(e *env, args []string) int {
 	if len(args) > 0 && strings.HasPrefix(args[0], "__complete") {
 		completions(root)
 		unquote(root)
-	} else if len(args) > 0 && args[0] == "completion" {
-		mendScripts(root)
 	}
+	e.mendCompletion(root)
 	cmd, err := oneDash(root, args)
 	if err == nil {
 		cmd, err = root.ExecuteContextC(ctx)
@@ -132,6 +128,7 @@ table, CSV or Parquet, with a row of statistics for each network session.
 		&cobra.Group{ID: "work", Title: "Commands:"},
 		&cobra.Group{ID: "scale", Title: "For job schedulers:"},
 		&cobra.Group{ID: "about", Title: "About the program:"})
+	root.Flags().BoolP("version", "V", false, "print the version")
 	root.SetVersionTemplate(versionLine(e.name))
 	root.SetHelpCommandGroupID("about")
 	root.SetCompletionCommandGroupID("about")

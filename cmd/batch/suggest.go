@@ -228,8 +228,9 @@ func distance(a, b string) int {
 // exist.
 func newHelp(root *cobra.Command) *cobra.Command {
 	return &cobra.Command{
-		Use:   "help [COMMAND | exit]",
-		Short: "Help about a command, or about exit statuses",
+		Use:     "help [COMMAND | exit]",
+		GroupID: "about",
+		Short:   "Help about a command, or about exit statuses",
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			var names []cobra.Completion
 			for _, c := range root.Commands() {

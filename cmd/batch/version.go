@@ -43,8 +43,10 @@ func newVersion(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:     "version",
 		GroupID: "about",
-		Short:   "Print the version, that of Go, and the platform",
-		Args:    takes(0, "no arguments"),
+
+		DisableFlagsInUseLine: true,
+		Short:                 "Print the version, that of Go, and the platform",
+		Args:                  takes(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := io.WriteString(e.out, versionLine(e.name))
 			return printed(err)
