@@ -24,6 +24,8 @@ type keptRun struct {
 	sessions Sessions
 	kept     kept
 	report   *report.Run // nil once prepare has taken it over
+	records  uint64      // of the report
+	entries  uint64      // that Slim may forget
 	figured  bool        // had figures of packets, which openCurrent takes away
 
 	// What the run file has, as partOf tells it: openKept frees it in report
@@ -57,6 +59,7 @@ func (x *keptReader) read(run *runfile.Run) (*keptRun, error) {
 	if err := json.Unmarshal(run.Report, k.report); err != nil {
 		return nil, failure(Kept, "%s: %w: report: %w", run.Path, runfile.ErrDamaged, err)
 	}
+	k.records, k.entries = k.report.Records, run.Entries()
 	return k, nil
 }
 
