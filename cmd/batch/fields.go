@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -36,7 +37,9 @@ for the number of a packet of --sequence.
 		Args: takes(0, "no arguments"),
 		RunE: func(*cobra.Command, []string) error {
 			format := fieldsText
-			switch {
+			switch columns := columnsOf(e.out); {
+			case !asJSON && !asMarkdown && isTerminal(e.out) && columns < widestField:
+				format = func(list []writer.Column) string { return fieldsBlocks(list, columns) }
 			case asJSON:
 				format = fieldsJSON
 			case asMarkdown:
@@ -91,12 +94,46 @@ func fieldsText(columns []writer.Column) string {
 	return b.String()
 }
 
+// widestField is the width of a terminal from which on most lines of fieldsText
+// fit into it.
+const widestField = 180
+
+// fieldsBlocks returns what fieldsText does for a terminal of so many columns,
+// with the definition of each column in lines below its name.
+func fieldsBlocks(columns []writer.Column, width int) string {
+	var b strings.Builder
+	for _, c := range columns {
+		about := []string{string(c.Type)}
+		if c.Unit != "" {
+			about = append(about, c.Unit)
+		}
+		fmt.Fprintf(&b, "%s (%s; %s)\n", c.Name, strings.Join(about, ", "), c.Group)
+		at := 0
+		for _, word := range strings.Fields(c.Definition + "; " + c.Exactness) {
+			switch n := utf8.RuneCountInString(word); {
+			case at > 0 && at+1+n < width:
+				b.WriteString(" ")
+				at += 1 + n
+			case at > 0:
+				b.WriteString("\n")
+				fallthrough
+			default:
+				b.WriteString("    ")
+				at = 4 + n
+			}
+			b.WriteString(word)
+		}
+		b.WriteString("\n")
+	}
+	return b.String() + parquetNote
+}
+
 // parquetNote says what the types are in Parquet.
 const parquetNote = `
-In Parquet, which is compressed with ` + job.ParquetCompression + `, a text is a string, an integer an int64 (ports,
-VLAN ids and windows: uint16; protocol, TTL, ICMP type and code: uint8) and a
-decimal a double; first_seen and last_seen are timestamps (microseconds, UTC).
-What is undefined is null.
+In Parquet, which is compressed with ` + job.ParquetCompression + `, a text is a string, an integer an
+int64 (ports, VLAN ids and windows: uint16; protocol, TTL, ICMP type and code:
+uint8) and a decimal a double; first_seen and last_seen are timestamps
+(microseconds, UTC). What is undefined is null.
 `
 
 // A field is a column with its type in Parquet.
