@@ -63,6 +63,10 @@ type Column struct {
 	// time gives the time, in ns since the epoch, that text writes; nil for other
 	// texts.
 	time func(*Row) int64
+	// stats, of the five columns of a statistic, is where it stands, and part
+	// which of the five this is, from 0.
+	stats func(*agg.Summary) *agg.Stats
+	part  int
 	// storage is how typed outputs keep an integer of few bits; "" otherwise.
 	storage Storage
 	// needs is what a session must have for the value to be defined; so many
@@ -150,7 +154,7 @@ func (r *Row) Quantiles() []agg.Quantiles { return r.summarizer.Quantiles }
 func (r *Row) Sequence() []agg.SequencePacket { return r.summarizer.Sequence }
 
 // needs are facts about a session on which cells depend.
-type needs uint32
+type needs uint64
 
 const (
 	someGap      needs = 1 << iota // two packets or more
@@ -185,6 +189,12 @@ const (
 	bulkBackward
 	bulkTimeForward // a bulk that lasts
 	bulkTimeBackward
+	// The first forward packet is not at the time of the session's first; the
+	// others not at that of its last.
+	firstForward
+	lastForward
+	firstBackward
+	lastBackward
 )
 
 // factsOf returns what the session has, of what the basic columns ask.
@@ -219,6 +229,7 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	for i := range sides {
 		n |= sides[i].facts(s, least)
 	}
+	n |= timeFacts(s)
 	if s.TCP.SYNToSYNACK.Defined {
 		n |= answered
 	}
@@ -239,6 +250,24 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	}
 	if s.Key.Protocol == 6 {
 		n |= tcpProtocol
+	}
+	return n
+}
+
+// timeFacts returns which times of directions are not those of the session.
+func timeFacts(s *agg.Summary) (n needs) {
+	forward, backward := &s.Directions[0], &s.Directions[1]
+	if forward.First != s.First {
+		n |= firstForward
+	}
+	if forward.Last != s.Last {
+		n |= lastForward
+	}
+	if backward.First != s.Last {
+		n |= firstBackward
+	}
+	if backward.Last != s.Last {
+		n |= lastBackward
 	}
 	return n
 }

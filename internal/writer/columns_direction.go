@@ -2,7 +2,6 @@ package writer
 
 import (
 	"slices"
-	"strings"
 
 	"pcapbatch/internal/agg"
 )
@@ -16,11 +15,12 @@ type side struct {
 	// either for a deviation.
 	some, someGap, deviating, deviatingGap needs
 	window, ttl, flags, bulk, bulkTime     needs
+	first, last                            needs // see firstForward
 }
 
 var sides = [2]side{
-	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward, bulkTimeForward},
-	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward, bulkTimeBackward},
+	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward, bulkTimeForward, firstForward, lastForward},
+	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward, bulkTimeBackward, firstBackward, lastBackward},
 }
 
 func (d *side) column(group Group, name string, typ Type, kind Kind, unit, definition string, needs needs, value func(*Row) uint64) Column {
@@ -47,24 +47,11 @@ func directionColumns() (list []Column) {
 			d.sizes("packet_length", "wire length", func(s *agg.DirectionSummary) *agg.Stats { return &s.Lengths }),
 			d.sizes("payload_size", "payload size", func(s *agg.DirectionSummary) *agg.Stats { return &s.Payloads }))
 		for k := range own {
-			if c := &own[k]; d.index == 1 {
-				c.void = d.some
-			} else if of := strings.TrimPrefix(c.Name, d.prefix); of != "header_bytes" && of != "header_min" && of != "data_packets" {
-				c.same, c.echo = someBackward, echoOf(of)
-			}
+			own[k].void = d.some
 		}
 		list = append(list, own...)
 	}
 	return list
-}
-
-// echoOf returns the column of both directions that says what a column of one
-// says where there is only one.
-func echoOf(name string) string {
-	if name == "packets" || name == "bytes" {
-		return "total_" + name
-	}
-	return name
 }
 
 func (d *side) counts() []Column {
@@ -77,9 +64,12 @@ func (d *side) counts() []Column {
 	}
 	least := number("header_min", "bytes", "size of the smallest transport header "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.HeaderMin })
 	least.needs = d.some
+	first := time("first_seen_ns", "time of the first packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.First })
+	last := time("last_seen_ns", "time of the last packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.Last })
+	first.same, first.echo = d.first, [...]string{"first_seen_ns", "last_seen_ns"}[i]
+	last.same, last.echo = d.last, "last_seen_ns"
 	return []Column{
-		time("first_seen_ns", "time of the first packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.First }),
-		time("last_seen_ns", "time of the last packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.Last }),
+		first, last,
 		number("packets", "packets", "packets "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Packets }),
 		number("bytes", "bytes", "sum of the wire lengths "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Lengths.Sum }),
 		number("payload_bytes", "bytes", "sum of the payload sizes "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Payloads.Sum }),
@@ -105,12 +95,10 @@ func (d *side) gaps() []Column {
 	median := gap("median", "median", d.someGap, func(_ *Row, st *agg.Stats) uint64 { return st.Nearest() })
 	std := gap("std", deviation, d.deviatingGap, func(r *Row, st *agg.Stats) uint64 { return st.Std(1, r.sample) })
 	mean.Exactness, median.Exactness, std.Exactness = rounded, digest, rounded
-	std.void = d.someGap
-	return []Column{
+	return statisticOf(func(s *agg.Summary) *agg.Stats { return &s.Directions[i].Gaps },
 		extreme("min", "smallest", func(st *agg.Stats) *uint64 { return &st.Min }),
 		extreme("max", "largest", func(st *agg.Stats) *uint64 { return &st.Max }),
-		mean, median, std,
-	}
+		mean, median, std)
 }
 
 // sizes are the five columns of one size per packet.
@@ -128,11 +116,18 @@ func (d *side) sizes(name, what string, of func(*agg.DirectionSummary) *agg.Stat
 	median := column("_median", "median", Decimal, Halves, d.some, func(_ *Row, st *agg.Stats) uint64 { return halves(st.Median).Lo })
 	std := column("_std", deviation+" of the", Decimal, Micros, d.deviating, func(r *Row, st *agg.Stats) uint64 { return st.Std(1e6, r.sample) })
 	mean.Exactness, median.Exactness, std.Exactness = rounded, digest, rounded
-	return []Column{
+	return statisticOf(func(s *agg.Summary) *agg.Stats { return of(&s.Directions[i]) },
 		extreme("_min", "smallest", func(st *agg.Stats) *uint64 { return &st.Min }),
 		extreme("_max", "largest", func(st *agg.Stats) *uint64 { return &st.Max }),
-		mean, median, std,
+		mean, median, std)
+}
+
+// statisticOf marks columns as those of one statistic, which stands at of.
+func statisticOf(of func(*agg.Summary) *agg.Stats, list ...Column) []Column {
+	for i := range list {
+		list[i].stats, list[i].part = of, i
 	}
+	return list
 }
 
 func flagColumns() (list []Column) {

@@ -111,6 +111,7 @@ type cell struct {
 	kind     Kind
 	ask      bool      // ask the column whether the cell is defined: its void does not tell
 	constant *constant // with a void
+	together together  // written by one call with the cells behind it; nil: alone
 
 	column *Column
 }
@@ -250,15 +251,18 @@ type Formatter struct {
 // NewFormatter returns a formatter for l.
 func (l *Layout) NewFormatter() *Formatter {
 	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
+	echoed := make([]bool, len(l.columns))
 	for k := range l.columns {
 		c := f.cellOf(&l.columns[k])
 		c.void, c.constant = l.columns[k].void, l.constants[k]
 		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
 			c.same, c.echo = c.column.same, uint16(at)
+			echoed[at] = true
 		}
 		c.ask = c.column.needs&^c.void != 0 || c.column.position > 0
 		f.cells = append(f.cells, c)
 	}
+	f.join(echoed)
 	return f
 }
 
@@ -302,6 +306,11 @@ func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
 			} else {
 				n += copy(b[n:], b[f.starts[c.echo]:f.starts[c.echo+1]])
 			}
+			continue
+		}
+		if c.together != nil {
+			n = c.together.put(b, n, f.row)
+			k += c.together.cells() - 1
 			continue
 		}
 		if c.ask && !c.column.Defined(f.row) {
