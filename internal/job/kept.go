@@ -27,10 +27,6 @@ type keptRun struct {
 	records  uint64      // of the report
 	entries  uint64      // that Slim may forget
 	figured  bool        // had figures of packets, which openCurrent takes away
-
-	// What the run file has, as partOf tells it: openKept frees it in report
-	// and Run.
-	records, entries uint64
 }
 
 // maxPath is the largest length of the path of a capture that a run file may
@@ -225,7 +221,6 @@ func (r *run) openKept(paths []string, kind runfile.Kind, slim func(k, first *ke
 		} else {
 			r.takeFigures(k.report, r.Figures)
 		}
-		k.records, k.entries = k.report.Records, k.Entries()
 		list = append(list, k)
 		slim(k, list[0])
 	}
