@@ -22,7 +22,7 @@ const testdata = "../../testdata"
 // TestMain lets the test binary be the command: in scripts, and for the tests
 // that need a process of its own (exec.Command("batch")).
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"batch": main, "pcapbatch": main, "batch-peak": mainPeak, "batch-bar": mainBar, "batch-crash": mainCrash})
+	testscript.Main(packageTests{m}, map[string]func(){"batch": main, "pcapbatch": main, "batch-peak": mainPeak, "batch-bar": mainBar, "batch-crash": mainCrash})
 }
 
 // mainCrash is a program of ours that crashes.
@@ -30,6 +30,11 @@ func mainCrash() {
 	crashBySignal()
 	panic("crash")
 }
+
+// packageTests are run by capturetest.
+type packageTests struct{ m *testing.M }
+
+func (p packageTests) Run() int { return capturetest.Run(p.m) }
 
 // result is what a run left.
 type result struct {

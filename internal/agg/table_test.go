@@ -5,6 +5,7 @@ import (
 	"hash/fnv"
 	"math"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"sync"
 	"testing"
@@ -12,6 +13,9 @@ import (
 	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // The kinds of gaps and sizes that random traffic is made of.
 var (

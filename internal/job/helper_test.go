@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	for *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	code := m.Run()
+	code := capturetest.Run(m)
 	if code != 0 {
 		fmt.Printf("repeat with: go test ./internal/job -args -seed=%d\n", *seed)
 	}

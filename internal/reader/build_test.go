@@ -7,13 +7,19 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"os"
 	"slices"
 	"testing"
 
 	"github.com/klauspost/compress/zstd"
 	"github.com/pierrec/lz4/v4"
 	"github.com/ulikunitz/xz"
+
+	"pcapbatch/internal/capturetest"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // got is a record with its bytes copied out of the block.
 type got struct {

@@ -5,14 +5,19 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
 	"testing"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/capture"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/flow"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // options of all tables here: thresholds that random gaps meet often.
 var options = agg.Options{IdleThreshold: 500, IdleTimeout: 5000, Seed: 7}

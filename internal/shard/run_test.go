@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	for *seed == 0 {
 		*seed = rand.Uint64()
 	}
-	code := m.Run()
+	code := capturetest.Run(m)
 	if code != 0 {
 		fmt.Printf("repeat with: go test ./internal/shard -args -seed=%d\n", *seed)
 	}
