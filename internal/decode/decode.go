@@ -18,7 +18,8 @@
 // different blocks of one capture. Events hold no pointers into the record.
 // Decoding allocates nothing in steady state (TestDecodeAllocates). A Decoder
 // takes some kilobytes of memory, and 56 bytes for each IP header of a fragment
-// in the block, which is less than three times the block.
+// in the block, which is less than three times the block, until they are
+// resolved.
 //
 // Records are hostile: every length is checked against the bytes that are
 // there, every layer consumes bytes, and the number of layers is bounded. A
@@ -106,8 +107,8 @@ func (d *Decoder) Begin() {
 	d.packet.fragments = d.packet.fragments[:0]
 }
 
-// HasFragments reports whether the block has fragments so far, so that
-// Fragments.Resolve must see it in capture order.
+// HasFragments reports whether the block has fragments so far that
+// Fragments.Resolve has not seen, which it must in capture order.
 func (d *Decoder) HasFragments() bool { return len(d.packet.fragments) > 0 }
 
 // Counts returns what was counted since New. It is valid until the next
