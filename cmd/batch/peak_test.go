@@ -97,6 +97,38 @@ func TestMemoryOfLargeRecords(t *testing.T) {
 	}
 }
 
+// All at once: a wide window, records as large as can be, and blocks of as many
+// small ones as there can be, with first fragments. Where captures are merged, a
+// large record is there a second time.
+func TestMemoryOfLargeRecordsInAWideWindow(t *testing.T) {
+	if testing.Short() {
+		t.Skip("unpacks hundreds of megabytes")
+	}
+	large := capturetest.Usually(8, 20)
+	path := filepath.Join(t.TempDir(), "wide.pcap.zst")
+	var packed bytes.Buffer
+	z, err := wideZstd(32)(&packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fragmentsTo(t, z, 0, 600_000, 100_000)
+	for i := range large {
+		data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8))[14:], make([]byte, 16<<20-200)...)
+		z.Write(pcap(record{Time: begin + int64(i)*second, Data: data})[24:])
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	mustWrite(t, path, packed.String())
+	summary := filepath.Join(t.TempDir(), "summary.json")
+	for _, how := range []string{"--interleave=false", "--interleave"} {
+		code, _, stderr := atMost(t, 64, 0, "extract", "-q", "--features", "all", "--summary", summary, how, path)
+		if r := readSummary(t, summary); code != exitOK || r.Records != 600_010+uint64(large) || r.Unmatched != 10 {
+			t.Errorf("%s: exit code %d, %d records, %d unmatched, %s", how, code, r.Records, r.Unmatched, stderr)
+		}
+	}
+}
+
 // A packer makes a compressor.
 type packer func(w io.Writer) (io.WriteCloser, error)
 
@@ -244,6 +276,30 @@ func TestMemoryOfLinkTypes(t *testing.T) {
 	}
 }
 
+// The interfaces of a section count in what a capture holds, until it ends.
+func TestMemoryOfInterfaces(t *testing.T) {
+	if testing.Short() {
+		t.Skip("reads millions of interfaces")
+	}
+	z, err := zstd.NewWriter(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := z.EncodeAll(capturetest.ManyInterfaces(), nil)
+	dir := t.TempDir()
+	n := capturetest.Usually(16, 60)
+	for i := range n {
+		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d.pcapng.zst", i)), string(packed))
+	}
+	for _, how := range []string{"--interleave=false", "--interleave"} {
+		summary := filepath.Join(t.TempDir(), "summary.json")
+		_, _, stderr := atMost(t, 64, 0, "extract", "-q", "--summary", summary, how, dir)
+		if r := readSummary(t, summary); r.Records != uint64(n)*2623 || len(r.Captures) != n {
+			t.Errorf("%s: %d records of %d captures, %s", how, r.Records, len(r.Captures), stderr)
+		}
+	}
+}
+
 func TestMemoryOfTinyCaptures(t *testing.T) {
 	if testing.Short() {
 		t.Skip("makes thousands of files")
@@ -343,15 +399,10 @@ func TestMemoryOfManySessionsOfOneKey(t *testing.T) {
 	}
 }
 
-// fragmentHeaders makes captures of so many records that are IP headers and
-// nothing else: 19 of 20 of a first fragment, each of another datagram, the others
-// of a later fragment of one of them, which lies at most so many records back. Ten
-// more have none.
+// fragmentHeaders makes captures of what fragmentsTo writes.
 func fragmentHeaders(t *testing.T, captures, records, back int) string {
 	t.Helper()
 	dir := t.TempDir()
-	r := rand.New(rand.NewPCG(5, 6))
-	addresses := capturetest.Usually(1<<8, 1<<32) - 1 // a session for each
 	z, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		t.Fatal(err)
@@ -359,33 +410,51 @@ func fragmentHeaders(t *testing.T, captures, records, back int) string {
 	for i := range captures {
 		var packed bytes.Buffer
 		z.Reset(&packed)
-		head := pcap()
-		binary.LittleEndian.PutUint32(head[20:], 101) // IP without a link layer
-		z.Write(head)
-		data := ip(client, server, protoUDP, nil)[14:]
-		data[12] = byte(i)
-		add := func(time int64, datagram int, field uint16) {
-			binary.BigEndian.PutUint16(data[4:], uint16(datagram))
-			binary.BigEndian.PutUint16(data[6:], field)
-			binary.BigEndian.PutUint32(data[16:], uint32((datagram>>16^datagram)&addresses))
-			z.Write(pcap(record{Time: begin + int64(i) + time*100, Data: data})[24:])
-		}
-		for k := range records {
-			if k%20 == 19 {
-				add(int64(k), (k-1-r.IntN(min(k-1, back)))/20*20, 0x2003)
-			} else {
-				add(int64(k), k, 0x2000)
-			}
-		}
-		for k := range 10 {
-			add(int64(records+k), records+k, 0x2003)
-		}
+		fragmentsTo(t, z, i, records, back)
 		if err := z.Close(); err != nil {
 			t.Fatal(err)
 		}
 		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d.pcap.zst", i)), packed.String())
 	}
 	return dir
+}
+
+// fragmentsTo writes a capture of so many records that are IP headers and nothing
+// else: 19 of 20 of a first fragment, each of another datagram, the others of a
+// later fragment of one of them, which lies at most so many records back. Ten more
+// have none.
+func fragmentsTo(t *testing.T, w io.Writer, capture, records, back int) {
+	t.Helper()
+	r := rand.New(rand.NewPCG(5, 6))
+	addresses := capturetest.Usually(1<<8, 1<<32) - 1 // a session for each
+	packets := pcap()
+	binary.LittleEndian.PutUint32(packets[16:], 16<<20) // snaplen
+	binary.LittleEndian.PutUint32(packets[20:], 101)    // IP without a link layer
+	data := ip(client, server, protoUDP, nil)[14:]
+	data[12] = byte(capture)
+	add := func(time int64, datagram int, field uint16) {
+		binary.BigEndian.PutUint16(data[4:], uint16(datagram))
+		binary.BigEndian.PutUint16(data[6:], field)
+		binary.BigEndian.PutUint32(data[16:], uint32((datagram>>16^datagram)&addresses))
+		packets = append(packets, pcap(record{Time: begin + int64(capture) + time*100, Data: data})[24:]...)
+		if len(packets) > 1<<20 {
+			w.Write(packets)
+			packets = packets[:0]
+		}
+	}
+	for k := range records {
+		if k%20 == 19 {
+			add(int64(k), (k-1-r.IntN(min(k-1, back)))/20*20, 0x2003)
+		} else {
+			add(int64(k), k, 0x2000)
+		}
+	}
+	for k := range 10 {
+		add(int64(records+k), records+k, 0x2003)
+	}
+	if _, err := w.Write(packets); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // What is remembered of first fragments keeps to the limit too: of one capture

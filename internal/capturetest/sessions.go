@@ -104,21 +104,52 @@ func fragmented(frame []byte, id uint16) (first, rest []byte) {
 
 // ManyLinks is a pcapng capture with a packet of each link type there can be.
 func ManyLinks() []byte {
-	le := binary.LittleEndian
-	block := func(to []byte, kind uint32, body []byte) []byte {
-		size := uint32(len(body) + 12)
-		return le.AppendUint32(append(le.AppendUint32(le.AppendUint32(to, kind), size), body...), size)
-	}
-	data := block(nil, 0x0a0d0d0a, []byte("\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"))
+	data := section()
 	for link := range uint32(1 << 16) {
-		data = block(data, 1, le.AppendUint32(le.AppendUint32(nil, link), 0))
+		data = description(data, link)
 	}
 	for link := range uint32(1 << 16) {
-		var body []byte
-		for _, v := range []uint32{link, 5, 0, 4, 4, 0} {
-			body = le.AppendUint32(body, v)
-		}
-		data = block(data, 6, body)
+		data = shortPacket(data, link, 0)
 	}
 	return data
+}
+
+// ManyInterfaces is a pcapng capture with a packet, then as many interfaces as a
+// section may have, and a packet of some of them, one after the other in time.
+func ManyInterfaces() []byte {
+	const most = 1 << 18
+	data := shortPacket(description(section(), 1), 0, 0)
+	for range most - 1 {
+		data = description(data, 1)
+	}
+	for id := uint32(0); id < most; id += 100 {
+		data = shortPacket(data, id, id)
+	}
+	return data
+}
+
+// section is the section header of a pcapng capture, little-endian.
+func section() []byte {
+	return pcapngBlock(nil, 0x0a0d0d0a, []byte("\x4d\x3c\x2b\x1a\x01\x00\x00\x00\xff\xff\xff\xff\xff\xff\xff\xff"))
+}
+
+// description appends an interface of a link type.
+func description(data []byte, link uint32) []byte {
+	return pcapngBlock(data, 1, binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint32(nil, link), 0))
+}
+
+// shortPacket appends a packet of 4 bytes of an interface; time is in microseconds
+// since a second of 1970.
+func shortPacket(data []byte, id, time uint32) []byte {
+	var body []byte
+	for _, v := range []uint32{id, 5, time, 4, 4, 0} {
+		body = binary.LittleEndian.AppendUint32(body, v)
+	}
+	return pcapngBlock(data, 6, body)
+}
+
+func pcapngBlock(data []byte, kind uint32, body []byte) []byte {
+	le := binary.LittleEndian
+	size := uint32(len(body) + 12)
+	return le.AppendUint32(append(le.AppendUint32(le.AppendUint32(data, kind), size), body...), size)
 }

@@ -147,6 +147,7 @@ func (m *interleave) ended(l *lane, err error) error {
 	l.block = reader.Block{}
 	l.in.reached(l.clock)
 	err = m.finish(l.in, l, c, err)
+	l.now.Store(nil) // with a rest the lane stays, but not what its capture held
 	l.close()
 	m.count(l, 0)
 	return err
@@ -178,6 +179,7 @@ func (m *interleave) wantsMore(l *lane, err error) bool {
 // what it asks for, to read it again with all the memory there is.
 func (m *interleave) moreMemory(ctx context.Context, l *lane, err error) (more bool, _ error) {
 	l.in.describe(l.capture, err) // for the case that it cannot be read again
+	l.now.Store(nil)
 	l.close()
 	l.block = reader.Block{}
 	m.count(l, 0)

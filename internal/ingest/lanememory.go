@@ -49,7 +49,11 @@ func (m *interleave) settle(ctx context.Context, l *lane) error {
 	if m.Memory == 0 {
 		return nil
 	}
-	m.count(l, l.capture.Memory()+l.block.Memory()+laneOverhead)
+	held := l.capture.Memory() + l.block.Memory() + laneOverhead
+	if n := int64(cap(l.block.Data)); n > reader.BlockBytes {
+		held += 2 * n // for the copy that is merged, and the next one while it grows
+	}
+	m.count(l, held)
 	if m.spooling || m.used <= m.Memory {
 		return nil
 	}

@@ -108,11 +108,14 @@ func (b *Block) buffer(size int) []byte {
 // regrow moves rest to the front of a buffer that has room for more: the first
 // size bytes of the block's own, or a larger one where the record of need bytes
 // at the front of rest has filled it. The larger buffer at most doubles each
-// time, so that it is paid for by bytes that were really there. Requires: need
-// > len(rest).
-func (b *Block) regrow(rest []byte, need, size int) []byte {
+// time, so that it is paid for by bytes that were really there; large, of a record
+// before, is used where it suffices. Requires: need > len(rest).
+func (b *Block) regrow(rest []byte, need, size int, large []byte) []byte {
 	buf := b.buf[:size]
-	if len(rest) >= size {
+	switch {
+	case len(rest) >= size && cap(large) >= need:
+		buf = large[:need]
+	case len(rest) >= size:
 		buf = make([]byte, min(need, 2*len(rest)))
 	}
 	copy(buf, rest)
@@ -401,6 +404,7 @@ func (c *Capture) Next(b *Block) error {
 
 // fill is Next with a buffer of size bytes.
 func (c *Capture) fill(b *Block, size int) error {
+	large := b.Data // of a record that the caller did not give up with Shrink
 	b.Shrink()
 	b.Data, b.Records = nil, b.Records[:0]
 	if c.err != nil {
@@ -449,7 +453,7 @@ func (c *Capture) fill(b *Block, size int) error {
 		if st.need > c.o.BlockBytes {
 			c.o.Room.take(b, st.need)
 		}
-		buf = b.regrow(rest, st.need, size)
+		buf = b.regrow(rest, st.need, size, large)
 		n = len(rest)
 	}
 }
