@@ -186,10 +186,28 @@ func (t *datagrams) index(buckets int) {
 	}
 }
 
-// chain puts a datagram, later than all others, into its bucket.
+// chain puts a datagram, later than all others, into its bucket. Where the one
+// before it there has the same identification, it is left out of the chain: it
+// would not be found any more, and a capture that repeats one identification
+// would make a chain of all of them.
 func (t *datagrams) chain(g *datagram, number uint64) {
 	bucket := &t.latest[int(g.IDHash)&(len(t.latest)-1)]
-	g.Former, *bucket = *bucket, number
+	former := *bucket
+	if former >= t.begin {
+		h := t.loadedAt(former)
+		if h != nil && h.IDHash == g.IDHash && h.ID.Equal(&g.ID) {
+			former = h.Former
+		}
+	}
+	g.Former, *bucket = former, number
+}
+
+// loadedAt returns a datagram that is in memory, nil if it is not.
+func (t *datagrams) loadedAt(number uint64) *datagram {
+	if c := &t.chunks[(number-t.begin)/t.size]; c.list != nil {
+		return &c.list[number%t.size]
+	}
+	return nil
 }
 
 // find returns the latest datagram with an identification, valid until the next
@@ -210,10 +228,10 @@ func (t *datagrams) find(id *flow.Key, hash uint32) (*datagram, error) {
 
 // at returns a datagram by its number, valid until the next call.
 func (t *datagrams) at(number uint64) (*datagram, error) {
-	c, i := &t.chunks[(number-t.begin)/t.size], number%t.size
-	if c.list != nil {
-		return &c.list[i], nil
+	if g := t.loadedAt(number); g != nil {
+		return g, nil
 	}
+	c, i := &t.chunks[(number-t.begin)/t.size], number%t.size
 	b := t.buffer[:storedBytes]
 	if _, err := t.file.ReadAt(b, c.place+int64(i)*int64(storedBytes)); err != nil {
 		return nil, err

@@ -302,6 +302,42 @@ func bounded(t *reach, memory int64) {
 	}
 }
 
+// A countedFile counts how often it is read.
+type countedFile struct {
+	File
+	reads *int
+}
+
+func (c countedFile) ReadAt(p []byte, at int64) (int, error) {
+	*c.reads++
+	return c.File.ReadAt(p, at)
+}
+
+// TestFragmentsRepeated: a capture that repeats one identification does not make
+// a long search for the others in its bucket.
+func TestFragmentsRepeated(t *testing.T) {
+	r, reads := &reach{T: t, d: New(Options{})}, 0
+	o := overflow(t, 2*1024*datagramBytes) // 1024 datagrams in memory, 16384 buckets
+	temp := o.Temp
+	o.Temp = func() (File, error) {
+		f, err := temp()
+		return countedFile{f, &reads}, err
+	}
+	r.f.Overflow = o
+	r.port(7, 0, 0, 0)
+	for range 5000 {
+		r.port(8, 0, 0, 0)
+	}
+	for id := range uint32(50_000) {
+		if got, want := r.port(id, 2, 0, 0), uint16(1234); got != want && (id == 7 || id == 8) || got == want && id != 7 && id != 8 {
+			t.Fatalf("identification %d: port %d", id, got)
+		}
+	}
+	if reads == 0 || reads > 100 {
+		t.Errorf("%d reads of the file for 50,000 fragments", reads)
+	}
+}
+
 // A brokenFile fails, or gives back something else than was written.
 type brokenFile struct {
 	File
