@@ -22,10 +22,15 @@ func (b *builder) reach(e entry, f int) (ranks reach, open bool) {
 	case gridProtocol:
 		row := protocolRow(r.protocol)
 		return reach{row, row}, r.fields&hasProto == 0
-	case gridLast:
-		return reach{b.scales[scaleTime].rank(ordered(r.start)), math.MaxUint16}, r.start == math.MinInt64
-	case gridFirst:
-		return reach{0, b.scales[scaleTime].rank(ordered(r.end))}, r.end == math.MaxInt64
+	case gridLast, gridFirst, gridTime:
+		from, to := b.scales[scaleTime].rank2(ordered(r.start), ordered(r.end))
+		switch f {
+		case gridLast:
+			return reach{from, math.MaxUint16}, r.start == math.MinInt64
+		case gridFirst:
+			return reach{0, to}, r.end == math.MaxInt64
+		}
+		return reach{from, to}, r.start == math.MinInt64 && r.end == math.MaxInt64
 	}
 	a, n := r.src, r.srcBits
 	if (f == gridDst) != e.swapped() {
@@ -86,7 +91,7 @@ func (b *builder) setRows(r *rowRange, list []entry, f int) {
 		return
 	}
 	most := mostAddressRows
-	if f == gridLast || f == gridFirst {
+	if f >= gridLast {
 		most = mostTimeRows
 	}
 	// A short list gets fewer rows, about so many bits for an entry as there are

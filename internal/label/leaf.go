@@ -47,6 +47,7 @@ const (
 	gridDst
 	gridLast
 	gridFirst
+	gridTime // the first and the last packet are in one row
 	gridProtocol
 	gridFields
 )
@@ -60,7 +61,8 @@ const (
 // A row of an address stands for some neighbouring ranks of a scale, and has the
 // entries whose prefix meets them; a row of the time of the last packet those
 // that do not start after its ranks, and one of the first packet those that do
-// not end before them.
+// not end before them. Most sessions are short enough for a row of those that
+// do neither, which is one instead of two.
 //
 // The matrix is cut into blocks of columns: then the rows of a block are
 // neighbours, and each of them is one line of the cache.
@@ -127,6 +129,9 @@ func (s *Set) scanGrid(g *grid, q *query) {
 	var row [gridFields]uint32
 	for f, rank := range q.ranks {
 		row[f] = g.fields[f].row(rank)
+	}
+	if time := g.fields[gridTime].row(q.ranks[gridLast]); time == g.fields[gridTime].row(q.ranks[gridFirst]) {
+		row[gridLast], row[gridFirst] = time, time
 	}
 	row[gridProtocol] = g.fields[gridProtocol].row(protocolRow(q.protocol))
 	entries, rows := g.entries, g.rows

@@ -56,7 +56,7 @@ type query struct {
 	capture          captureIDs
 	screen           uint64 // q.screened()
 	// The ranks of src, dst, last and first: see grid.
-	ranks [gridProtocol]uint16
+	ranks [gridTime]uint16
 	// The first rule that matches so far: its line, or none, and its place.
 	best, found uint32
 }
