@@ -295,6 +295,46 @@ func TestRangesOfTwoPlans(t *testing.T) {
 	}
 }
 
+// The units of an old plan, done again after the capture has changed, read what it
+// is now; those that were not done again do not fit to the others.
+func TestOldPlan(t *testing.T) {
+	t.Parallel()
+	records := capturetest.ManySessions(5, 2000)
+	whole := capturetest.Pcap(records...)
+	units, cuts := 3, cutsOf(int64(len(whole)), 3)
+	cuts[units] = 0
+	for what, now := range map[string][]byte{
+		"it grew":              capturetest.Pcap(append(slices.Clone(records), capturetest.ManySessions(6, 500)...)...),
+		"it lost its end":      capturetest.Pcap(records[:500]...),
+		"it lost a few":        capturetest.Pcap(records[:1900]...),
+		"it has other records": capturetest.Pcap(capturetest.ManySessions(7, 2000)...),
+	} {
+		path, dir := write(t, filepath.Join(t.TempDir(), "c.pcap"), whole), filepath.Join(t.TempDir(), "runs")
+		unit := func(i int) {
+			c := testConfig(1)
+			c.Range = capture.Range{From: cuts[i], To: cuts[i+1]}
+			if r := mapTo(t, c, dir, 2, path); r.err != nil {
+				t.Fatal(r.err)
+			}
+		}
+		for i := range units {
+			unit(i)
+		}
+		write(t, path, now)
+		for i := range units {
+			if i > 0 {
+				merge(t, testConfig(1), dir).refuses(t, Kept, "")
+			}
+			unit(i)
+		}
+		r := merge(t, testConfig(1), dir)
+		if r.err != nil || r.report.Damaged() {
+			t.Errorf("%s: %v, %+v", what, r.err, r.report.Damage)
+		}
+		sameRows(t, what, r.rows, extract(t, testConfig(1), path).clean(t))
+	}
+}
+
 func TestRangeRefused(t *testing.T) {
 	t.Parallel()
 	path := pcap(t, capturetest.ManySessions(5, 100))
