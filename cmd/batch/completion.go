@@ -136,8 +136,7 @@ func argumentCompletion(cmd *cobra.Command) cobra.CompletionFunc {
 func flagCompletion(f *pflag.Flag) cobra.CompletionFunc {
 	switch v := f.Value.(type) {
 	case *choice:
-		list := slices.DeleteFunc(slices.Clone(v.words), func(w string) bool { return w == "" })
-		return cobra.FixedCompletions(list, cobra.ShellCompDirectiveNoFileComp)
+		return cobra.FixedCompletions(v.named(), cobra.ShellCompDirectiveNoFileComp)
 	case *words:
 		return completeList(func(*cobra.Command) []string { return v.known })
 	}

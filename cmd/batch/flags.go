@@ -37,10 +37,15 @@ func (c *choice) Type() string   { return "word" }
 
 func (c *choice) Set(value string) error {
 	if !slices.Contains(c.words, value) {
-		return usageError("must be one of %s", strings.Join(c.words, ", "))
+		return usageError("must be one of %s", strings.Join(c.named(), ", "))
 	}
 	c.value = value
 	return nil
+}
+
+// named are the words that can be written out: "" is what no flag means.
+func (c *choice) named() []string {
+	return slices.DeleteFunc(slices.Clone(c.words), func(w string) bool { return w == "" })
 }
 
 // A duration is a flag whose value is a time: of Go's syntax, or a number of
@@ -120,6 +125,11 @@ func (f *captureFlags) register(set *pflag.FlagSet) {
 // find looks for the captures that the arguments and --files-from name; written
 // are for capture.Find.
 func (f *captureFlags) find(ctx context.Context, args []string, e *env, written ...string) (*capture.Found, error) {
+	for _, arg := range args {
+		if err := noCapture(arg); err != nil {
+			return nil, err
+		}
+	}
 	if f.filesFrom != "" {
 		names, err := ingest.Await(ctx, func() ([]string, error) { return capture.ReadList(e.fs, f.filesFrom, e.in) })
 		if err != nil {

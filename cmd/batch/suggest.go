@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
+	"pcapbatch/internal/report"
 	"pcapbatch/internal/writer"
 )
 
@@ -137,6 +139,24 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return usageError("%w", err)
+}
+
+// noCapture refuses what is no name of a capture, for what it is: a word of a
+// list that blanks divide, or a URL.
+func noCapture(arg string) error {
+	if scheme, _, ok := strings.Cut(arg, "://"); ok && !durable.IsObject(arg) && regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`).MatchString(scheme) {
+		return usageError("%s: captures are files or s3://BUCKET/KEY; others come through a pipe: curl -s URL | batch extract -", report.Printable(arg))
+	}
+	if strings.ContainsAny(arg, "/.") { // as nearly all names of captures do
+		return nil
+	}
+	if _, err := os.Stat(arg); err == nil {
+		return nil
+	}
+	if slices.Contains(featureNames(nil), arg) || slices.ContainsFunc(writer.Dictionary(), func(c writer.Column) bool { return c.Name == arg }) {
+		return usageError("there is no file %s; lists have commas and no blanks, as in --features basic,tcp", arg)
+	}
+	return nil
 }
 
 // number finds what stands for Q and i in the names of writer.Dictionary.

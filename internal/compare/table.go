@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
@@ -92,7 +94,7 @@ func openFile(path string) (Table, error) {
 		t.columns, err = t.rows.Read()
 		t.columns = slices.Clone(t.columns)
 	}
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, csv.ErrQuote) || errors.Is(err, csv.ErrBareQuote) || slices.ContainsFunc(t.columns, binary) {
 		err = errTable // not even a header
 	}
 	if err != nil {
@@ -100,6 +102,12 @@ func openFile(path string) (Table, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return t, nil
+}
+
+// binary reports whether the name of a column is none, but bytes of another kind
+// of file.
+func binary(name string) bool {
+	return !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // A text is a CSV file: a Table.
