@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/report"
 )
@@ -67,6 +68,7 @@ func (i *inspectCommand) run(ctx context.Context, e *env, args []string) error {
 			return err
 		}
 	}
+	defer durable.Prefetch(e.fs, durable.Heads, found.Paths)()
 	for _, path := range found.Paths {
 		in, err := ingest.Inspect(ctx, e.fs, path, e.in)
 		if err == nil && in.Damage != nil && in.Damage.Kind == report.KindNotCapture && met[path] {

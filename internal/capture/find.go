@@ -48,6 +48,7 @@ type Failure struct {
 // it is left out; where it is named it is a capture like any other.
 func Find(fsys durable.FS, names []string, recursive bool, written ...string) *Found {
 	f := &finder{fs: fsys, recursive: recursive, written: written, seen: map[string]int{}, real: map[string]string{}}
+	defer durable.Prefetch(fsys, durable.Names, names)()
 	for _, name := range names {
 		f.argument(name)
 	}

@@ -99,6 +99,31 @@ func Expect(f io.ReaderAt, off, bytes int64) {
 	}
 }
 
+// A Want is what of files is wanted.
+type Want uint8
+
+const (
+	Names Want = iota // what FS.Stat tells
+	Heads             // FS.OpenSource, and the first bytes
+	Ends              // FS.Open, and the bytes at both ends
+)
+
+// A Prefetcher is an FS for which each file takes long, and several together not
+// longer.
+type Prefetcher interface {
+	// Prefetch says which files will be opened, about in that order, until the
+	// caller calls stop. Errors are those of opening them.
+	Prefetch(w Want, paths []string) (stop func())
+}
+
+// Prefetch is fsys.Prefetch, where there is such a method, and else nothing.
+func Prefetch(fsys FS, w Want, paths []string) (stop func()) {
+	if p, ok := fsys.(Prefetcher); ok && len(paths) > 1 {
+		return p.Prefetch(w, paths)
+	}
+	return func() {}
+}
+
 // SameFile is os.SameFile, and for objects compares their tags.
 func SameFile(a, b fs.FileInfo) bool {
 	ta, ok := a.(Tagged)

@@ -239,6 +239,7 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 			once++
 		}
 	}
+	defer durable.Prefetch(o.FS, durable.Heads, paths)()
 	spare := reader.NewSpare(1)
 	for _, in := range all {
 		err := in.unseen
@@ -264,6 +265,21 @@ func Open(ctx context.Context, paths []string, o Options, fail func(report.Damag
 		in.number = i
 	}
 	return list, nil
+}
+
+// Prefetch says that the captures will be read, about in that order, until the
+// caller calls stop: see durable.Prefetch.
+func Prefetch(fsys durable.FS, list []*Input) (stop func()) {
+	if _, ok := fsys.(durable.Prefetcher); !ok {
+		return func() {}
+	}
+	var paths []string
+	for _, in := range list {
+		if in.open == nil {
+			paths = append(paths, in.Path)
+		}
+	}
+	return durable.Prefetch(fsys, durable.Heads, paths)
 }
 
 // Close closes the inputs that are open.

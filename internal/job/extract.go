@@ -66,7 +66,9 @@ func (r *run) extract(ctx context.Context, found *capture.Found, w io.Writer) (e
 	spilled := newSpillStore(r, 1)
 	defer spilled.close()
 	c.Keeper = spilled
+	stop := ingest.Prefetch(r.FS, inputs)
 	tables, err := shard.Run(ctx, c)
+	stop()
 	p.Close() // not deferred: its blocks would be kept while rows are made
 	r.limitHeap(r.Memory)
 	if err != nil {

@@ -70,7 +70,9 @@ func (r *run) keep(ctx context.Context, inputs []*ingest.Input, ids []*capture.I
 	if shelf != nil {
 		k.packer = &packer{run: r, fs: durable.Later(r.FS), dir: dir, shelf: shelf, commits: k.commits, place: k.place, ready: k.ready}
 	}
+	stop := ingest.Prefetch(r.FS, inputs)
 	_, err = shard.Run(ctx, c)
+	stop()
 	p.Close()
 	r.limitHeap(r.Memory)
 	if k.packer != nil {

@@ -204,6 +204,7 @@ func (r *run) openKept(paths []string, kind runfile.Kind, slim func(k, first *ke
 	var x runfile.PackReader
 	defer x.Close()
 	var footers keptReader
+	defer durable.Prefetch(r.FS, durable.Ends, paths)()
 	for _, p := range places {
 		run, err := r.openPlace(p, &x)
 		if err != nil {

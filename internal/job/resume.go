@@ -297,6 +297,9 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 	list := make([]*reusable, len(ids))
 	var x runfile.PackReader
 	defer x.Close()
+	if s.shelf == nil { // then they may be in object storage
+		defer s.prefetch(ids)()
+	}
 	for i, id := range ids {
 		k, err := s.reuse(id, &x)
 		if err != nil {
@@ -330,6 +333,16 @@ func (s *state) reusable(ids []*capture.Identity) ([]*reusable, error) {
 		}
 	}
 	return list, nil
+}
+
+// prefetch says that the run files of these captures will be opened, as far as
+// there are any.
+func (s *state) prefetch(ids []*capture.Identity) (stop func()) {
+	var paths []string
+	for _, id := range ids {
+		paths = append(paths, durable.Join(s.dir, runfile.IDOf(id).Name()))
+	}
+	return durable.Prefetch(s.FS, durable.Ends, paths)
 }
 
 // reuse returns the run file of a capture, nil where there is none that can be

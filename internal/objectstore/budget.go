@@ -30,6 +30,13 @@ func (b *budget) join(n int64) {
 	b.sources += n
 }
 
+// total is how many bytes the budget has.
+func (b *budget) total() int64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.limit
+}
+
 // share is how many bytes each open source may hold ahead of what it needs.
 func (b *budget) share() int64 {
 	b.mu.Lock()

@@ -23,12 +23,18 @@ type FS struct {
 	uploads map[string]*upload // unfinished ones, by temporary name
 	begun   map[string]bool    // directories in which an upload was begun
 	tempDir string             // for parts that are too large for memory
+
+	prefetches []*prefetch // that go on
+	early      map[earlyKey]*early
+	small      map[string]*early // that were read: see keepSmall
+	smallBytes int64
+	closed     bool
 }
 
 // New returns an FS on top of local. The end of ctx ends all requests; its cause
 // is the error then. The caller calls Close.
 func New(ctx context.Context, local durable.FS) *FS {
-	f := &FS{FS: local, ctx: ctx, infos: map[string]*info{}, buckets: map[string]bool{}, uploads: map[string]*upload{}, begun: map[string]bool{}}
+	f := &FS{FS: local, ctx: ctx, infos: map[string]*info{}, buckets: map[string]bool{}, uploads: map[string]*upload{}, begun: map[string]bool{}, early: map[earlyKey]*early{}, small: map[string]*early{}}
 	f.budget.set(usualBudget)
 	f.dial = sync.OnceValues(func() (*client, error) { return newClient(ctx) })
 	return f
@@ -44,7 +50,7 @@ func (f *FS) Limit(bytes int64, tempDir string) {
 	f.tempDir = tempDir
 }
 
-// Close gives up what was not completed.
+// Close gives up what was not completed, and forgets what was read.
 func (f *FS) Close() {
 	f.mu.Lock()
 	var left []*upload
@@ -52,6 +58,9 @@ func (f *FS) Close() {
 		left = append(left, u)
 	}
 	clear(f.uploads)
+	clear(f.small)
+	f.budget.give(f.smallBytes)
+	f.smallBytes, f.closed = 0, true
 	f.mu.Unlock()
 	for _, u := range left {
 		u.abort()

@@ -80,4 +80,9 @@ func (f *FS) forget(path string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	delete(f.infos, path)
+	if e := f.small[path]; e != nil {
+		delete(f.small, path)
+		f.smallBytes -= int64(len(e.data))
+		f.budget.give(int64(len(e.data)))
+	}
 }

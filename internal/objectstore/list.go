@@ -12,6 +12,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+
+	"pcapbatch/internal/durable"
 )
 
 func (f *FS) stat(path string) (*info, error) {
@@ -22,6 +24,7 @@ func (f *FS) stat(path string) (*info, error) {
 	if n.isDir() {
 		return f.statDir(n)
 	}
+	f.takeEarly(path, durable.Names)
 	if i := f.known(path); i != nil {
 		return i, nil
 	}
@@ -57,10 +60,7 @@ func (f *FS) head(n name) (*info, error) {
 		return c.HeadObject(f.ctx, &s3.HeadObjectInput{Bucket: &n.bucket, Key: &n.key}, o)
 	})
 	if err == nil {
-		return f.know(n.String(), &info{
-			base: path.Base(n.key), size: aws.ToInt64(out.ContentLength), etag: unquoted(aws.ToString(out.ETag)),
-			modified: aws.ToTime(out.LastModified),
-		}), nil
+		return f.know(n.String(), headInfo(n, out)), nil
 	}
 	if r, ok := errors.AsType[*reason](err); !ok || !r.answered || r == errNoKey && f.isBucket(n.bucket) {
 		return nil, err
@@ -74,6 +74,13 @@ func (f *FS) head(n name) (*info, error) {
 		return out, err
 	})
 	return nil, cmp.Or(why, err)
+}
+
+func headInfo(n name, out *s3.HeadObjectOutput) *info {
+	return &info{
+		base: path.Base(n.key), size: aws.ToInt64(out.ContentLength), etag: unquoted(aws.ToString(out.ETag)),
+		modified: aws.ToTime(out.LastModified),
+	}
 }
 
 // isBucket reports whether there is known to be such a bucket.

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"slices"
 	"sync"
+
+	"pcapbatch/internal/durable"
 )
 
 const (
@@ -58,14 +60,31 @@ func (f *FS) openSource(path string) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
+	e := f.takeEarly(path, durable.Heads)
+	if e != nil && e.err != nil { // perhaps it is a directory
+		f.budget.give(e.taken)
+		e = nil
+	}
 	i, err := f.stat(path)
 	if err != nil {
 		return nil, err
 	}
 	s := &source{fs: f, name: n, info: i, read: -1}
 	s.ctx, s.cancel = context.WithCancel(f.ctx)
+	if e != nil {
+		s.adopt(e)
+	}
 	f.budget.join(1)
 	return s, nil
+}
+
+// adopt takes over the first range, which was asked for before.
+func (s *source) adopt(e *early) {
+	size := int64(len(e.data))
+	s.fs.budget.give(e.taken - size)
+	c := &cell{end: size, buf: e.data, done: make(chan struct{})}
+	close(c.done)
+	s.cells, s.held = []*cell{c}, size
 }
 
 // Stat returns what is known of the object.
@@ -307,7 +326,13 @@ func (s *source) Close() error {
 	s.closed = true
 	s.fs.budget.join(-1)
 	for len(s.cells) > 0 {
-		s.drop(s.cells[0])
+		c := s.cells[0]
+		if c.begin == 0 && c.end == s.info.size && c.err == nil {
+			s.cells = s.cells[1:]
+			s.fs.keepSmall(s.name.String(), s.info, c.buf, c.end)
+			continue
+		}
+		s.drop(c)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/johannesboyne/gofakes3"
 	"github.com/johannesboyne/gofakes3/backend/s3mem"
@@ -40,6 +41,17 @@ type Store struct {
 	fault    func(r *http.Request) Fault
 	requests []string
 	running  map[string]bool // multipart uploads that were neither completed nor given up
+	delay    time.Duration   // of every answer
+	load     Load
+}
+
+// A Load says how requests came.
+type Load struct {
+	All  int // how many there were
+	Most int // the largest number of them side by side
+	Lone int // how many began while there was no other
+
+	now int
 }
 
 // A Fault is what becomes of a request instead of what it asks for.
@@ -112,6 +124,42 @@ func Some(percent int, seed uint64) func(*http.Request) Fault {
 	}
 }
 
+// Delay makes the store wait before each answer from now on, and begins to count
+// the load.
+func (s *Store) Delay(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.delay, s.load = d, Load{now: s.load.now}
+}
+
+// Load is what the requests since Delay were.
+func (s *Store) Load() Load {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.load
+}
+
+// arrive counts a request, whose end the caller tells to leave, and waits.
+func (s *Store) arrive() {
+	s.mu.Lock()
+	l := &s.load
+	l.All++
+	if l.now == 0 {
+		l.Lone++
+	}
+	l.now++
+	l.Most = max(l.Most, l.now)
+	d := s.delay
+	s.mu.Unlock()
+	time.Sleep(d)
+}
+
+func (s *Store) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.load.now--
+}
+
 // Put makes an object.
 func (s *Store) Put(t testing.TB, key string, data []byte) {
 	t.Helper()
@@ -168,6 +216,8 @@ func (s *Store) Requests() []string {
 
 // ServeHTTP implements http.Handler.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.arrive()
+	defer s.leave()
 	s.mu.Lock()
 	s.requests = append(s.requests, strings.TrimSpace(fmt.Sprint(r.Method, " ", r.URL.Path, " ", r.Header.Get("Range"), r.URL.RawQuery)))
 	fault := None

@@ -270,26 +270,29 @@ func merge(ctx context.Context, inputs []Input, take func(e *item) error) (err e
 		defer decoder.Close()
 	}
 	heads := heap.New(before)
+	var all []*cursor
 	defer func() {
-		for _, c := range heads.Items() {
+		for _, c := range all {
 			err = c.shut(err)
 		}
 	}()
-	for i := range inputs {
+	for i := range inputs { // all of them before the first is read: see durable.Expect
 		c, err := inputs[i].open(i, decoder)
 		if err != nil {
 			return err
 		}
+		all = append(all, c)
+	}
+	for _, c := range all {
 		switch err := c.next(); err {
 		case nil:
 			heads.Push(c)
 		case io.EOF:
-			err = c.shut(nil)
-			if err != nil {
+			if err := c.shut(nil); err != nil {
 				return err
 			}
 		default:
-			return c.shut(err)
+			return err
 		}
 	}
 	for n := 0; heads.Len() > 0; n++ {
