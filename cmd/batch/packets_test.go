@@ -24,6 +24,7 @@ const (
 var (
 	pcap      = capturetest.Pcap
 	microPcap = capturetest.MicroPcap
+	appended  = capturetest.AppendRecord
 	ip        = capturetest.IP
 	udp       = capturetest.UDP
 	sent      = capturetest.Sent

@@ -69,13 +69,14 @@ func mainPeak() {
 
 // largeRecords is a capture with n records of 16 MiB.
 func largeRecords(n int) []byte {
-	var records []record
-	for i := range n {
-		data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), make([]byte, 16<<20-200)...)
-		records = append(records, record{Time: begin + int64(i)*second, Data: data})
-	}
-	data := pcap(records...)
+	data := pcap()
 	binary.LittleEndian.PutUint32(data[16:], 16<<20) // snaplen
+	data = slices.Grow(data, n<<24)
+	zeros := make([]byte, 16<<20-200)
+	for i := range n {
+		packet := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), zeros...)
+		data = appended(data, record{Time: begin + int64(i)*second, Data: packet})
+	}
 	return data
 }
 
@@ -204,7 +205,7 @@ func wideCaptures(t *testing.T, n, packets int, pack packer) string {
 				copy(noise[at:], noise[:at])
 			}
 			data := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), noise...)
-			z.Write(pcap(record{Time: begin + int64(i) + int64(k)*second, Data: data})[24:])
+			z.Write(appended(nil, record{Time: begin + int64(i) + int64(k)*second, Data: data}))
 		}
 		z.Close()
 		mustWrite(t, filepath.Join(dir, fmt.Sprintf("%02d", i)), packed.String())
@@ -372,7 +373,7 @@ func growingSessions(t *testing.T, n, packets int) string {
 		for i := range n {
 			at += 1000
 			data := ip(client, server, protoUDP, udp(uint16(1024+i), 53, i%30))
-			records = append(records, pcap(record{Time: at, Data: data})[24:]...)
+			records = appended(records, record{Time: at, Data: data})
 			if len(records) > 1<<20-1<<10 {
 				z.Write(records)
 				records = records[:0]

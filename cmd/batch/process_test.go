@@ -127,7 +127,7 @@ func TestSignalInTheMiddleOfACapture(t *testing.T) {
 		// What a pipe cannot hold: when all is written, the process waits for the rest of a block.
 		data := pcap()
 		for range 10_000 {
-			data = append(data, pcap(record{Time: begin, Data: sent(ack, 0)})[24:]...)
+			data = appended(data, record{Time: begin, Data: sent(ack, 0)})
 		}
 		written := make(chan struct{})
 		go func() {

@@ -32,24 +32,36 @@ func MicroPcap(records ...Record) []byte { return classicPcap(0xa1b2c3d4, 1000, 
 
 func classicPcap(magic uint32, unit int64, records []Record) []byte {
 	le := binary.LittleEndian
-	b := le.AppendUint32(nil, magic)
+	size := 24
+	for _, r := range records {
+		size += 16 + len(r.Data)
+	}
+	b := le.AppendUint32(make([]byte, 0, size), magic)
 	b = le.AppendUint16(b, 2)
 	b = le.AppendUint16(b, 4)
 	b = append(b, make([]byte, 8)...)
 	b = le.AppendUint32(b, 262144)
 	b = le.AppendUint32(b, 1)
 	for _, r := range records {
-		wire := r.Wire
-		if wire == 0 {
-			wire = len(r.Data)
-		}
-		b = le.AppendUint32(b, uint32(r.Time/Second))
-		b = le.AppendUint32(b, uint32(r.Time%Second/unit))
-		b = le.AppendUint32(b, uint32(len(r.Data)))
-		b = le.AppendUint32(b, uint32(wire))
-		b = append(b, r.Data...)
+		b = appendRecord(b, unit, r)
 	}
 	return b
+}
+
+// AppendRecord appends a packet to a capture of Pcap.
+func AppendRecord(b []byte, r Record) []byte { return appendRecord(b, 1, r) }
+
+func appendRecord(b []byte, unit int64, r Record) []byte {
+	le := binary.LittleEndian
+	wire := r.Wire
+	if wire == 0 {
+		wire = len(r.Data)
+	}
+	b = le.AppendUint32(b, uint32(r.Time/Second))
+	b = le.AppendUint32(b, uint32(r.Time%Second/unit))
+	b = le.AppendUint32(b, uint32(len(r.Data)))
+	b = le.AppendUint32(b, uint32(wire))
+	return append(b, r.Data...)
 }
 
 // Ethernet is a frame from and to address 0.
