@@ -45,6 +45,9 @@ func (b *builder) grid(list []entry) uint32 {
 	g := grid{entries: make([]lined, len(list))}
 	for i, e := range list {
 		g.entries[i] = b.lined(e)
+		if i%64 == 0 {
+			g.lines = append(g.lines, g.entries[i].line)
+		}
 	}
 	for f := range g.fields {
 		r := &g.fields[f]
@@ -54,16 +57,16 @@ func (b *builder) grid(list []entry) uint32 {
 		} else {
 			b.setRows(r, list, f)
 		}
-		g.n += uint32(r.n)
+		g.n += int(r.n)
 	}
-	g.rows = make([]uint64, int(g.n)*((len(list)+63)/64))
+	g.rows = make([]uint64, g.n*len(g.lines))
 	rows := g.rows
 	for block := range slices.Chunk(list, gridBlock) {
 		words := (len(block) + 63) / 64
 		for f := range g.fields {
 			b.fill(rows, words, &g.fields[f], f, block)
 		}
-		rows = rows[int(g.n)*words:]
+		rows = rows[g.n*words:]
 	}
 	b.grids = append(b.grids, g)
 	return uint32(len(b.grids) - 1)
@@ -109,11 +112,11 @@ func (b *builder) setRows(r *rowRange, list []entry, f int) {
 // fill sets the bits of f in the rows of a block, which have so many words.
 func (b *builder) fill(rows []uint64, words int, r *rowRange, f int, block []entry) {
 	for i, e := range block {
-		from, to := uint32(r.from), uint32(r.from+r.n-1)
+		from, to := int(r.from), int(r.from+r.n-1)
 		if ranks, open := b.reach(e, f); !open {
 			from, to = r.row(ranks.from), r.row(ranks.to)
 		}
-		for row := int(from); row <= int(to); row++ {
+		for row := from; row <= to; row++ {
 			rows[row*words+i/64] |= 1 << (i % 64)
 		}
 	}

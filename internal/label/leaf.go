@@ -69,12 +69,15 @@ const (
 type grid struct {
 	entries []lined
 	rows    []uint64 // of one block after the other
-	n       uint32   // number of rows
+	lines   []uint32 // of the first entry of each word
+	n       int      // number of rows
 	fields  [gridFields]rowRange
 }
 
-// gridBlock is the number of entries of a block.
-const gridBlock = 512
+const (
+	gridBlock  = 512 // entries of a block
+	blockWords = gridBlock / 64
+)
 
 // A rowRange is the rows of a field: n of them, from the given one on. Ranks
 // from base on, 1 << shift each, have a row; those before them have the first
@@ -84,8 +87,8 @@ type rowRange struct {
 	shift         uint8
 }
 
-func (r *rowRange) row(rank uint16) uint32 {
-	return uint32(r.from + min((max(rank, r.base)-r.base)>>r.shift, r.n-1))
+func (r *rowRange) row(rank uint16) int {
+	return int(r.from + min((max(rank, r.base)-r.base)>>r.shift, r.n-1))
 }
 
 const protocolRows = 8
@@ -126,7 +129,7 @@ func (s *Set) compare(e lined, q *query) (done bool) {
 }
 
 func (s *Set) scanGrid(g *grid, q *query) {
-	var row [gridFields]uint32
+	var row [gridFields]int
 	for f, rank := range q.ranks {
 		row[f] = g.fields[f].row(rank)
 	}
@@ -134,22 +137,25 @@ func (s *Set) scanGrid(g *grid, q *query) {
 		row[gridLast], row[gridFirst] = time, time
 	}
 	row[gridProtocol] = g.fields[gridProtocol].row(protocolRow(q.protocol))
-	entries, rows := g.entries, g.rows
-	for len(entries) > 0 && entries[0].line < q.best {
-		n := min(len(entries), gridBlock)
-		words := uint32(n+63) / 64
+	rows := g.rows
+	for at := 0; at < len(g.lines); at += blockWords {
+		lines := g.lines[at:min(at+blockWords, len(g.lines))]
+		words := len(lines)
 		src := rows[row[gridSrc]*words:][:words]
 		dst := rows[row[gridDst]*words:][:words]
 		last := rows[row[gridLast]*words:][:words]
 		first := rows[row[gridFirst]*words:][:words]
 		protocol := rows[row[gridProtocol]*words:][:words]
-		for i := range src {
+		for i, line := range lines {
+			if line >= q.best {
+				return
+			}
 			for w := src[i] & dst[i] & last[i] & first[i] & protocol[i]; w != 0; w &= w - 1 {
-				if s.compare(entries[i*64+bits.TrailingZeros64(w)], q) {
+				if s.compare(g.entries[(at+i)*64+bits.TrailingZeros64(w)], q) {
 					return
 				}
 			}
 		}
-		entries, rows = entries[n:], rows[g.n*words:]
+		rows = rows[g.n*words:]
 	}
 }

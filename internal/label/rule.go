@@ -71,8 +71,8 @@ func (s *Set) query(key *flow.Key, first, last int64, capture captureIDs) query 
 	}
 	q.screen = q.screened()
 	if len(s.grids) > 0 {
-		q.ranks[gridSrc], q.ranks[gridDst] = s.scales[versionOf(key)].rank2(q.src.high, q.dst.high)
-		q.ranks[gridLast], q.ranks[gridFirst] = s.scales[scaleTime].rank2(ordered(last), ordered(first))
+		q.ranks[gridSrc], q.ranks[gridDst], q.ranks[gridLast], q.ranks[gridFirst] =
+			rank4(s.scales[versionOf(key)], s.scales[scaleTime], q.src.high, q.dst.high, ordered(last), ordered(first))
 	}
 	return q
 }

@@ -8,53 +8,54 @@ import (
 
 // A scale ranks values: the rank of one is how many of the bounds are not
 // above it. Bounds are values that rules have, evenly spaced among them, so about
-// equally many values have each rank.
-type scale struct {
-	bounds []uint64 // ascending; a power of two less one of them
-}
+// equally many values have each rank. They are in ascending order.
+type scale [1<<scaleBits - 1]uint64
 
-// mostBounds is how many bounds a scale has at most: 8 KiB of them.
-const mostBounds = 1<<10 - 1
+const scaleBits = 10
 
 // makeScale makes the scale of values, which it sorts.
-func makeScale(values []uint64) scale {
+func makeScale(values []uint64) *scale {
 	slices.Sort(values)
 	values = slices.Compact(values)
-	n := 1
-	for n < len(values) && n < mostBounds {
-		n = 2*n + 1
-	}
-	bounds := make([]uint64, n)
-	for i := range bounds {
+	s := &scale{}
+	for i := range s {
 		switch {
-		case len(values) > n:
-			bounds[i] = values[i*len(values)/n]
+		case len(values) > len(s):
+			s[i] = values[i*len(values)/len(s)]
 		case i < len(values):
-			bounds[i] = values[i]
+			s[i] = values[i]
 		default:
-			bounds[i] = math.MaxUint64
+			s[i] = math.MaxUint64
 		}
 	}
-	return scale{bounds}
+	return s
 }
 
-// rank returns the rank of v. A greater value has the same or a greater rank.
-func (s *scale) rank(v uint64) uint16 {
-	n, _ := s.rank2(v, v)
-	return n
-}
-
-// rank2 returns the ranks of two values at the time of one. Whether a bound is
-// above a value is as good as random, so no branch depends on it.
+// rank2 returns the ranks of two values. A greater value has the same or a
+// greater rank.
 func (s *scale) rank2(v, w uint64) (m, n uint16) {
-	i, j := uint64(0), uint64(0)
-	for step := uint64(len(s.bounds)+1) / 2; step > 0; step /= 2 {
-		_, above := bits.Sub64(v, s.bounds[i+step-1], 0)
-		i += step & (above - 1)
-		_, above = bits.Sub64(w, s.bounds[j+step-1], 0)
-		j += step & (above - 1)
+	m, n, _, _ = rank4(s, s, v, w, v, w)
+	return m, n
+}
+
+// rank4 returns the ranks of v and w on s, and those of x and y on t. It takes
+// hardly longer than one rank, since four searches wait for memory together.
+// Whether a bound is above a value is as good as random, so no branch depends on
+// it.
+func rank4(s, t *scale, v, w, x, y uint64) (i, j, k, l uint16) {
+	for step := uint16(1 << (scaleBits - 1)); step > 0; step /= 2 {
+		i += step &^ above(s, i+step, v)
+		j += step &^ above(s, j+step, w)
+		k += step &^ above(t, k+step, x)
+		l += step &^ above(t, l+step, y)
 	}
-	return uint16(i), uint16(j)
+	return i, j, k, l
+}
+
+// above returns all bits set if the bound before n is above v, otherwise 0.
+func above(s *scale, n uint16, v uint64) uint16 {
+	_, borrow := bits.Sub64(v, s[(n-1)%(1<<scaleBits)], 0)
+	return -uint16(borrow)
 }
 
 // ordered returns a time as a value that a scale ranks.

@@ -19,7 +19,7 @@ type Set struct {
 	nodes    []node
 	screens  []screen
 	grids    []grid
-	scales   [scales]scale
+	scales   [scales]*scale
 	seed     uint64
 }
 
@@ -32,7 +32,7 @@ func (s *Set) Bytes(matchers int) int64 {
 		len(s.screens)*int(unsafe.Sizeof(screen{})) + len(s.grids)*int(unsafe.Sizeof(grid{}))
 	for i := range s.grids {
 		g := &s.grids[i]
-		n += 8*len(g.entries) + 8*len(g.rows)
+		n += 8*len(g.entries) + 8*len(g.rows) + 4*len(g.lines)
 	}
 	for i := range s.nodes {
 		n += s.nodes[i].table.bytes()
@@ -41,8 +41,8 @@ func (s *Set) Bytes(matchers int) int64 {
 		v := &s.versions[i]
 		n += v.both.bytes() + len(v.both.levels) + v.one.bytes() + len(v.one.levels)
 	}
-	for i := range s.scales {
-		n += 8 * len(s.scales[i].bounds)
+	if len(s.grids) > 0 {
+		n += scales * int(unsafe.Sizeof(scale{}))
 	}
 	const text = 64 // of a string besides its bytes, with an entry of a map
 	n += 2*s.text + text*(len(s.names)+s.captures.len())
