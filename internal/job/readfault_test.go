@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -187,7 +188,9 @@ func readers(t *testing.T) map[string]func(c Config, out string) result {
 	list := write(t, filepath.Join(t.TempDir(), "list"), []byte(strings.Join(paths, "\n")+"\n"))
 	large := capturetest.Pcap(capturetest.ManySessions(4, 9000)...)
 	small, _ := series(t, 400, 20)
-	packs := mapped(t, c, 3, small)
+	patient := c
+	patient.PackTime = time.Hour
+	packs := mapped(t, patient, 3, small)
 	if n := len(entriesOf(t, packs)); n != 1 {
 		t.Fatalf("%d packs", n)
 	}
