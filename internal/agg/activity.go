@@ -15,8 +15,15 @@ type activity struct {
 	firstEnd, begin int64
 }
 
-// add takes packets that follow those of sp.
-func (a *activity) add(packets []packet, sp span, threshold uint64) {
+// add takes packets that follow those of sp, with gaps of at most longest before
+// them.
+func (a *activity) add(packets []packet, sp span, longest, threshold uint64) {
+	if longest <= threshold { // the period goes on
+		if sp.packets == 0 && len(packets) > 0 {
+			a.begin = packets[0].time
+		}
+		return
+	}
 	for i := range packets {
 		p := &packets[i]
 		switch {

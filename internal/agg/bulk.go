@@ -29,6 +29,11 @@ type burst struct {
 	side           uint8
 }
 
+// takes reports whether a data packet of a side goes on with the run.
+func (r *burst) takes(side uint8, time int64) bool {
+	return r.side == side && uint64(time)-uint64(r.end) <= bulkGap
+}
+
 // BulkCounts are the bulks of one direction of a session.
 type BulkCounts struct {
 	Bulks, Packets uint64
@@ -49,13 +54,25 @@ func (c *BulkCounts) join(o *BulkCounts) {
 	c.Duration += o.Duration
 }
 
-// add takes packets that follow those of sp.
-func (b *bulks) add(packets []packet, sp span) {
-	b.addGaps(packets, sp)
+// add takes packets that follow those of sp, with gaps of at most longest before
+// them.
+func (b *bulks) add(packets []packet, sp span, longest uint64) {
+	if longest > subflowGap {
+		b.addGaps(packets, sp)
+	}
 	for i := range packets {
-		if p := &packets[i]; p.payload > 0 {
-			b.take(&burst{1, uint64(p.payload), p.time, p.time, uint8(p.detail.Side())})
+		p := &packets[i]
+		if p.payload == 0 {
+			continue
 		}
+		side := uint8(p.detail.Side())
+		if l := &b.last; b.runs > 0 && l.takes(side, p.time) { // take, without a burst of its own
+			l.packets++
+			l.bytes += uint64(p.payload)
+			l.end = p.time
+			continue
+		}
+		b.take(&burst{1, uint64(p.payload), p.time, p.time, side})
 	}
 }
 
@@ -75,7 +92,7 @@ func (b *bulks) take(r *burst) {
 		b.runs, b.last = 1, *r
 		return
 	}
-	if l := &b.last; l.side == r.side && uint64(r.begin)-uint64(l.end) <= bulkGap {
+	if l := &b.last; l.takes(r.side, r.begin) {
 		l.packets += r.packets
 		l.bytes += r.bytes
 		l.end = r.end

@@ -51,6 +51,18 @@ func (sp *span) join(o *span) {
 	sp.packets += o.packets
 }
 
+// longest returns the longest gap before one of packets, which follow those of
+// sp.
+func (sp span) longest(packets []packet) (gap uint64) {
+	for i := range packets {
+		if sp.packets > 0 {
+			gap = max(gap, sp.gap(packets[i].time))
+		}
+		sp.next(packets[i].time)
+	}
+	return gap
+}
+
 // spanOf returns the span of packets.
 func spanOf(packets []packet) *span {
 	if len(packets) == 0 {
@@ -71,20 +83,19 @@ func (f *facts) add(o *Options, packets []packet, v *sideValues) {
 		}
 	}
 	if o.Needs&NeedFlags != 0 {
-		for i := range packets {
-			f.flags[packets[i].detail.Side()].add(&packets[i])
-		}
+		addFlags(&f.flags, packets)
 	}
 	if o.Needs&NeedTCP != 0 {
 		for i := range packets {
 			f.tcp.add(&packets[i], f.packets+uint64(i))
 		}
 	}
+	longest := f.longest(packets)
 	if o.Needs&NeedActivity != 0 {
-		f.activity.add(packets, f.span, o.IdleThreshold)
+		f.activity.add(packets, f.span, longest, o.IdleThreshold)
 	}
 	if o.Needs&NeedBulk != 0 {
-		f.bulk.add(packets, f.span)
+		f.bulk.add(packets, f.span, longest)
 	}
 	if o.Needs&NeedIP != 0 {
 		for i := range packets {
@@ -139,7 +150,7 @@ func (f *facts) raise(o *Options, from int64, step uint64, buffered []packet) {
 	f.tcp.raise(from)
 	f.activity = activity{}
 	f.activity.collapse(folded, o.IdleThreshold)
-	f.activity.add(buffered, folded, o.IdleThreshold)
+	f.activity.add(buffered, folded, folded.longest(buffered), o.IdleThreshold)
 	f.bulk.raise(from, f.last)
 	f.bulk.slow = 0
 	if step > subflowGap {

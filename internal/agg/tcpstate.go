@@ -21,9 +21,9 @@ const (
 	StateOTH                 // none of these
 )
 
-func (s State) String() string {
-	return [...]string{"-", "S0", "S1", "S2", "S3", "SF", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH"}[s]
-}
+var stateNames = [...]string{"-", "S0", "S1", "S2", "S3", "SF", "REJ", "RSTO", "RSTR", "RSTOS0", "RSTRH", "SH", "SHR", "OTH"}
+
+func (s State) String() string { return stateNames[s] }
 
 // originator returns the side that opened the connection: the sender of the
 // first SYN without ACK, else the receiver of the first SYN with ACK, else the

@@ -116,6 +116,7 @@ type Row struct {
 	facts      needs
 	label      SessionText // of Options.Label; nil until it is asked for
 	observer   Observer    // nil: none
+	clock      clock
 }
 
 // NewRow returns a row for the columns of l.

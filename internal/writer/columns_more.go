@@ -104,7 +104,7 @@ func textColumns() []Column {
 		return Column{Name: name, Group: group, Type: Text, Kind: Bytes, Definition: definition, Exactness: exact, text: text}
 	}
 	moment := func(name, definition string, of func(*Row) int64) Column {
-		c := text(name, Time, definition, func(dst []byte, r *Row) []byte { return appendTime(dst, of(r)) })
+		c := text(name, Time, definition, func(dst []byte, r *Row) []byte { return r.clock.append(dst, of(r)) })
 		c.time = of
 		return c
 	}

@@ -213,6 +213,7 @@ func alone() (list []Options) {
 }
 
 func TestAppendTime(t *testing.T) {
+	var c clock
 	r := newRand(12)
 	for i := range 200_000 {
 		ns := int64(r.Uint64())
@@ -227,7 +228,7 @@ func TestAppendTime(t *testing.T) {
 			ns = 951_782_400e9 - 1 // 29 February 2000
 		}
 		want := time.Unix(0, ns).UTC().Format("2006-01-02T15:04:05.000000000Z")
-		if got := string(appendTime([]byte("x"), ns)); got != "x"+want {
+		if got := string(c.append([]byte("x"), ns)); got != "x"+want {
 			t.Fatalf("%d: %s, want %s", ns, got, want)
 		}
 	}

@@ -39,7 +39,7 @@ func (s *schema) cicIdentity() []Column {
 	return []Column{
 		s.text("Flow ID", "source address, destination address, source port, destination port and protocol, with - between them", appendFlowID),
 		key[0], key[2], key[1], key[3], key[4],
-		s.text("Timestamp", "time of the first packet, UTC, as YYYY-MM-DD hh:mm:ss.uuuuuu, rounded down", func(dst []byte, r *Row) []byte { return appendTimestamp(dst, r.Summary.First) }),
+		s.text("Timestamp", "time of the first packet, UTC, as YYYY-MM-DD hh:mm:ss.uuuuuu, rounded down", func(dst []byte, r *Row) []byte { return appendTimestamp(dst, &r.clock, r.Summary.First) }),
 		s.integer("Flow Duration", "us", "time from the first packet to the last, rounded down", 0, func(m *agg.Summary) uint64 { return m.Duration() / 1000 }),
 	}
 }
@@ -59,9 +59,9 @@ func appendFlowID(dst []byte, r *Row) []byte {
 
 // appendTimestamp appends a time in ns since the epoch as date and time of day
 // in UTC, with microseconds, rounded down.
-func appendTimestamp(dst []byte, ns int64) []byte {
+func appendTimestamp(dst []byte, c *clock, ns int64) []byte {
 	n := len(dst)
-	dst = appendTime(dst, ns)
+	dst = c.append(dst, ns)
 	dst[n+len("2006-01-02")] = ' '
 	return dst[:n+len("2006-01-02 15:04:05.000000")]
 }

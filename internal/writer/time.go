@@ -1,31 +1,53 @@
 package writer
 
-// appendTime appends a time in ns since the epoch as RFC 3339 text, in UTC and
-// with nine decimals. Times of an int64 are in the years 1677 to 2262.
-func appendTime(dst []byte, ns int64) []byte {
-	const perDay = 86_400_000_000_000
-	days := ns / perDay
-	rest := ns - days*perDay
+// A clock writes times. Those of neighbouring rows are mostly in one second, so
+// it keeps the text of the last one.
+type clock struct {
+	second int64
+	known  bool
+	text   [32]byte // up to the second, and room for the decimals
+}
+
+// append appends a time in ns since the epoch as RFC 3339 text, in UTC and with
+// nine decimals. Times of an int64 are in the years 1677 to 2262.
+func (c *clock) append(dst []byte, ns int64) []byte {
+	second := ns / 1e9
+	frac := ns - second*1e9
+	if frac < 0 {
+		second--
+		frac += 1e9
+	}
+	if !c.known || second != c.second {
+		c.second, c.known = second, true
+		putSecond(c.text[:], second)
+	}
+	b, hi := c.text[:], uint64(frac)/1e5
+	lo := uint64(frac) - hi*1e5
+	put4(b, 20, hi)
+	b[24] = byte('0' + lo/1e4)
+	put4(b, 25, lo%1e4)
+	return append(dst, b[:30]...)
+}
+
+// putSecond writes a second since the epoch, with a Z behind room for decimals.
+func putSecond(b []byte, second int64) {
+	const perDay = 86_400
+	days := second / perDay
+	rest := second - days*perDay
 	if rest < 0 {
 		days--
 		rest += perDay
 	}
 	year, month, day := civil(days)
-	sec := uint64(rest) / 1e9
-	frac := uint64(rest) - sec*1e9
-	var b [32]byte
-	put4(b[:], 0, uint64(year))
+	sec := uint64(rest)
+	put4(b, 0, uint64(year))
 	b[4], b[7], b[10], b[13], b[16], b[19] = '-', '-', 'T', ':', ':', '.'
-	put2(b[:], 5, uint64(month))
-	put2(b[:], 8, uint64(day))
-	put2(b[:], 11, sec/3600)
-	put2(b[:], 14, sec/60%60)
-	put2(b[:], 17, sec%60)
-	put4(b[:], 20, frac/1e5)
-	b[24] = byte('0' + frac/1e4%10)
-	put4(b[:], 25, frac%1e4)
+	put2(b, 5, uint64(month))
+	put2(b, 8, uint64(day))
+	put2(b, 11, sec/3600)
+	put2(b, 14, sec/60%60)
+	put2(b, 17, sec%60)
 	b[29] = 'Z'
-	return append(dst, b[:30]...)
 }
 
 // civil returns the date of a day, counted from 1970-01-01, in the Gregorian
