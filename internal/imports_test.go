@@ -36,7 +36,7 @@ var mayImport = map[string][]string{
 	"internal/figures":          {"internal/flow", "internal/heap"},
 	"internal/report":           {"internal/figures", "internal/linktype"},
 	"internal/label":            {"internal/flow"},
-	"internal/compare":          {"internal/heap"},
+	"internal/compare":          {"internal/durable", "internal/heap"},
 	"internal/parquet":          {"internal/agg", "internal/durable", "internal/writer"},
 	"internal/runfile": {"internal/agg", "internal/capture", "internal/durable", "internal/flow", "internal/heap",
 		"internal/radix"},

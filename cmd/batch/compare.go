@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"pcapbatch/internal/compare"
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/ingest"
 	"pcapbatch/internal/job"
 	"pcapbatch/internal/report"
@@ -30,6 +31,8 @@ Medians and quantiles of sessions of more than 128 packets may differ between
 ways of making the same rows. Such differences are counted, and are none as long
 as the values lie between the session's minimum and maximum.
 
+` + objectsHelp + `
+
 Exit status: 0 the tables are the same, 1 they differ, 2 wrong usage, 4 a table
 is missing or cannot be read.`,
 		Example: `  batch compare old.csv new.csv
@@ -40,7 +43,7 @@ is missing or cannot be read.`,
 }
 
 func runCompare(ctx context.Context, e *env, nameA, nameB string) error {
-	r, err := ingest.Await(ctx, func() (*compare.Result, error) { return compared(nameA, nameB) })
+	r, err := ingest.Await(ctx, func() (*compare.Result, error) { return compared(e.fs, nameA, nameB) })
 	if err != nil {
 		return cmp.Or(context.Cause(ctx), error(&job.Error{Category: job.Input, Err: err}))
 	}
@@ -61,10 +64,10 @@ func runCompare(ctx context.Context, e *env, nameA, nameB string) error {
 }
 
 // compared compares the tables of two files or directories.
-func compared(nameA, nameB string) (*compare.Result, error) {
+func compared(fsys durable.FS, nameA, nameB string) (*compare.Result, error) {
 	var tables []compare.Table
 	for _, name := range [...]string{nameA, nameB} {
-		t, err := compare.Open(name)
+		t, err := compare.Open(fsys, name)
 		if err != nil {
 			return nil, err
 		}

@@ -38,15 +38,14 @@ func newExtract(e *env) *cobra.Command {
 		Long: `Reads captures and writes one row for each network session, as CSV or Parquet.
 
 CAPTURE is a file, a directory (with -r also the directories below it), a quoted
-glob pattern, or - for standard input; s3://BUCKET/KEY is one in object storage.
-Formats and compression are recognised by content. Captures are taken in the
-order of their first packet, whatever order they are named in, and a session
-goes on from one to the next.
+glob pattern, or - for standard input. Formats and compression are recognised by
+content. Captures are taken in the order of their first packet, whatever order
+they are named in, and a session goes on from one to the next.
 
 A capture that is damaged is reported with the place of the damage. Every record
 before that place counts, and the other captures are read.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch extract -o sessions.csv capture.pcap
   batch extract -r -o sessions.csv.gz archive/
   batch extract -r -o sessions.parquet archive/

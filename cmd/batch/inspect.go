@@ -32,7 +32,7 @@ latest timestamp, and the damage where there is any.
 CAPTURE is a file, a directory, a pattern or - as for batch extract. The lines
 come in the order in which the captures were named.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch inspect capture.pcapng
   batch inspect -r archive/
   batch inspect --json -r archive/ | jq -r 'select(.damage) | .path'`,

@@ -63,7 +63,7 @@ missing or could not be read gets none, and the exit status is 4. With
 --outcomes, a line for each capture says which of these it was, so that
 'batch merge --expect' can tell whether a run file was lost.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch map --out runs/ monday.pcap tuesday.pcap
   curl -s $URL | batch map --out runs/ --name $URL -`,
 		RunE: func(cmd *cobra.Command, args []string) error {

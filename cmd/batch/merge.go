@@ -38,7 +38,7 @@ same options. A capture that is in two of them is refused. With --parts, RUN is
 a part that 'batch reduce' made, or a directory of parts; there must be one part
 for each partition.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch merge -o all.csv runs/
   batch merge --parts -o all.csv parts/`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -8,6 +8,10 @@ import (
 	"pcapbatch/internal/report"
 )
 
+// objectsHelp is what the help of a command says of names in object storage.
+const objectsHelp = `Files and directories may be in object storage: s3://BUCKET/KEY. Credentials,
+region and AWS_ENDPOINT_URL are those of the AWS tools.`
+
 // objectBuffers is how many buffers of 8 MiB make the most of a fast store: so
 // many for each worker, and as many again for what is written.
 const (

@@ -35,7 +35,7 @@ it was done.
 
 Captures that are missing are in no unit, and make the exit status 4.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch plan -r archive/ > plan.jsonl
   batch map --unit plan.jsonl:0 --out runs/`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -37,7 +37,7 @@ is not for 'batch merge': the tables of all partitions are a data set, which
 pandas, Spark and others read by the name of the directory. With --report-out
 the summary and the report of the run can be made as well.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch reduce --partition 0 --out parts/ runs/
   batch reduce --partition 0 --format parquet --out sessions/ runs/`,
 		RunE: func(cmd *cobra.Command, args []string) error {

@@ -23,7 +23,7 @@ damaged and how. It changes nothing.
 PATH is a file, a directory (with -r also the directories below it), or - for a
 capture on standard input.
 
-` + exitHelp,
+` + objectsHelp + "\n\n" + exitHelp,
 		Example: `  batch verify kept/
   batch verify -r archive/ runs/ parts/`,
 		RunE: func(cmd *cobra.Command, args []string) error {

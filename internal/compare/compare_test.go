@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/klauspost/compress/gzip"
+
+	"pcapbatch/internal/durable"
 )
 
 const header = "src_ip,dst_ip,src_port,dst_port,protocol,first_seen_ns,total_packets,iat_min_s,iat_max_s,iat_median_s,iat_p99.9_s,label\n"
@@ -39,12 +41,12 @@ func file(t *testing.T, dir, name string, lines ...string) string {
 
 func compared(t *testing.T, a, b string) *Result {
 	t.Helper()
-	x, err := Open(a)
+	x, err := Open(durable.OS, a)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	y, err := Open(b)
+	y, err := Open(durable.OS, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +142,7 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{empty, gz, filepath.Join(dir, "none.csv"), t.TempDir()} {
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), path) {
+		if _, err := Open(durable.OS, path); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
@@ -151,17 +153,17 @@ func TestOpenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, path := range []string{parquet, set} {
-		if _, err := Open(path); err == nil || !strings.Contains(err.Error(), parquet+": ") {
+		if _, err := Open(durable.OS, path); err == nil || !strings.Contains(err.Error(), parquet+": ") {
 			t.Errorf("%s: %v", path, err)
 		}
 	}
 	torn := file(t, dir, "torn.csv", rows[0], "1,2\n")
-	x, err := Open(torn)
+	x, err := Open(durable.OS, torn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer x.Close()
-	y, err := Open(file(t, dir, "whole.csv", rows...))
+	y, err := Open(durable.OS, file(t, dir, "whole.csv", rows...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/parquet-go/parquet-go"
+
+	"pcapbatch/internal/durable"
 )
 
 // rowsAtOnce is how many rows of a Parquet file are read at a time.
@@ -18,7 +19,7 @@ const rowsAtOnce = 256
 // A columnar is a Parquet file: a Table.
 type columnar struct {
 	name    string
-	file    *os.File
+	file    durable.Source
 	columns []string
 	times   []bool // the column is a timestamp in microseconds
 	rows    parquet.Rows
@@ -29,7 +30,7 @@ type columnar struct {
 }
 
 // openParquet opens a file of rows. It takes the file, to close it.
-func openParquet(name string, f *os.File) (t *columnar, err error) {
+func openParquet(name string, f durable.Source) (t *columnar, err error) {
 	// The library panics on some files that are damaged.
 	defer func() {
 		if p := recover(); p != nil {

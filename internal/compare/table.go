@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -19,6 +18,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 	"github.com/klauspost/compress/zstd"
 
+	"pcapbatch/internal/durable"
 	"pcapbatch/internal/heap"
 )
 
@@ -28,15 +28,15 @@ var endings = []string{".csv", ".csv.gz", ".csv.zst", ".parquet"}
 // Open opens a table: a file, or a directory of files that hold parts of the
 // rows, each in the order of the output. Parquet is recognised by its content; of
 // other files .gz and .zst are compressed CSV, and all others are CSV.
-func Open(path string) (Table, error) {
-	info, err := os.Stat(path)
+func Open(fsys durable.FS, path string) (Table, error) {
+	info, err := fsys.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if !info.IsDir() {
-		return openFile(path)
+		return openFile(fsys, path)
 	}
-	entries, err := os.ReadDir(path)
+	entries, err := fsys.ReadDir(path)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func Open(path string) (Table, error) {
 		if !slices.ContainsFunc(endings, func(end string) bool { return strings.HasSuffix(e.Name(), end) }) || strings.HasPrefix(e.Name(), ".") || strings.HasPrefix(e.Name(), "_") {
 			continue
 		}
-		t, err := openFile(filepath.Join(path, e.Name()))
+		t, err := openFile(fsys, durable.Join(path, e.Name()))
 		if err == nil {
 			err = set.add(t)
 		}
@@ -63,8 +63,8 @@ func Open(path string) (Table, error) {
 // parquetMagic is what files of Parquet begin with.
 const parquetMagic = "PAR1"
 
-func openFile(path string) (Table, error) {
-	f, err := os.Open(path)
+func openFile(fsys durable.FS, path string) (Table, error) {
+	f, err := fsys.OpenSource(path)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +113,7 @@ func binary(name string) bool {
 // A text is a CSV file: a Table.
 type text struct {
 	name    string
-	file    *os.File
+	file    durable.Source
 	unpack  *zstd.Decoder
 	rows    *csv.Reader
 	columns []string
