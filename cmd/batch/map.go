@@ -43,11 +43,12 @@ func newMap(e *env) *cobra.Command {
 		Long: `Reads captures and puts the sessions of each into a run file in DIR, for
 'batch merge' or 'batch reduce'. The name of a run file follows from the path of
 its capture, and the file appears under that name only when it is complete, so
-making one twice, even at the same time, does no harm. Small ones that come in
-quick succession share a file, a pack. A capture is not read if
-its run file is there and current: made of the same content, with the same
-options and number of partitions, and whole. What it says of damage is reported
-again.
+making one twice, even at the same time, does no harm. Small run files that are
+made in quick succession share one file, a pack.
+
+A capture is not read if its run file is there and current: made of the same
+content, with the same options and number of partitions, and whole. What it says
+of damage is reported again.
 
 With --range only a part of one capture is read, a pcap or pcapng file that is
 plain, BGZF or seekable zstd. The run files of all of its parts stand for the
