@@ -27,6 +27,10 @@ type Table interface {
 // exactPackets is the number of packets up to which medians are exact.
 const exactPackets = 128
 
+// mostColumns is how many columns a table may have: several times as many as there
+// are with all features. Each is looked for among the others.
+const mostColumns = 1 << 14
+
 // A Result says what a comparison found.
 type Result struct {
 	Rows [2]uint64 // of each table, as far as they were read
@@ -46,6 +50,11 @@ func (r *Result) Same() bool { return r.Difference == "" }
 // Tables compares two tables up to their first difference. An error says that
 // one of them could not be read.
 func Tables(a, b Table) (*Result, error) {
+	for _, t := range [...]Table{a, b} {
+		if n := len(t.Columns()); n > mostColumns {
+			return nil, fmt.Errorf("%s: %w: %d columns", t.Name(), errTable, n)
+		}
+	}
 	r := &Result{}
 	if d := columnsDiffer(a, b); d != "" {
 		r.Difference = d

@@ -1,6 +1,7 @@
 package compare
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -170,5 +171,40 @@ func TestOpenErrors(t *testing.T) {
 	defer y.Close()
 	if _, err := Tables(x, y); err == nil || !strings.Contains(err.Error(), "torn.csv") {
 		t.Errorf("a row that is cut short: %v", err)
+	}
+}
+
+// What is no table of sessions takes no more memory or time than one: rows and
+// columns have a limit.
+func TestLimits(t *testing.T) {
+	dir := t.TempDir()
+	long := strings.Repeat("a", mostRow+1<<13)
+	lines := strings.Repeat("a\n", mostRow/2+1<<13)
+	whole := file(t, dir, "whole.csv", rows...)
+	for name, content := range map[string]string{
+		"header":  long,
+		"row":     header + rows[0] + strings.Replace(rows[1], "10.0.0.9", long, 1),
+		"lines":   header + rows[0] + strings.Replace(rows[1], "10.0.0.9", `"`+lines+`"`, 1),
+		"columns": strings.Repeat("a,", mostColumns) + "a\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		table, err := Open(path)
+		if err == nil {
+			defer table.Close()
+			other, _ := Open(whole)
+			defer other.Close()
+			_, err = Tables(other, table)
+		}
+		if want := map[bool]error{true: errTable, false: errRow}[name == "columns"]; !errors.Is(err, want) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
+	}
+	most := strings.Repeat("b", mostRow-1<<13)
+	a, b := file(t, dir, "a.csv", strings.Repeat(strings.Replace(rows[0], ",a\n", ","+most+"\n", 1), 3)), file(t, dir, "b.csv", rows[0])
+	if r := compared(t, a, b); r.Same() {
+		t.Error("a label of nearly as much is the same as another")
 	}
 }

@@ -89,9 +89,10 @@ func openFile(fsys durable.FS, path string) (Table, error) {
 		}
 	}
 	if err == nil {
-		t.rows = csv.NewReader(in)
+		t.row.Reader = in
+		t.rows = csv.NewReader(&t.row)
 		t.rows.ReuseRecord = true
-		t.columns, err = t.rows.Read()
+		t.columns, err = t.read()
 		t.columns = slices.Clone(t.columns)
 	}
 	if errors.Is(err, io.EOF) || errors.Is(err, csv.ErrQuote) || errors.Is(err, csv.ErrBareQuote) || slices.ContainsFunc(t.columns, binary) {
@@ -116,14 +117,42 @@ type text struct {
 	file    durable.Source
 	unpack  *zstd.Decoder
 	rows    *csv.Reader
+	row     row // what rows reads
 	columns []string
+}
+
+// mostRow is how many bytes a row may have. A file without line ends would be one
+// row, and take several times its size in memory.
+const mostRow = 1 << 20
+
+var errRow = fmt.Errorf("a row of more than %d bytes", mostRow)
+
+// A row passes on what there is left for a row.
+type row struct {
+	io.Reader
+	left int
+}
+
+func (r *row) Read(p []byte) (int, error) {
+	if r.left == 0 {
+		return 0, errRow
+	}
+	n, err := r.Reader.Read(p[:min(len(p), r.left)])
+	r.left -= n
+	return n, err
+}
+
+// read returns the next row.
+func (t *text) read() ([]string, error) {
+	t.row.left = mostRow
+	return t.rows.Read()
 }
 
 func (t *text) Name() string      { return t.name }
 func (t *text) Columns() []string { return t.columns }
 
 func (t *text) Next() ([]string, error) {
-	row, err := t.rows.Read()
+	row, err := t.read()
 	if err != nil && err != io.EOF {
 		err = fmt.Errorf("%s: %w", t.name, err)
 	}
