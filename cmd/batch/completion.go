@@ -46,8 +46,8 @@ var argumentEndings = map[string]string{
 // placeholder is FILE take any file.
 var flagEndings = map[string]string{
 	"output":   tableEndings,
-	"summary":  "json",
-	"report":   "html?",
+	"summary":  `json(\.gz|\.zst)?`,
+	"report":   `html?(\.gz|\.zst)?`,
 	"labels":   "csv",
 	"outcomes": "jsonl",
 	"unit":     "jsonl",
@@ -72,8 +72,9 @@ func completions(cmd *cobra.Command) {
 // mendCompletion replaces what is wrong in cobra's command for completion. Its
 // script for bash puts a backslash before the commas of a list, and then does not
 // find the list's next word. That for fish takes --flag=value, where it is the
-// only one left, for an option of its own. The command succeeds for shells that
-// do not exist. Requires: the output of root is set.
+// only one left, for an option of its own, and runs what stands in parentheses in
+// the names of files that were completed. The command succeeds for shells that do
+// not exist. Requires: the output of root is set.
 func (e *env) mendCompletion(root *cobra.Command) {
 	root.InitDefaultCompletionCmd()
 	cmd, _, err := root.Find([]string{"completion"})
@@ -93,11 +94,14 @@ on.`)
 	}
 	mend(root, "bash", root.GenBashCompletionV2,
 		"_process_completion_results\n}", "_process_completion_results\n    COMPREPLY=(\"${COMPREPLY[@]//\\\\,/,}\")\n}")
-	mend(root, "fish", root.GenFishCompletion, `string split --max 1 \t $`, `string split --max 1 -- \t $`)
+	mend(root, "fish", root.GenFishCompletion,
+		`string split --max 1 \t $`, `string split --max 1 -- \t $`,
+		"set -l args (commandline -opc)\n", "set -l args (commandline -opc)\n    set args $args[1] (string escape -- $args[2..-1])\n")
 }
 
-// mend replaces a text in the script for a shell.
-func mend(root *cobra.Command, shell string, script func(w io.Writer, descriptions bool) error, from, to string) {
+// mend replaces texts, of which each is followed by what replaces it, in the
+// script for a shell.
+func mend(root *cobra.Command, shell string, script func(w io.Writer, descriptions bool) error, texts ...string) {
 	cmd, _, err := root.Find([]string{"completion", shell})
 	if err != nil {
 		panic("completion: " + err.Error())
@@ -109,7 +113,7 @@ func mend(root *cobra.Command, shell string, script func(w io.Writer, descriptio
 			err = script(&b, !plain)
 		}
 		if err == nil {
-			_, err = io.WriteString(cmd.OutOrStdout(), strings.ReplaceAll(b.String(), from, to))
+			_, err = io.WriteString(cmd.OutOrStdout(), strings.NewReplacer(texts...).Replace(b.String()))
 		}
 		return err
 	}

@@ -169,6 +169,10 @@ func TestCompletionInShells(t *testing.T) {
 			s.completes("batch extract --columns src_ip,dst_ip,dst_p", "batch extract --columns src_ip,dst_ip,dst_port")
 			s.completes("batch extract --key=capture,v", "batch extract --key=capture,vlan")
 			s.completes("batch extract onl", "batch extract only.txt")
+			s.completes(`batch extract a\$\(touch\ hurt\).pcap --dire`, `batch extract a\$\(touch\ hurt\).pcap --direction`)
+			if _, err := os.Stat(filepath.Join(s.dir, "work", "hurt")); err == nil {
+				t.Error("what stands in the name of a file was run")
+			}
 			s.completes("batch extract --tunnel-port gtp", "batch extract --tunnel-port gtp-u=")
 			if shell.filters {
 				s.completes("batch extract tra", "batch extract traffic.pcap1.gz")
@@ -184,12 +188,12 @@ func TestCompletionInShells(t *testing.T) {
 // newTypist starts a shell in a terminal, in a directory with a few files.
 func newTypist(t *testing.T, command string) *tmuxSession {
 	s := &tmuxSession{t, t.TempDir()}
-	work := t.TempDir()
+	work := filepath.Join(s.dir, "work")
+	if err := os.MkdirAll(filepath.Join(work, "kept"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for _, name := range []string{"only.txt", "traffic.pcap1.gz", "traffic.txt", "sessions.csv.zst", "sessions.html", "sessions.log"} {
 		mustWrite(t, filepath.Join(work, name), "")
-	}
-	if err := os.Mkdir(filepath.Join(work, "kept"), 0o700); err != nil {
-		t.Fatal(err)
 	}
 	s.run("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "20", "-c", work, "env HOME="+s.dir+" "+command)
 	t.Cleanup(func() { exec.Command("tmux", "-S", s.socket(), "kill-server").Run() })
