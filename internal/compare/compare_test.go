@@ -191,10 +191,10 @@ func TestLimits(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o666); err != nil {
 			t.Fatal(err)
 		}
-		table, err := Open(path)
+		table, err := Open(durable.OS, path)
 		if err == nil {
 			defer table.Close()
-			other, _ := Open(whole)
+			other, _ := Open(durable.OS, whole)
 			defer other.Close()
 			_, err = Tables(other, table)
 		}
