@@ -33,7 +33,7 @@ const exitHelp = `Exit status:
          the rows of the other inputs are written
   5      a run file, part or state directory is damaged or does not fit
   128+n  ended by signal n: 129 is SIGHUP, 130 is SIGINT,
-         143 is SIGTERM
+         143 is SIGTERM; 134, SIGABRT, is a crash of the program too
 Of several that apply it is the first of 3, 5, 4, 1.`
 
 // exitStatus is an error that ends the program with a status and no message:
