@@ -1,14 +1,21 @@
 package label
 
 import (
+	"encoding/binary"
+	"math"
 	"math/rand/v2"
 	"slices"
+
+	"pcapbatch/internal/flow"
 )
 
 const (
 	// mostEntries is the number of entries of a leaf above which they are
 	// divided.
-	mostEntries = 1 << 15
+	mostEntries = 512
+	// leastHead and mostHead are how many times as many entries are in the
+	// first and in the last of the heads that a list may have.
+	leastHead, mostHead = 8, 64
 	// samples is how many entries of a part choose looks at.
 	samples = 256
 	// leastGain: a node whose largest part, or whose expected part, has more
@@ -63,7 +70,7 @@ func build(s *Set, most int) {
 	for version := range s.versions {
 		v, n := &s.versions[version], &counts[version]
 		list := make([]entry, 0, n[0])
-		v.none = b.heads(slices.AppendSeq(list, s.entriesOf(0, version)))
+		v.none = b.heads(slices.AppendSeq(list, s.entriesOf(0, version)), version, leastHead*most)
 		v.one = b.byPorts(1, version, n[1])
 		v.both = b.byPorts(2, version, n[2])
 	}
@@ -72,20 +79,66 @@ func build(s *Set, most int) {
 // share returns how many entries a tree of n may have.
 func (b *builder) share(n int) int { return n * b.room / max(b.all, 1) }
 
-// heads makes the part of a whole list of ports. The first entries of a long one
-// have leaves of their own: what matches many sessions is mostly among them, and
-// then the others need no look.
-func (b *builder) heads(list []entry) part {
-	room := b.share(len(list))
-	head := b.most / 8
-	if len(list) <= b.most || head == 0 {
-		return b.part(list, room)
+// heads makes the part of a whole list of ports. Where the first entries of a
+// long one match many sessions, they have leaves of their own, each of eight
+// times the length of the one before: then few sessions need look into the rest.
+func (b *builder) heads(list []entry, version, head int) part {
+	if len(list) <= b.most || head > mostHead*b.most {
+		return b.part(list, b.share(len(list)))
+	}
+	n := min(head, len(list))
+	grids, screens := len(b.grids), len(b.screens)
+	p := b.leaf(b.different(slices.Clone(list[:n])))
+	switch {
+	case !b.general(p, list, version):
+		b.grids, b.screens = b.grids[:grids], b.screens[:screens]
+		return b.part(list, b.share(len(list)))
+	case n == len(list):
+		return p
 	}
 	at := len(b.nodes)
-	p := part{first: b.rules.line(list[0].place()), at: uint32(at)}
-	b.nodes = append(b.nodes, node{split: split{field: fieldLine}, table: table{{part: b.leaf(list[:head])}}})
-	b.nodes[at].rest = b.part(list[head:], room)
-	return p
+	b.nodes = append(b.nodes, node{split: split{field: fieldLine}, table: table{{part: p}}})
+	b.nodes[at].rest = b.heads(list[n:], version, 8*head)
+	return part{first: p.first, at: uint32(at)}
+}
+
+// general reports whether p, a part of list, has a match for half of the
+// sessions. These are made for some rules of list, of which p may have other ones.
+func (b *builder) general(p part, list []entry, version int) bool {
+	const tries = 64
+	random := rand.New(rand.NewPCG(b.seed, 1))
+	matched := 0
+	for i := range tries {
+		e := list[i*len(list)/tries]
+		r := b.rules.at(e.place())
+		var key flow.Key
+		key.Version, key.Protocol = [...]uint8{4, 6}[version], r.protocol
+		for at, a := range [...]address{r.src, r.dst} {
+			n := [...]uint8{r.srcBits, r.dstBits}[at]
+			host := address{random.Uint64(), random.Uint64()}
+			fixed := host.prefix(n)
+			a.high, a.low = a.high|host.high^fixed.high, a.low|host.low^fixed.low
+			to := [...]*[16]byte{&key.Src, &key.Dst}[at]
+			binary.BigEndian.PutUint64(to[:8], a.high)
+			if version == 1 {
+				binary.BigEndian.PutUint64(to[8:], a.low)
+			} else {
+				clear(to[4:])
+			}
+		}
+		time := r.start
+		if time == math.MinInt64 && r.end != math.MaxInt64 {
+			time = r.end
+		}
+		q := b.query(&key, time, time, captureIDs{name: r.capture})
+		if e.swapped() {
+			q.reverse()
+		}
+		if b.search(p, &q); q.best != none && q.found != e.place() {
+			matched++
+		}
+	}
+	return matched >= tries/2
 }
 
 // part divides the entries of list, which are in ascending order. It reorders
@@ -99,7 +152,7 @@ func (b *builder) part(list []entry, room int) part {
 	}
 	best, expected := b.choose(list)
 	if expected > leastGain {
-		return b.leaf(list)
+		return b.leaf(b.different(list))
 	}
 	first := b.rules.line(list[0].place())
 	rest := b.divide(&best, list)
@@ -110,7 +163,7 @@ func (b *builder) part(list []entry, room int) part {
 	}
 	if !ok {
 		slices.Sort(list)
-		return b.leaf(list)
+		return b.leaf(b.different(list))
 	}
 	at := uint32(len(b.nodes))
 	b.nodes = append(b.nodes, n)
@@ -127,12 +180,8 @@ func (b *builder) part(list []entry, room int) part {
 	return part{first: first, at: at}
 }
 
-// leaf returns the part of the entries of list. An entry that asks for the
-// same as one before it never is the first, so it is left out.
+// leaf returns the part of the entries of list.
 func (b *builder) leaf(list []entry) part {
-	if len(list) > b.most {
-		list = b.different(list)
-	}
 	p := part{first: b.rules.line(list[0].place()), n: uint32(len(list))}
 	switch {
 	case len(list) == 1:
@@ -149,7 +198,7 @@ func (b *builder) leaf(list []entry) part {
 }
 
 // different returns the entries of list but those that ask for the same as one
-// before.
+// before, and so are never the first that matches.
 func (b *builder) different(list []entry) []entry {
 	type content struct {
 		rule

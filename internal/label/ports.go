@@ -132,7 +132,7 @@ func (b *builder) byPorts(kind, version, n int) (t portTable) {
 		for _, k := range run {
 			b.list = append(b.list, k.entry)
 		}
-		p := b.heads(b.list)
+		p := b.heads(b.list, version, leastHead*b.most)
 		t.table[t.vacant(run[0].hash)] = slot{uint32(run[0].hash >> 32), p}
 		l := &t.levels[place(run[0].hash, len(t.table))/2]
 		*l = min(*l, level(p.first))
