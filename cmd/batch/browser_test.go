@@ -253,21 +253,34 @@ var (
 )
 
 // pages makes the pages of four runs in dir: of an empty capture, a small one,
-// damaged ones and 10 000.
+// damaged ones and 10 000. Names of captures in the pages do not depend on where
+// the tests run, nor does the number of sheets that they take.
 func pages(t *testing.T, dir string) {
 	t.Helper()
+	captures, err := filepath.Abs(testdata)
+	if err == nil {
+		err = os.Symlink(captures, filepath.Join(dir, "testdata"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
 	makePage := func(name string, names ...string) {
 		args := append([]string{"extract", "-q", "-o", filepath.Join(dir, "o.csv"), "--report", filepath.Join(dir, name+".html"), "-r"}, names...)
 		if r := runWith(nil, args...); r.code == exitUsage || r.code == exitOutput {
 			t.Fatalf("%s: %s", name, r.stderr)
 		}
 	}
-	makePage("empty", testdata+"/empty.pcap")
-	makePage("small", testdata+"/example.pcap")
-	hostile := write(t, `<b-hostile onload="x">&amp;.pcap`, []byte("no capture"))
-	long := write(t, strings.Repeat("n", 200)+".pcap", capturetest.Pcap()[:20])
-	makePage("damaged", testdata, hostile, long, "missing.pcap")
-	many := t.TempDir()
+	makePage("empty", "testdata/empty.pcap")
+	makePage("small", "testdata/example.pcap")
+	hostile, long := `<b-hostile onload="x">&amp;.pcap`, strings.Repeat("n", 200)+".pcap"
+	mustWrite(t, hostile, "no capture")
+	mustWrite(t, long, string(capturetest.Pcap()[:20]))
+	makePage("damaged", "testdata", hostile, long, "missing.pcap")
+	many := "captures"
+	if err := os.Mkdir(many, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 10000 {
 		records := []capturetest.Record{}
 		for k := range 1 + i%5 {
