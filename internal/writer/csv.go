@@ -93,27 +93,10 @@ func labelOf(label func() SessionText) func(dst []byte, r *Row) []byte {
 
 // A Layout is the list of columns of one run.
 type Layout struct {
-	options   Options
-	columns   []Column
-	constants []*constant // that begin at each column, if it has a void
+	options Options
+	columns []Column
 
 	numbered bool
-}
-
-// A cell is what a Formatter needs of a column, for most columns in half a
-// cache line.
-type cell struct {
-	at       *uint64 // where the value stands, in the formatter's row; or
-	value    func(*Row) Value
-	void     needs
-	same     needs // without one of these the text is that of the cell echo
-	echo     uint16
-	kind     Kind
-	ask      bool      // ask the column whether the cell is defined: its void does not tell
-	constant *constant // with a void
-	together together  // written by one call with the cells behind it; nil: alone
-
-	column *Column
 }
 
 // NewLayout returns the layout for o, or an error that names the feature group
@@ -157,7 +140,6 @@ func newLayout(o Options, columns []Column, numbered bool) (*Layout, error) {
 			return nil, err
 		}
 	}
-	l.constants = constantsOf(l)
 	return l, nil
 }
 
@@ -241,38 +223,20 @@ func (l *Layout) Header() string {
 
 // A Formatter makes rows of one layout. It belongs to one goroutine.
 type Formatter struct {
-	layout *Layout
-	row    *Row
-	cells  []cell // of the layout's columns
-	text   []byte // the cell of a text column, before quoting
-	starts []int  // where the cells of the row begin
+	layout   *Layout
+	row      *Row
+	cells    []cell // of the layout's columns
+	programs map[needs]*program
+	last     *program
+	text     []byte // the cell of a text column, before quoting
+	starts   []int  // where the text of each step of the row begins
 }
 
 // NewFormatter returns a formatter for l.
 func (l *Layout) NewFormatter() *Formatter {
-	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
-	echoed := make([]bool, len(l.columns))
-	for k := range l.columns {
-		c := f.cellOf(&l.columns[k])
-		c.void, c.constant = l.columns[k].void, l.constants[k]
-		if at := slices.IndexFunc(l.columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
-			c.same, c.echo = c.column.same, uint16(at)
-			echoed[at] = true
-		}
-		c.ask = c.column.needs&^c.void != 0 || c.column.position > 0
-		f.cells = append(f.cells, c)
-	}
-	f.join(echoed)
+	f := &Formatter{layout: l, row: l.NewRow(), programs: map[needs]*program{}, starts: make([]int, len(l.columns)+1)}
+	f.makeCells()
 	return f
-}
-
-// cellOf returns a cell that only asks its column.
-func (f *Formatter) cellOf(c *Column) cell {
-	x := cell{value: c.value, kind: c.Kind, column: c, ask: true}
-	if c.field != nil {
-		x.at = c.field(&f.row.Summary)
-	}
-	return x
 }
 
 // maxCell is the size of the longest cell that is not a text: a rate of 39
@@ -283,67 +247,63 @@ const maxCell = 48
 func (f *Formatter) AppendRow(dst []byte, t *agg.Table, i uint32) []byte {
 	f.row.Load(t, i)
 	before := len(dst)
-	if dst = f.appendCells(dst, f.cells); len(dst) == before+1 {
+	if dst = f.run(dst, f.program().steps); len(dst) == before+1 {
 		dst = append(dst[:before], `"",`...) // programs skip empty lines
 	}
 	dst[len(dst)-1] = '\n'
 	return dst
 }
 
-// appendCells appends the cells of the row, with a comma after each. One call
-// per cell would be an eighth of the time.
-func (f *Formatter) appendCells(dst []byte, cells []cell) []byte {
-	dst = slices.Grow(dst, len(cells)*(maxCell+1))
+// run appends the cells of the row that steps write, with a comma after each.
+// One call per cell would be an eighth of the time.
+func (f *Formatter) run(dst []byte, steps []step) []byte {
+	dst = slices.Grow(dst, len(f.cells)*(maxCell+1))
 	n := len(dst)
 	b := dst[:cap(dst)]
-	for k := 0; k < len(cells); k++ {
-		c := &cells[k]
-		f.starts[k] = n
-		if (c.void|c.same)&^f.row.facts != 0 {
-			if c.void&^f.row.facts != 0 {
-				n += copy(b[n:], c.constant.text)
-				k += c.constant.columns - 1
-			} else {
-				n += copy(b[n:], b[f.starts[c.echo]:f.starts[c.echo+1]])
+	starts := f.starts[:len(steps)+1]
+	for k := range steps {
+		s := &steps[k]
+		starts[k] = n
+		var v Value
+		if s.at != nil {
+			v.Lo = *s.at
+		} else if s.value != nil {
+			if s.position > 0 && s.position >= f.row.Summary.Packets {
+				n = comma(b, putUndefined(b, n, s.column.Type, f.layout.options.UndefinedEmpty))
+				continue
 			}
-			continue
+			v = s.value(f.row)
 		}
-		if c.together != nil {
-			n = c.together.put(b, n, f.row)
-			k += c.together.cells() - 1
-			continue
-		}
-		if c.ask && !c.column.Defined(f.row) {
-			n = putUndefined(b, n, c.column.Type, f.layout.options.UndefinedEmpty)
-		} else if c.kind == Bytes {
-			b, n = f.putText(b, n, c.column, len(cells)-k)
-		} else {
-			var v Value
-			if c.at != nil {
-				v.Lo = *c.at
+		switch s.kind {
+		case Unsigned:
+			if v.Lo < smallNumbers {
+				n = putSmall(b, n, v.Lo) // spares a call, for most cells
 			} else {
-				v = c.value(f.row)
+				n = putUint(b, n, v.Lo)
 			}
-			switch c.kind {
-			case Unsigned:
-				if v.Lo < smallNumbers {
-					n = putSmall(b, n, v.Lo) // spares a call, for most cells
-				} else {
-					n = putUint(b, n, v.Lo)
-				}
-			case Signed:
-				n = putInt(b, n, int64(v.Lo))
-			case Nanos:
-				n = putNano(b, n, v.Lo)
-			case Micros:
-				n = putMicro(b, n, v.Lo)
-			case Micros128:
-				n = putMicro128(b, n, v.Hi, v.Lo)
-			case Halves:
-				n = putHalves(b, n, v.Hi, v.Lo)
-			case Address:
-				n = putAddress(b, n, v)
-			}
+		case Signed:
+			n = putInt(b, n, int64(v.Lo))
+		case Nanos:
+			n = putNano(b, n, v.Lo)
+		case Micros:
+			n = putMicro(b, n, v.Lo)
+		case Micros128:
+			n = putMicro128(b, n, v.Hi, v.Lo)
+		case Halves:
+			n = putHalves(b, n, v.Hi, v.Lo)
+		case Address:
+			n = putAddress(b, n, v)
+		case Bytes:
+			b, n = f.putText(b, n, s.column)
+		case constant:
+			n += copy(b[n:], s.text)
+			continue
+		case echo:
+			n += copy(b[n:], b[starts[s.echo]:starts[s.echo+1]])
+			continue
+		case joint:
+			n = s.together.put(b, n, f.row)
+			continue
 		}
 		b[n] = ','
 		n++
@@ -364,43 +324,15 @@ func putUndefined(b []byte, n int, t Type, empty bool) int {
 }
 
 // putText writes the cell of a text column. It returns b with room for this
-// and the rest of the row, left cells.
-func (f *Formatter) putText(b []byte, n int, c *Column, left int) ([]byte, int) {
+// and the rest of the row.
+func (f *Formatter) putText(b []byte, n int, c *Column) ([]byte, int) {
 	if !c.free {
 		return b, len(c.text(b[:n], f.row))
 	}
 	f.text = c.text(f.text[:0], f.row)
 	if most := mostQuoted*len(f.text) + 2; most > maxCell {
-		b = slices.Grow(b[:n], most+left*(maxCell+1))
+		b = slices.Grow(b[:n], most+len(f.cells)*(maxCell+1))
 		b = b[:cap(b)]
 	}
 	return b, len(appendQuoted(b[:n], f.text))
-}
-
-// A constant is neighbouring columns that have the same text in every session
-// that lacks their void: nearly half of a row of all groups, if the session is
-// of one packet.
-type constant struct {
-	columns int
-	text    []byte // with a comma after each cell
-}
-
-// constantsOf returns, for each column that has a void, the constant that
-// begins there.
-func constantsOf(l *Layout) []*constant {
-	list := make([]*constant, len(l.columns))
-	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, 2)}
-	f.row.Summary.Packets = 1 // of a session that lacks everything else
-	for k := len(l.columns) - 1; k >= 0; k-- {
-		c := &l.columns[k]
-		if c.void == 0 {
-			continue
-		}
-		list[k] = &constant{1, slices.Clip(f.appendCells(nil, []cell{f.cellOf(c)}))}
-		if k+1 < len(list) && l.columns[k+1].void == c.void {
-			next := list[k+1]
-			list[k] = &constant{1 + next.columns, append(list[k].text, next.text...)}
-		}
-	}
-	return list
 }

@@ -198,7 +198,10 @@ func valueCells(t *testing.T, o Options, n int, empty bool, change func(int, *fl
 	row := map[string]string{}
 	for k := range l.columns {
 		if c := &l.columns[k]; c.Kind != Bytes {
-			text := f.appendCells(nil, []cell{f.cellOf(c)})
+			text := f.cells[k].undefined
+			if c.Defined(f.row) {
+				text = f.run(nil, []step{f.stepOf(c)})
+			}
 			row[c.Name] = strings.TrimSuffix(string(text), ",")
 		}
 	}

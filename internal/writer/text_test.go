@@ -47,7 +47,6 @@ func TestTextColumns(t *testing.T) {
 		undefined := column
 		undefined.needs = someGap
 		l.columns = append([]Column{column, undefined}, append(l.columns, column)...)
-		l.constants = constantsOf(l)
 		row := string(l.NewFormatter().AppendRow([]byte("before"), tab, 0))
 		records, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(row, "before"))).ReadAll()
 		if err != nil || len(records) != 1 || len(records[0]) != len(l.columns) {

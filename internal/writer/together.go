@@ -8,19 +8,19 @@ import "pcapbatch/internal/agg"
 type together interface {
 	// cells returns how many there are.
 	cells() int
-	// put writes them, with a comma after each. Requires: r has the void of
-	// the first.
+	// put writes them, with a comma after each. Requires: the first is defined
+	// in r.
 	put(b []byte, n int, r *Row) int
 }
 
-// join finds the cells of f that can be written together. Those whose text is
-// that of another, or has another's, are left alone.
-func (f *Formatter) join(echoed []bool) {
+// joinCells finds the cells of f that can be written together. Those whose text
+// is that of another, or has another's, are left alone.
+func (f *Formatter) joinCells() {
 	for k := 0; k < len(f.cells); {
 		var t together
-		if st := f.statistic(k, echoed); st != nil {
+		if st := f.statistic(k); st != nil {
 			t = st
-		} else if list := f.integers(k, echoed); len(list) > 1 {
+		} else if list := f.integers(k); len(list) > 1 {
 			t = list
 		}
 		if t == nil {
@@ -37,14 +37,14 @@ func (f *Formatter) join(echoed []bool) {
 type integers []*uint64
 
 // integers returns the longest run of such cells that begins with cell k.
-func (f *Formatter) integers(k int, echoed []bool) (list integers) {
+func (f *Formatter) integers(k int) (list integers) {
 	for i := k; i < len(f.cells); i++ {
-		c := &f.cells[i]
-		if c.at == nil || c.kind != Unsigned || c.ask || c.same != 0 || echoed[i] || c.void != f.cells[k].void ||
-			i > k && c.column.stats != nil {
+		c, void := &f.cells[i], f.cells[k].void
+		fixed := c.column.field != nil && c.column.Kind == Unsigned && c.void == void && c.column.needs&^void == 0
+		if !fixed || c.same != 0 || c.echoed || i > k && c.column.stats != nil {
 			break
 		}
-		list = append(list, c.at)
+		list = append(list, c.column.field(&f.row.Summary))
 	}
 	return list
 }
@@ -69,51 +69,40 @@ func (l integers) put(b []byte, n int, _ *Row) int {
 // Most sessions have few packets, so few values, and then several of the cells
 // have the same text, or one that takes no division and no root.
 type statistic struct {
-	at   *agg.Stats
-	gaps bool
-	// What a session must have for all of them, and for the deviation. What it
-	// has instead.
-	some, deviating      needs
-	nothing, noDeviation []byte
+	at        *agg.Stats
+	gaps      bool
+	deviating needs  // what a session must have for the deviation
+	undefined []byte // what it has instead
 }
 
 const statisticCells = 5
 
 // statistic returns that which begins with cell k, or nil.
-func (f *Formatter) statistic(k int, echoed []bool) *statistic {
+func (f *Formatter) statistic(k int) *statistic {
 	if k+statisticCells > len(f.cells) || f.cells[k].column.stats == nil {
 		return nil
 	}
 	list := f.cells[k : k+statisticCells]
-	first, last := list[0].column, list[statisticCells-1].column
-	st := &statistic{at: first.stats(&f.row.Summary), gaps: first.Kind == Nanos, some: first.needs, deviating: last.needs}
-	var alone []cell
+	first, last := list[0].column, &list[statisticCells-1]
+	st := &statistic{first.stats(&f.row.Summary), first.Kind == Nanos, last.column.needs, last.undefined}
 	for i := range list {
-		c := list[i].column
-		if c.stats == nil || c.stats(&f.row.Summary) != st.at || c.part != i || echoed[k+i] {
+		if c := list[i].column; c.stats == nil || c.stats(&f.row.Summary) != st.at || c.part != i || list[i].echoed {
 			return nil
 		}
-		alone = append(alone, f.cellOf(c))
 	}
-	// The row is that of no session yet, so nothing is defined.
-	st.nothing = f.appendCells(nil, alone)
-	st.noDeviation = f.appendCells(nil, alone[statisticCells-1:])
 	return st
 }
 
 func (s *statistic) cells() int { return statisticCells }
 
 func (s *statistic) put(b []byte, n int, r *Row) int {
-	if s.some&^r.facts != 0 {
-		return n + copy(b[n:], s.nothing)
-	}
 	if s.gaps {
 		n = s.putGaps(b, n)
 	} else {
 		n = s.putSizes(b, n)
 	}
 	if s.deviating&^r.facts != 0 {
-		return n + copy(b[n:], s.noDeviation)
+		return n + copy(b[n:], s.undefined)
 	}
 	switch {
 	case s.at.Min == s.at.Max:

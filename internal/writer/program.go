@@ -1,0 +1,133 @@
+package writer
+
+import "slices"
+
+// A cell is what the programs of a Formatter take from a column.
+type cell struct {
+	column *Column
+	void   needs
+	same   needs // without one of these the text is that of the cell echo
+	echo   int
+	echoed bool // the text of another cell may be that of this one
+	// none is the text without one of void, undefined that without one of the
+	// column's needs, with a comma.
+	none, undefined []byte
+	together        together // written by one call with the cells behind it; nil: alone
+}
+
+// makeCells makes the cells of f, whose row is that of no session.
+func (f *Formatter) makeCells() {
+	columns := f.layout.columns
+	f.cells = make([]cell, len(columns))
+	f.row.Summary.Packets = 1 // of a session that lacks everything else
+	for k := range columns {
+		c := &f.cells[k]
+		c.column, c.void = &columns[k], columns[k].void
+		if at := slices.IndexFunc(columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
+			c.same, c.echo = c.column.same, at
+			f.cells[at].echoed = true
+		}
+		var b [maxCell]byte
+		n := putUndefined(b[:], 0, c.column.Type, f.layout.options.UndefinedEmpty)
+		c.undefined = slices.Clone(b[:comma(b[:], n)])
+		switch {
+		case c.void == 0:
+		case c.column.Defined(f.row):
+			c.none = slices.Clone(f.run(nil, []step{f.stepOf(c.column)}))
+		default:
+			c.none = c.undefined
+		}
+	}
+	f.row.Summary.Packets = 0
+	f.joinCells()
+}
+
+// A program is how the rows of all sessions with the same facts are written:
+// which cells are undefined, void or as others is found once. Captures have
+// some hundred different ones at most; those of the tests have 93.
+type program struct {
+	facts needs
+	steps []step
+}
+
+// mostPrograms is how many a Formatter keeps: they take some 10 KiB each.
+const mostPrograms = 256
+
+// A step writes one cell; or of the kinds below, several.
+type step struct {
+	kind     Kind
+	at       *uint64 // where the value stands, in the formatter's row; or
+	value    func(*Row) Value
+	position uint64
+	column   *Column
+	text     []byte   // of kind constant
+	alone    bool     // likewise: other steps may have the text
+	echo     int      // of kind echo: the step with the same text
+	together together // of kind joint
+}
+
+const (
+	constant Kind = Bytes + 1 + iota // the same text in all rows
+	echo                             // the text of another step
+	joint
+)
+
+// stepOf returns the step of a column that is defined.
+func (f *Formatter) stepOf(c *Column) step {
+	s := step{kind: c.Kind, column: c, value: c.value, position: uint64(c.position)}
+	if c.field != nil {
+		s.at = c.field(&f.row.Summary)
+	}
+	return s
+}
+
+// program returns the program for the row.
+func (f *Formatter) program() *program {
+	if f.last != nil && f.last.facts == f.row.facts {
+		return f.last
+	}
+	p := f.programs[f.row.facts]
+	if p == nil {
+		if len(f.programs) == mostPrograms {
+			clear(f.programs)
+		}
+		p = f.compile(f.row.facts)
+		f.programs[p.facts] = p
+	}
+	f.last = p
+	return p
+}
+
+// compile makes the program for sessions with facts.
+func (f *Formatter) compile(facts needs) *program {
+	p := &program{facts, make([]step, 0, len(f.cells))}
+	of := make([]int, len(f.cells)) // the step of each cell that others may have the text of
+	for k := 0; k < len(f.cells); k++ {
+		c := &f.cells[k]
+		of[k] = len(p.steps)
+		switch {
+		case c.void&^facts != 0:
+			p.constant(c.none, c.echoed)
+		case c.same&^facts != 0:
+			p.steps = append(p.steps, step{kind: echo, echo: of[c.echo]})
+		case c.column.needs&^facts != 0:
+			p.constant(c.undefined, c.echoed)
+		case c.together != nil:
+			p.steps = append(p.steps, step{kind: joint, together: c.together})
+			k += c.together.cells() - 1
+		default:
+			p.steps = append(p.steps, f.stepOf(c.column))
+		}
+	}
+	return p
+}
+
+// constant adds text, to that of the step before if that is a constant. Where
+// others may have the text it is a step alone.
+func (p *program) constant(text []byte, alone bool) {
+	if last := len(p.steps) - 1; last >= 0 && !alone && p.steps[last].kind == constant && !p.steps[last].alone {
+		p.steps[last].text = append(p.steps[last].text, text...)
+		return
+	}
+	p.steps = append(p.steps, step{kind: constant, text: slices.Clone(text), alone: alone})
+}
