@@ -1,11 +1,13 @@
 """What the tests of runs on many machines have in common: captures, and a program that can be held in the middle."""
 
+import contextlib
 import json
 import os
 import signal
 import struct
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -125,6 +127,28 @@ def end(process):
             os.kill(process, sig)
         except ProcessLookupError:
             pass
+
+
+@contextlib.contextmanager
+def killed_while_held(program, name):
+    """Kills the nearest ancestor of this name of the call that is held, while the work inside waits for it."""
+    failures = []
+
+    def kill():
+        try:
+            os.kill(ancestor(program.wait_until_held(), name), signal.SIGKILL)
+        except BaseException as failure:
+            failures.append(failure)
+            program.release()
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        yield
+    finally:
+        killer.join()
+        program.release()
+    assert not failures
 
 
 def cpu_seconds(processes):

@@ -1,9 +1,6 @@
 """Ray on this machine."""
 
-import os
-import signal
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -15,7 +12,7 @@ if sys.platform != "linux":
 
 import pcapbatch  # noqa: E402
 import pcapbatch.ray  # noqa: E402
-from cluster import Program, ancestor, captures, extracted, same  # noqa: E402
+from cluster import Program, captures, extracted, killed_while_held, same  # noqa: E402
 from pcapbatch import _binary  # noqa: E402
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
@@ -35,23 +32,8 @@ def test_worker_killed(tmp_path, monkeypatch):
     program = Program(tmp_path, _binary.path())
     monkeypatch.setenv("PCAPBATCH", str(program.path))
     program.reset(hold="map")
-    failures = []
-
-    def kill():
-        try:
-            os.kill(ancestor(program.wait_until_held(), b"ray::task"), signal.SIGKILL)
-        except BaseException as failure:
-            failures.append(failure)
-            program.release()
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
+    with killed_while_held(program, b"ray::task"):
         table = pcapbatch.ray.extract(names[0].parent, tmp_path / "sessions", unit_bytes=33 << 20, partitions=4)
-    finally:
-        killer.join()
-        program.release()
-    assert not failures
     monkeypatch.undo()
     same(rows, tmp_path / "sessions")
     assert table.count() == summary["sessions"]
