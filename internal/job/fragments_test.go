@@ -57,19 +57,23 @@ func fragmentStorm(n int) (list []capturetest.Record) {
 // job that reads captures. They change nothing, and leave nothing, also where the
 // job ends early.
 func TestFragmentsBeyondMemory(t *testing.T) {
-	dir := t.TempDir()
-	for i := range 3 {
-		list := fragmentStorm(500)
-		for k := range list {
-			list[k].Time += int64(i) * capturetest.Second
+	t.Parallel()
+	for _, size := range []struct {
+		bytes     int64
+		fragments int // of each capture; with one byte for them each is looked for among all
+	}{{1, capturetest.Usually(60, 500)}, {10_000, 500}} {
+		dir := t.TempDir()
+		for i := range 3 {
+			list := fragmentStorm(size.fragments)
+			for k := range list {
+				list[k].Time += int64(i) * capturetest.Second
+			}
+			write(t, filepath.Join(dir, fmt.Sprint(i)), capturetest.Pcap(list...))
 		}
-		write(t, filepath.Join(dir, fmt.Sprint(i)), capturetest.Pcap(list...))
-	}
-	want := extract(t, testConfig(1), dir)
-	if want.clean(t); want.report.Sessions != 5 || want.report.Unmatched != 0 {
-		t.Fatalf("%d sessions, %d unmatched", want.report.Sessions, want.report.Unmatched)
-	}
-	for _, bytes := range []int64{1, 10_000} {
+		want := extract(t, testConfig(1), dir)
+		if want.clean(t); want.report.Sessions != 5 || want.report.Unmatched != 0 {
+			t.Fatalf("%d sessions, %d unmatched", want.report.Sessions, want.report.Unmatched)
+		}
 		for _, workers := range []int{1, 3} {
 			for _, j := range []struct {
 				name  string
@@ -88,7 +92,7 @@ func TestFragmentsBeyondMemory(t *testing.T) {
 				}},
 				{"damage", 1, func(c Config) result {
 					c.Strict = true
-					if r := extract(t, c, cutOff(t, fragmentStorm(500))); CategoryOf(r.err) != Damaged {
+					if r := extract(t, c, cutOff(t, fragmentStorm(size.fragments))); CategoryOf(r.err) != Damaged {
 						t.Errorf("damage: %v", r.err)
 					}
 					return want
@@ -96,9 +100,9 @@ func TestFragmentsBeyondMemory(t *testing.T) {
 			} {
 				fs := durabletest.None()
 				c := testConfig(workers)
-				c.FS, c.TempDir, c.FragmentBytes, c.BlockBytes = fs, t.TempDir(), bytes, 4<<10
+				c.FS, c.TempDir, c.FragmentBytes, c.BlockBytes = fs, t.TempDir(), size.bytes, 4<<10
 				got := j.run(c)
-				name := fmt.Sprintf("%s, %d bytes, %d workers", j.name, bytes, workers)
+				name := fmt.Sprintf("%s, %d bytes, %d workers", j.name, size.bytes, workers)
 				sameRows(t, name, got.clean(t), want.rows)
 				if got.report.Unmatched != 0 || fs.Temps() < j.temps || fs.Left() > 0 {
 					t.Errorf("%s: %d unmatched, %d temporary files, %d files left open", name, got.report.Unmatched, fs.Temps(), fs.Left())
