@@ -117,7 +117,8 @@ func (b *builder) general(p part, list []entry, version int) bool {
 			n := [...]uint8{r.srcBits, r.dstBits}[at]
 			host := address{random.Uint64(), random.Uint64()}
 			fixed := host.prefix(n)
-			a.high, a.low = a.high|host.high^fixed.high, a.low|host.low^fixed.low
+			a.high |= host.high &^ fixed.high
+			a.low |= host.low &^ fixed.low
 			to := [...]*[16]byte{&key.Src, &key.Dst}[at]
 			binary.BigEndian.PutUint64(to[:8], a.high)
 			if version == 1 {
