@@ -78,9 +78,15 @@ func helpOf(cmd *cobra.Command) string {
 }
 
 // suggest says what was perhaps meant where args[0] is no command: one with a
-// similar name, or a capture.
+// similar name, a capture, or a flag of a command.
 func suggest(cmd *cobra.Command, args []string, err error) error {
-	if err == nil || cmd.HasParent() || len(args) == 0 || strings.HasPrefix(args[0], "-") || job.CategoryOf(err) != job.Unknown {
+	if err == nil || cmd.HasParent() || len(args) == 0 {
+		return err
+	}
+	if strings.HasPrefix(args[0], "-") && len(args) > 1 {
+		return usageError("%s: the command comes first, as in '%s extract %[1]s'", args[0], cmd.Name())
+	}
+	if strings.HasPrefix(args[0], "-") || job.CategoryOf(err) != job.Unknown {
 		return err
 	}
 	text := fmt.Sprintf("%q is no command", args[0])
