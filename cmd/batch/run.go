@@ -124,6 +124,7 @@ table, CSV or Parquet, with a row of statistics for each network session.
 		SilenceErrors: true,
 	}
 	root.SetFlagErrorFunc(flagError)
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return emptyName(cmd) }
 	root.AddGroup(
 		&cobra.Group{ID: "work", Title: "Commands:"},
 		&cobra.Group{ID: "scale", Title: "For job schedulers:"},

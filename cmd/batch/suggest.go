@@ -130,13 +130,29 @@ func takes(n int, what string) cobra.PositionalArgs {
 	}
 }
 
+// emptyName refuses the name of a file or directory that is given and empty, as
+// that of a variable of a shell that was not set.
+func emptyName(cmd *cobra.Command) (err error) {
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if what, _ := pflag.UnquoteUsage(f); (what == "FILE" || what == "DIR") && f.Value.String() == "" {
+			err = cmp.Or(err, usageError("--%s: the name is empty", f.Name))
+		}
+	})
+	return err
+}
+
 // flagError explains an error of the flags of cmd.
 func flagError(cmd *cobra.Command, err error) error {
 	if errors.Is(err, pflag.ErrHelp) {
 		return err
 	}
-	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok && invalid.GetFlag().Value.Type() == "int" {
-		return usageError("--%s %s: must be a whole number", invalid.GetFlag().Name, invalid.GetValue())
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		switch f := invalid.GetFlag(); f.Value.Type() {
+		case "int":
+			return usageError("--%s %s: must be a whole number", f.Name, invalid.GetValue())
+		case "bool":
+			return usageError("--%s=%s: must be true or false", f.Name, invalid.GetValue())
+		}
 	}
 	var unknown *pflag.NotExistError
 	if errors.As(err, &unknown) && len(unknown.GetSpecifiedName()) > 1 {
@@ -150,6 +166,9 @@ func flagError(cmd *cobra.Command, err error) error {
 // noCapture refuses what is no name of a capture, for what it is: a word of a
 // list that blanks divide, or a URL.
 func noCapture(arg string) error {
+	if arg == "" {
+		return usageError("the name of a capture is empty")
+	}
 	if scheme, _, ok := strings.Cut(arg, "://"); ok && !durable.IsObject(arg) && regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*$`).MatchString(scheme) {
 		return usageError("%s: captures are files or s3://BUCKET/KEY; others come through a pipe: curl -s URL | batch extract -", report.Printable(arg))
 	}
