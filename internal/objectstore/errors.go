@@ -1,6 +1,7 @@
 package objectstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -33,6 +34,7 @@ var (
 	errNoBucketThere = &reason{text: "there is no such bucket", is: fs.ErrNotExist, answered: true}
 	errDenied        = &reason{text: "access denied", is: fs.ErrPermission, answered: true}
 	errChanged       = &reason{text: "the object has changed since this run first met it", answered: true}
+	errNoETag        = &reason{text: "the object store tells no ETag, so that a change of the object could not be noticed", answered: true}
 	errArchived      = &reason{text: "the object is archived: it has to be restored first", answered: true}
 )
 
@@ -71,7 +73,7 @@ func (c *client) explain(ctx context.Context, err error) error {
 		return &reason{text: "the object store sends an answer that cannot be read"}
 	}
 	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.Response != nil {
-		return &reason{text: "the object store answers " + r.Response.Status, answered: true}
+		return &reason{text: "the object store answers with status " + cmp.Or(r.Response.Status, "none"), answered: true}
 	}
 	if o, ok := errors.AsType[*net.OpError](err); ok {
 		return &reason{text: c.clean("object store: " + o.Error())}
@@ -94,7 +96,15 @@ func (c *client) answer(a smithy.APIError, err error) error {
 	if refused[code] {
 		return &reason{text: "the object store refuses the credentials: " + code, is: fs.ErrPermission, answered: true}
 	}
-	if r, ok := errors.AsType[*awshttp.ResponseError](err); ok && r.HTTPStatusCode() == http.StatusForbidden {
+	r, ok := errors.AsType[*awshttp.ResponseError](err)
+	if ok && r.HTTPStatusCode()/100 == 3 {
+		text := "the bucket is in another region"
+		if region := r.Response.Header.Get("X-Amz-Bucket-Region"); region != "" {
+			text += ", " + region
+		}
+		return &reason{text: c.clean(text + ": set AWS_REGION, or AWS_ENDPOINT_URL, to where it is"), answered: true}
+	}
+	if ok && r.HTTPStatusCode() == http.StatusForbidden {
 		return &reason{text: c.clean("access denied: " + code), is: fs.ErrPermission, answered: true}
 	}
 	return &reason{text: c.clean("the object store answers " + code + ": " + a.ErrorMessage()), answered: true}

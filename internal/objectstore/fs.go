@@ -62,9 +62,11 @@ func (f *FS) Close() {
 	f.budget.give(f.smallBytes)
 	f.smallBytes, f.closed = 0, true
 	f.mu.Unlock()
+	var all sync.WaitGroup
 	for _, u := range left {
-		u.abort()
+		all.Go(u.abort)
 	}
+	all.Wait()
 }
 
 // Stat implements durable.FS. A name that ends in a slash is a directory; of a

@@ -3,6 +3,7 @@ package objectstore
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/url"
 	"path"
@@ -90,6 +91,15 @@ func (f *FS) isBucket(bucket string) bool {
 	return f.buckets[bucket]
 }
 
+const (
+	// mostListed is how many objects a directory may have: what is known of each
+	// takes some 500 bytes.
+	mostListed = 4_000_000
+	// mostEmpty is how many answers in a row may have no object, and say that
+	// there are more.
+	mostEmpty = 1000
+)
+
 // list passes what is in a directory to take: objects, and with a delimiter
 // directories, by what their keys have after that of the directory, and whose keys
 // go on with prefix. It asks for at most most of them at a time, 0 for what the
@@ -101,6 +111,7 @@ func (f *FS) list(n name, prefix string, most int32, take func(base string, i *i
 	} else {
 		in.Delimiter = aws.String("/")
 	}
+	listed, empty := 0, 0
 	for {
 		out, err := ask(f, f.ctx, "list", n, func(c *client, o func(*s3.Options)) (*s3.ListObjectsV2Output, error) {
 			return c.ListObjectsV2(f.ctx, in, o)
@@ -108,13 +119,27 @@ func (f *FS) list(n name, prefix string, most int32, take func(base string, i *i
 		if err != nil {
 			return err
 		}
+		if out.IsTruncated == nil && out.Name == nil && out.KeyCount == nil && len(out.Contents) == 0 {
+			return pathError("list", n, &reason{text: "the object store sends something that is no list"})
+		}
 		if err := f.takeListed(n, out, take); err != nil {
 			return err
 		}
-		if most > 0 || !aws.ToBool(out.IsTruncated) || aws.ToString(out.NextContinuationToken) == "" {
+		token := aws.ToString(out.NextContinuationToken)
+		if most > 0 || !aws.ToBool(out.IsTruncated) || token == "" {
 			return nil
 		}
-		in.ContinuationToken = out.NextContinuationToken
+		got := len(out.Contents) + len(out.CommonPrefixes)
+		if empty++; got > 0 {
+			empty = 0
+		}
+		if listed += got; listed > mostListed {
+			return pathError("list", n, &reason{text: fmt.Sprintf("there are more than %d objects: --files-from takes lists of some of them", mostListed)})
+		}
+		if token == aws.ToString(in.ContinuationToken) || empty == mostEmpty {
+			return pathError("list", n, &reason{text: "the object store sends a list without an end"})
+		}
+		in.ContinuationToken = &token
 	}
 }
 

@@ -75,6 +75,8 @@ func (r *ranged) open() error {
 	}
 	r.body = out.Body
 	switch {
+	case r.info.etag == "":
+		err = pathError("read", r.name, errNoETag)
 	case unquoted(aws.ToString(out.ETag)) != r.info.etag:
 		err = pathError("read", r.name, errChanged) // the store does not know of If-Match
 	case !r.answers(out):

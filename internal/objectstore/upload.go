@@ -30,8 +30,10 @@ const (
 	// sending is how many parts are on their way at once, besides the one that is
 	// written, where the budget has room for them.
 	sending = 4
-	// abortTime is how long the end of an upload that is given up may take.
-	abortTime = 30 * time.Second
+	// abortTime is how long the end of an upload that is given up may take, and
+	// hurriedTime the same where the run was ended.
+	abortTime   = 30 * time.Second
+	hurriedTime = 2 * time.Second
 )
 
 // partSize is the size of a part, counted from 0.
@@ -309,7 +311,11 @@ func (u *upload) end() {
 	if u.id == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), abortTime)
+	limit := abortTime
+	if u.fs.ctx.Err() != nil {
+		limit = hurriedTime
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), limit)
 	defer cancel()
 	_, _ = ask(u.fs, ctx, "write", u.name, func(c *client, o func(*s3.Options)) (*s3.AbortMultipartUploadOutput, error) {
 		return c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &u.name.bucket, Key: &u.name.key, UploadId: u.id}, o)

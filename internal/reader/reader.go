@@ -565,6 +565,9 @@ func (c *Capture) fail(k Kind, err error) *Error {
 // fault makes the error for a failure to read, or to decompress.
 func (c *Capture) fault(err error) *Error {
 	kind := c.faultKind(err)
+	if kind == IO {
+		err = cause(err) // the path is told already
+	}
 	if name := c.content.unpack.name; name != "" {
 		err = fmt.Errorf("in the %s stream: %w", name, err)
 	}
