@@ -225,16 +225,16 @@ func (l *Layout) Header() string {
 type Formatter struct {
 	layout   *Layout
 	row      *Row
-	cells    []cell // of the layout's columns
-	programs map[needs]*program
-	last     *program
-	text     []byte // the cell of a text column, before quoting
-	starts   []int  // where the text of each step of the row begins
+	cells    []cell                 // of the layout's columns
+	programs [programSlots]*program // by facts: open addressing
+	made     int                    // how many there are
+	text     []byte                 // the cell of a text column, before quoting
+	starts   []int                  // where the text of each step of the row begins
 }
 
 // NewFormatter returns a formatter for l.
 func (l *Layout) NewFormatter() *Formatter {
-	f := &Formatter{layout: l, row: l.NewRow(), programs: map[needs]*program{}, starts: make([]int, len(l.columns)+1)}
+	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
 	f.makeCells()
 	return f
 }

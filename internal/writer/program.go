@@ -50,8 +50,12 @@ type program struct {
 	steps []step
 }
 
-// mostPrograms is how many a Formatter keeps: they take some 10 KiB each.
-const mostPrograms = 256
+// mostPrograms is how many a Formatter keeps, in a hash table with room for
+// programSlots: they take some 10 KiB each.
+const (
+	mostPrograms = 160
+	programSlots = 256
+)
 
 // A step writes one cell; or of the kinds below, several.
 type step struct {
@@ -83,19 +87,21 @@ func (f *Formatter) stepOf(c *Column) step {
 
 // program returns the program for the row.
 func (f *Formatter) program() *program {
-	if f.last != nil && f.last.facts == f.row.facts {
-		return f.last
-	}
-	p := f.programs[f.row.facts]
-	if p == nil {
-		if len(f.programs) == mostPrograms {
-			clear(f.programs)
+	facts := f.row.facts
+	home := uint8(facts * 0x9e3779b97f4a7c15 >> 56)
+	at := home
+	for ; f.programs[at] != nil; at++ {
+		if p := f.programs[at]; p.facts == facts {
+			return p
 		}
-		p = f.compile(f.row.facts)
-		f.programs[p.facts] = p
 	}
-	f.last = p
-	return p
+	if f.made == mostPrograms {
+		clear(f.programs[:])
+		at, f.made = home, 0
+	}
+	f.programs[at] = f.compile(facts)
+	f.made++
+	return f.programs[at]
 }
 
 // compile makes the program for sessions with facts.

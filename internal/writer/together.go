@@ -20,8 +20,8 @@ func (f *Formatter) joinCells() {
 		var t together
 		if st := f.statistic(k); st != nil {
 			t = st
-		} else if list := f.integers(k); len(list) > 1 {
-			t = list
+		} else if list := f.integers(k); len(list) >= leastIntegers {
+			t = &integers{list}
 		}
 		if t == nil {
 			k++
@@ -34,10 +34,13 @@ func (f *Formatter) joinCells() {
 
 // integers are neighbouring integers that stand in the row and are defined
 // wherever it has their void.
-type integers []*uint64
+type integers struct{ list []*uint64 }
+
+// leastIntegers is from how many on a call of their own gains.
+const leastIntegers = 4
 
 // integers returns the longest run of such cells that begins with cell k.
-func (f *Formatter) integers(k int) (list integers) {
+func (f *Formatter) integers(k int) (list []*uint64) {
 	for i := k; i < len(f.cells); i++ {
 		c, void := &f.cells[i], f.cells[k].void
 		fixed := c.column.field != nil && c.column.Kind == Unsigned && c.void == void && c.column.needs&^void == 0
@@ -49,10 +52,10 @@ func (f *Formatter) integers(k int) (list integers) {
 	return list
 }
 
-func (l integers) cells() int { return len(l) }
+func (l *integers) cells() int { return len(l.list) }
 
-func (l integers) put(b []byte, n int, _ *Row) int {
-	for _, at := range l {
+func (l *integers) put(b []byte, n int, _ *Row) int {
+	for _, at := range l.list {
 		if v := *at; v < smallNumbers {
 			n = putSmall(b, n, v)
 		} else {
