@@ -89,16 +89,7 @@ func (f *cancellingFile) Close() error {
 func TestCancelled(t *testing.T) {
 	dir, _ := series(t, 1500, 3)
 	c := scarce(testConfig(2))
-	runs := mapped(t, c, 2, dir)
-	parts := reduced(t, c, 2, runs)
-	runPaths, err := RunFiles(durable.OS, []string{runs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	partPaths, err := Parts(durable.OS, []string{parts})
-	if err != nil {
-		t.Fatal(err)
-	}
+	runPaths, partPaths := madeOf(t, c, dir)
 	interleaved := func(c Config) Config {
 		c.Interleave = true
 		return c

@@ -39,16 +39,7 @@ func TestCategories(t *testing.T) {
 	t.Parallel()
 	dir, paths := series(t, 400, 2)
 	c := testConfig(1)
-	runs := mapped(t, c, 2, dir)
-	parts := reduced(t, c, 2, runs)
-	runPaths, err := RunFiles(durable.OS, []string{runs})
-	if err != nil {
-		t.Fatal(err)
-	}
-	partPaths, err := Parts(durable.OS, []string{parts})
-	if err != nil {
-		t.Fatal(err)
-	}
+	runPaths, partPaths := madeOf(t, c, dir)
 	_, damagedPaths := series(t, 400, 1)
 	cutShort(t, damagedPaths[0])
 	missing := filepath.Join(dir, "none")

@@ -184,6 +184,22 @@ func reduced(t testing.TB, c Config, partitions int, names ...string) string {
 	return dir
 }
 
+// madeOf makes the run files of a directory and their parts, of two partitions, and
+// returns their paths.
+func madeOf(t testing.TB, c Config, dir string) (runs, parts []string) {
+	t.Helper()
+	made := mapped(t, c, 2, dir)
+	runs, err := RunFiles(c.FS, []string{made})
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts, err = Parts(c.FS, []string{reduced(t, c, 2, made)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return runs, parts
+}
+
 // sameRows fails unless two outputs are the same bytes.
 func sameRows(t testing.TB, what, got, want string) {
 	t.Helper()

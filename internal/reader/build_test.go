@@ -6,7 +6,9 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"flag"
 	"io"
+	"math/rand/v2"
 	"os"
 	"slices"
 	"testing"
@@ -20,6 +22,23 @@ import (
 
 // TestMain saves time.
 func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
+
+var seedFlag = flag.Uint64("seed", 0, "seed of random captures; 0: any")
+
+// newRand returns random numbers of a seed that is told if the test fails.
+func newRand(t *testing.T) *rand.Rand {
+	t.Helper()
+	seed := *seedFlag
+	for seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("repeat with: go test ./internal/reader -run %s -args -seed=%d", t.Name(), seed)
+		}
+	})
+	return rand.New(rand.NewPCG(seed, 0))
+}
 
 // got is a record with its bytes copied out of the block.
 type got struct {

@@ -3,7 +3,6 @@ package reader
 import (
 	"bytes"
 	"encoding/binary"
-	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -16,8 +15,6 @@ import (
 
 	"github.com/klauspost/compress/gzip"
 )
-
-var prefetchSeed = flag.Uint64("prefetch-seed", 0, "seed of the captures of TestPrefetch; 0: any")
 
 // A reading is all that a capture gave.
 type reading struct {
@@ -53,11 +50,7 @@ func readingOf(t *testing.T, path string, o Options) (r reading, prefetched int)
 
 // A capture read in several places at once is the one that is read in one.
 func TestPrefetch(t *testing.T) {
-	seed := *prefetchSeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := newRand(t)
 	path := filepath.Join(t.TempDir(), "capture")
 	total, captures := 0, capturetest.Usually(50, 150)
 	if poison {
@@ -69,7 +62,7 @@ func TestPrefetch(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := Options{Readers: 2 + rng.IntN(3), chunk: 128 << rng.IntN(7), BlockBytes: 512}
-		total += samePrefetched(t, fmt.Sprintf("capture %d, repeat with -args -prefetch-seed=%d", i, seed), path, o)
+		total += samePrefetched(t, fmt.Sprintf("capture %d", i), path, o)
 	}
 	// A capture of few chunks is not divided, and a chunk behind an unusual
 	// record is dropped: most captures still give tens of blocks.

@@ -2,9 +2,7 @@ package reader
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,8 +10,6 @@ import (
 
 	"pcapbatch/internal/capturetest"
 )
-
-var rangeSeed = flag.Uint64("range-seed", 0, "seed of the captures of TestRange; 0: any")
 
 // A piece is what a range of a capture gave.
 type piece struct {
@@ -52,11 +48,7 @@ func pieceOf(t *testing.T, path string, o Options) (p piece) {
 // The ranges of a capture have its records, each once and in order, or their
 // borders show that they have not.
 func TestRange(t *testing.T) {
-	seed := *rangeSeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := newRand(t)
 	path := filepath.Join(t.TempDir(), "capture")
 	captures := capturetest.Usually(60, 300)
 	if poison {
@@ -74,7 +66,7 @@ func TestRange(t *testing.T) {
 		}
 		slices.Sort(cuts)
 		lead := int64(1+rng.IntN(4)) << (10 + rng.IntN(8))
-		ok, n := sameInRanges(t, fmt.Sprintf("capture %d, repeat with -args -range-seed=%d", i, seed), path, slices.Compact(cuts), lead)
+		ok, n := sameInRanges(t, fmt.Sprintf("capture %d", i), path, slices.Compact(cuts), lead)
 		if ok {
 			joined++
 		}
@@ -144,11 +136,7 @@ func sameInRanges(t *testing.T, what, path string, cuts []int64, lead int64) (fi
 // The ranges of BGZF and of seekable zstd have the records of the whole, up to
 // damage where there is some.
 func TestRangeCompressed(t *testing.T) {
-	seed := *rangeSeed
-	for seed == 0 {
-		seed = rand.Uint64()
-	}
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := newRand(t)
 	data := pcapHead(le, magicMicro, 1)
 	for i := range 30_000 {
 		packet := make([]byte, rng.IntN(300))
@@ -167,7 +155,7 @@ func TestRangeCompressed(t *testing.T) {
 				times = 1
 			}
 			for i := range times {
-				what := fmt.Sprintf("%s %d, damage %t, repeat with -args -range-seed=%d", name, i, damage, seed)
+				what := fmt.Sprintf("%s %d, damage %t", name, i, damage)
 				z := slices.Clone(z)
 				if damage {
 					z[len(z)/2+rng.IntN(len(z)/3)] ^= 1 << rng.IntN(8)
