@@ -111,7 +111,7 @@ type parser struct {
 
 // Read returns the set of the rules in r, a CSV with a header; docs/labels.md
 // has the format. It holds at most 2^24 rules of at most 64 KiB each; a rule
-// takes 100 to 160 bytes, whatever its text, and different labels and captures
+// takes 100 to 180 bytes, whatever its text, and different labels and captures
 // at most 256 MiB. What is wrong with the file is an *Error; what is wrong with
 // r is returned as it is.
 func Read(r io.Reader, o Options) (*Set, error) { return read(r, o, mostEntries) }
