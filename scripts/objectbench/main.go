@@ -16,7 +16,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"syscall"
 	"time"
 )
 
@@ -69,15 +68,6 @@ func lowest(of map[string]time.Duration, name string, d time.Duration) {
 	if of[name] == 0 || d < of[name] {
 		of[name] = d
 	}
-}
-
-// ownCPU is the CPU time of this process so far, without that of others it ran.
-func ownCPU() time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		return 0
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // A store serves the files of a directory as the objects of any bucket, to be
