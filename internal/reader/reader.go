@@ -107,16 +107,18 @@ func (b *Block) buffer(size int) []byte {
 
 // regrow moves rest to the front of a buffer that has room for more: the first
 // size bytes of the block's own, or a larger one where the record of need bytes
-// at the front of rest has filled it. The larger buffer at most doubles each
-// time, so that it is paid for by bytes that were really there; large, of a record
-// before, is used where it suffices. Requires: need > len(rest).
+// at the front of rest has filled it. The larger buffer has at most four times as
+// many bytes each time, so that it is paid for by bytes that were really there.
+// With twice as many, the smaller ones together would be as large as the record,
+// and in memory until they are collected. large, of a record before, is used where
+// it suffices. Requires: need > len(rest).
 func (b *Block) regrow(rest []byte, need, size int, large []byte) []byte {
 	buf := b.buf[:size]
 	switch {
 	case len(rest) >= size && cap(large) >= need:
 		buf = large[:need]
 	case len(rest) >= size:
-		buf = make([]byte, min(need, 2*len(rest)))
+		buf = make([]byte, min(need, 4*len(rest)))
 	}
 	copy(buf, rest)
 	return buf
