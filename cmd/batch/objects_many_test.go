@@ -42,7 +42,7 @@ func TestObjectsManySmall(t *testing.T) {
 	}{
 		{"extract", []string{"extract", "-o", objects + "out", objects + "in/"}, exitDamaged, "out", 160},
 		{"a list", []string{"extract", "-o", objects + "out", "--files-from", objects + "list"}, exitInput, "out", 320},
-		{"little memory", []string{"extract", "--memory", "64M", "-o", objects + "out", "--files-from", objects + "list"}, exitInput, "out", 320},
+		{"little memory", []string{"extract", "-j", "2", "--memory", "64M", "-o", objects + "out", "--files-from", objects + "list"}, exitInput, "out", 320},
 		{"inspect", []string{"inspect", objects + "in/"}, exitDamaged, "", 160},
 		{"map", []string{"map", "--out", objects + "runs", objects + "in/"}, exitDamaged, "", 470},
 		{"map again", []string{"map", "--out", objects + "runs", objects + "in/"}, exitDamaged, "", 310},
