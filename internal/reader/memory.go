@@ -2,6 +2,8 @@ package reader
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"golang.org/x/sync/semaphore"
@@ -75,6 +77,7 @@ func (b *Block) Shrink() {
 type Room struct {
 	bytes int64
 	free  *semaphore.Weighted
+	taken atomic.Int64 // since garbage was collected
 }
 
 // LeastRoom is the size of a Room, in bytes, that has place for any one record.
@@ -83,7 +86,7 @@ const LeastRoom = 2 * maxRecord
 // NewRoom returns a Room of so many bytes, or LeastRoom where that is more.
 func NewRoom(bytes int64) *Room {
 	bytes = max(bytes, LeastRoom)
-	return &Room{bytes, semaphore.NewWeighted(bytes)}
+	return &Room{bytes: bytes, free: semaphore.NewWeighted(bytes)}
 }
 
 // Grow waits until there is room for a block of size bytes whose buffer its
@@ -102,4 +105,9 @@ func (m *Room) take(b *Block, size int) {
 	}
 	b.room, b.took = m, min(2*int64(size), m.bytes)
 	_ = m.free.Acquire(context.Background(), b.took) // whoever holds the rest decodes it, whatever else ends
+	// What was given back is there until it is collected: at most once the room.
+	if m.taken.Add(b.took) > m.bytes {
+		m.taken.Store(b.took)
+		runtime.GC()
+	}
 }
