@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // completed returns what a shell is told about the last word of a command line,
@@ -195,8 +196,16 @@ func newTypist(t *testing.T, command string) *tmuxSession {
 	for _, name := range []string{"only.txt", "traffic.pcap1.gz", "traffic.txt", "sessions.csv.zst", "sessions.html", "sessions.log"} {
 		mustWrite(t, filepath.Join(work, name), "")
 	}
-	s.run("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "20", "-c", work, "env HOME="+s.dir+" "+command)
-	t.Cleanup(func() { exec.Command("tmux", "-S", s.socket(), "kill-server").Run() })
+	s.run("-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "20", "-c", work, "env HISTFILE= HOME="+s.dir+" "+command)
+	t.Cleanup(func() {
+		exec.Command("tmux", "-S", s.socket(), "kill-server").Run()
+		for range 100 { // until the shell is gone, it may write to its home
+			if os.RemoveAll(s.dir) == nil {
+				return
+			}
+			time.Sleep(50 * time.Millisecond)
+		}
+	})
 	return s
 }
 
