@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"io"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/job"
@@ -111,29 +108,5 @@ func TestOutcomesOfCopies(t *testing.T) {
 	noTemporaries(t, filepath.Join(out, "runs"))
 	if got, want := mustRun(t, "merge", "--expect", outcomes, filepath.Join(out, "runs")), extracted(t, dir); got != want {
 		t.Errorf("other rows from line %d", differentLine(got, want))
-	}
-}
-
-// Outcomes for a reader that has stopped to read wait, until a signal comes.
-func TestSignalEndsOutcomes(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	data := string(read(t, testdata+"/example.pcap"))
-	for i := range 400 { // more lines than a pipe holds
-		mustWrite(t, filepath.Join(dir, fmt.Sprint(i)), data)
-	}
-	r, w := pipe(t)
-	cmd := exec.Command("batch", "map", "--no-sync", "--out", filepath.Join(t.TempDir(), "runs"), "--outcomes", "-", dir)
-	cmd.Stdout = w
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	time.Sleep(200 * time.Millisecond) // it fills the pipe
-	cmd.Process.Signal(syscall.SIGTERM)
-	if code := end(t, cmd); code != 128+int(syscall.SIGTERM) {
-		t.Errorf("exit code %d", code)
 	}
 }

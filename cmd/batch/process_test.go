@@ -215,20 +215,25 @@ func TestSignalEndsTheWaitForAReader(t *testing.T) {
 	for i := range 400 { // more lines than a pipe holds
 		mustWrite(t, filepath.Join(dir, fmt.Sprint(i)), data)
 	}
-	for _, s := range signals {
-		r, w := pipe(t)
-		cmd := exec.Command("batch", "inspect", "--json", dir)
-		cmd.Stdout = w
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(200 * time.Millisecond) // it fills the pipe
-		cmd.Process.Signal(s.signal)
-		if code := end(t, cmd); code != s.code {
-			t.Errorf("%v: exit code %d, want %d", s.signal, code, s.code)
+	for _, args := range [][]string{
+		{"inspect", "--json", dir},
+		{"map", "--no-sync", "--out", filepath.Join(t.TempDir(), "runs"), "--outcomes", "-", dir},
+	} {
+		for _, s := range signals {
+			r, w := pipe(t)
+			cmd := exec.Command("batch", args...)
+			cmd.Stdout = w
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(200 * time.Millisecond) // it fills the pipe
+			cmd.Process.Signal(s.signal)
+			if code := end(t, cmd); code != s.code {
+				t.Errorf("%s, %v: exit code %d, want %d", args[0], s.signal, code, s.code)
+			}
 		}
 	}
 }
