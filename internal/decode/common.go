@@ -62,19 +62,20 @@ func (d *Decoder) common(ev *flow.Event, data []byte, wireLen uint32, time int64
 	if uint64(len(data)) < uint64(wireLen) {
 		flags |= flow.Truncated
 	}
-	src, dst := le.Uint32(h[26:]), le.Uint32(h[30:])
+	src, dst := uint64(le.Uint32(h[26:])), uint64(le.Uint32(h[30:]))
 	srcPort, dstPort := be.Uint16(h[34:]), be.Uint16(h[36:])
-	if !d.opts.Unidirectional && !ordered(src, dst, srcPort, dstPort) {
+	if !d.opts.Unidirectional && !ordered(uint32(src), uint32(dst), srcPort, dstPort) {
 		src, dst, srcPort, dstPort = dst, src, dstPort, srcPort
 		flags |= flow.Reversed
 	}
 	ev.Flags = flags
 	k := &ev.Key
 	*k = flow.Key{SrcPort: srcPort, DstPort: dstPort, Protocol: h[23], Version: 4}
-	le.PutUint64(k.Src[:8], uint64(src)) // whole words, as in ipv4
-	le.PutUint64(k.Dst[:8], uint64(dst))
-	ev.Hash = uint32(k.Hash(d.opts.Seed))
-	ev.Shard = k.Shard(d.opts.Shards)
+	le.PutUint64(k.Src[:8], src) // whole words, as in ipv4
+	le.PutUint64(k.Dst[:8], dst)
+	ports := uint64(srcPort) | uint64(dstPort)<<16
+	ev.Hash = uint32(flow.HashIPv4(src, dst, ports, h[23], d.opts.Seed))
+	ev.Shard = flow.ShardIPv4(src, dst, ports, h[23], d.opts.Shards)
 	return true
 }
 
