@@ -82,12 +82,12 @@ func (m *Moments) Std(scale uint64, sample bool) uint64 {
 	if m.N < 2 {
 		return 0
 	}
+	if m.N == 2 && !sample {
+		return MulDiv(m.Max-m.Min, scale, 2) // half the distance: a tie more often than not
+	}
 	v, _ := m.variance()
 	if v == [3]uint64{} {
 		return 0
-	}
-	if m.N == 2 && !sample {
-		return MulDiv(m.Max-m.Min, scale, 2) // half the distance: a tie more often than not
 	}
 	d := float64(m.N)
 	if sample {

@@ -84,10 +84,12 @@ func (s *Session) first() int64 { return int64(s.head[0].gap) }
 
 // rowKey returns the key as the row shows it: from the sender of the first
 // packet to its receiver.
-func (s *Session) rowKey() flow.Key {
-	k := s.key
-	if s.state&reversed != 0 {
-		k.Reverse()
-	}
+func (s *Session) rowKey() (k flow.Key) {
+	s.putRowKey(&k)
 	return k
+}
+
+// putRowKey makes k the key as the row shows it.
+func (s *Session) putRowKey(k *flow.Key) {
+	k.SetTurned(&s.key, s.state&reversed != 0)
 }

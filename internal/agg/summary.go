@@ -77,11 +77,17 @@ func (z *Summarizer) Summarize(t *Table, i uint32, out *Summary) {
 
 func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	s := t.session(i)
-	out.Key = s.rowKey()
+	s.putRowKey(&out.Key)
 	out.First, out.Last = s.first(), s.last
 	out.End = s.endReason()
 	out.Capture = t.captureOf(i)
 	out.Truncated = uint64(s.truncated)
+	if s.fill == 1 && s.large == 0 && t.plain { // nearly half of all sessions
+		out.Packets, out.Idle, out.Gaps = 1, 0, Stats{}
+		out.Lengths.one(uint64(s.head[0].wire))
+		out.Payloads.one(uint64(s.head[0].payload))
+		return
+	}
 	n := t.gather(s, &z.scr.values)
 	v := &z.scr.values
 	gaps := v[gapMetric][1:n] // the first record has no gap
@@ -129,15 +135,20 @@ func (t *Table) gather(s *Session, v *[metrics][exactRecords]uint64) int {
 
 // of makes st the statistics of values, all of them. It sorts values.
 func (st *Stats) of(values []uint64) {
-	if len(values) == 1 { // nearly half of all that are asked for
-		v := values[0]
-		hi, lo := bits.Mul64(v, v)
-		*st = Stats{Moments{1, v, hi, lo, v, v}, Median{v, v}}
+	if len(values) == 1 {
+		st.one(values[0])
 		return
 	}
 	st.Moments = Moments{}
 	st.Moments.add(values)
 	st.Median = medianOf(values)
+}
+
+// one makes st the statistics of one value. It writes field by field: a struct
+// that is put together elsewhere and copied makes a CPU wait for its parts.
+func (st *Stats) one(v uint64) {
+	st.N, st.Sum, st.Min, st.Max, st.Lo, st.Hi = 1, v, v, v, v, v
+	st.SqHi, st.SqLo = bits.Mul64(v, v)
 }
 
 // with makes st the statistics of what l has folded away and of values. It

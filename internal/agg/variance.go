@@ -62,7 +62,9 @@ func Ratio(x, scale, y uint64) (hi, lo uint64) {
 		return 0, 0
 	}
 	ph, pl := bits.Mul64(x, scale)
-	hi, ph = ph/y, ph%y
+	if ph >= y {
+		hi, ph = ph/y, ph%y
+	}
 	lo, rest := bits.Div64(ph, pl, y)
 	return roundUp(hi, lo, rest, y)
 }

@@ -75,6 +75,27 @@ func (k *Key) Reverse() {
 	k.SrcPort, k.DstPort = k.DstPort, k.SrcPort
 }
 
+// SetTurned makes k the key o, or if turned is true o with source and
+// destination exchanged. Of the sessions of a capture any may be turned, so no
+// branch asks.
+func (k *Key) SetTurned(o *Key, turned bool) {
+	le := binary.LittleEndian
+	turn := uint64(0)
+	if turned {
+		turn = 1
+	}
+	for i := 0; i < len(k.Src); i += 8 {
+		src, dst := le.Uint64(o.Src[i:]), le.Uint64(o.Dst[i:])
+		swap := (src ^ dst) & -turn
+		le.PutUint64(k.Src[i:], src^swap)
+		le.PutUint64(k.Dst[i:], dst^swap)
+	}
+	ports := bits.RotateLeft32(uint32(o.SrcPort)|uint32(o.DstPort)<<16, int(16*turn))
+	k.SrcPort, k.DstPort = uint16(ports), uint16(ports>>16)
+	k.VLANOuter, k.VLANInner = o.VLANOuter, o.VLANInner
+	k.Protocol, k.Version = o.Protocol, o.Version
+}
+
 // Canonical brings both directions of a 5-tuple to one form, the smaller
 // (address, port) endpoint first, and reports whether it reversed the key.
 func (k *Key) Canonical() (reversed bool) {

@@ -2,33 +2,42 @@ package writer
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"net/netip"
 )
 
 // putAddress writes the text of an address: dotted decimal for IPv4, RFC 5952
 // for IPv6.
 func putAddress(b []byte, n int, v Value) int {
-	if v.Version != 4 {
-		var a [16]byte
-		binary.BigEndian.PutUint64(a[:8], v.Hi)
-		binary.BigEndian.PutUint64(a[8:], v.Lo)
-		return len(netip.AddrFrom16(a).AppendTo(b[:n]))
+	if v.Version == 4 {
+		var a [4]byte
+		binary.BigEndian.PutUint32(a[:], uint32(v.Hi>>32))
+		return putIPv4(b, n, a)
 	}
-	n = putOctet(b, n, byte(v.Hi>>56))
-	b[n] = '.'
-	n = putOctet(b, n+1, byte(v.Hi>>48))
-	b[n] = '.'
-	n = putOctet(b, n+1, byte(v.Hi>>40))
-	b[n] = '.'
-	n = putOctet(b, n+1, byte(v.Hi>>32))
-	return n
+	var a [16]byte
+	binary.BigEndian.PutUint64(a[:8], v.Hi)
+	binary.BigEndian.PutUint64(a[8:], v.Lo)
+	return putIPv6(b, n, a)
 }
 
-func putOctet(b []byte, n int, octet byte) int {
-	if octet < 100 {
-		return putUint(b, n, uint64(octet))
+func putIPv6(b []byte, n int, a [16]byte) int {
+	return len(netip.AddrFrom16(a).AppendTo(b[:n]))
+}
+
+// octets holds the digits of each number below 256 with a point behind them,
+// the first one lowest.
+var octets = func() (t [256]uint32) {
+	for v := range t {
+		t[v] = small[v] | '.'<<((bits.Len32(small[v])+7)&^7)
 	}
-	b[n] = '0' + octet/100
-	put2(b, n+1, uint64(octet%100))
-	return n + 3
+	return t
+}()
+
+func putIPv4(b []byte, n int, a [4]byte) int {
+	for _, octet := range a {
+		text := octets[octet]
+		binary.LittleEndian.PutUint32(b[n:], text)
+		n += (bits.Len32(text) + 7) >> 3
+	}
+	return n - 1 // without the last point
 }

@@ -63,10 +63,13 @@ type Column struct {
 	// time gives the time, in ns since the epoch, that text writes; nil for other
 	// texts.
 	time func(*Row) int64
-	// stats, of the five columns of a statistic, is where it stands, and part
-	// which of the five this is, from 0.
+	// stats, of the columns of a statistic, is where it stands, and part which of
+	// them this is.
 	stats func(*agg.Summary) *agg.Stats
-	part  int
+	part  statPart
+	// tuple is the place of the column in the 5-tuple of the session, from 1; 0
+	// of other columns.
+	tuple int
 	// storage is how typed outputs keep an integer of few bits; "" otherwise.
 	storage Storage
 	// needs is what a session must have for the value to be defined; so many
@@ -76,11 +79,6 @@ type Column struct {
 	// void are facts without which the cell is always that of no session, be
 	// it undefined or not; by default needs.
 	void needs
-	// same are facts without which the cell is that of the column echo, which
-	// stands further left if the layout has it. If that has a void, the
-	// session has it wherever it has this one's.
-	same needs
-	echo string
 	// free: the text may be of any length and any bytes; else it is at most
 	// maxCell bytes that never need quoting.
 	free bool
@@ -117,12 +115,14 @@ type Row struct {
 	label      SessionText // of Options.Label; nil until it is asked for
 	observer   Observer    // nil: none
 	clock      clock
+	nanos      nanos // of the last call of seconds
 }
 
 // NewRow returns a row for the columns of l.
 func (l *Layout) NewRow() *Row {
 	n, _ := Needs(l.options)
 	r := &Row{sample: l.options.SampleStd, groups: n != 0}
+	r.nanos.set(0)
 	for _, q := range l.options.Quantiles {
 		r.summarizer.Asked = append(r.summarizer.Asked, q.Value)
 	}
@@ -147,6 +147,15 @@ func (r *Row) Load(t *agg.Table, i uint32) {
 	}
 }
 
+// seconds returns the text of v ns in seconds. The duration of a session is its
+// active time, mostly, and of two packets the interarrival time, too.
+func (r *Row) seconds(v uint64) *nanos {
+	if r.nanos.of != v {
+		r.nanos.set(v)
+	}
+	return &r.nanos
+}
+
 // Quantiles returns those of the session, in the order of Options.Quantiles,
 // valid until the next Load.
 func (r *Row) Quantiles() []agg.Quantiles { return r.summarizer.Quantiles }
@@ -162,6 +171,7 @@ const (
 	deviatingGap                   // enough gaps for a deviation as the run defines it
 	deviating                      // enough packets for one
 	someDuration                   // not all packets at one time
+	someIdleTime                   // a gap above the idle threshold
 
 	// The same of one direction.
 	someForward
@@ -190,12 +200,6 @@ const (
 	bulkBackward
 	bulkTimeForward // a bulk that lasts
 	bulkTimeBackward
-	// The first forward packet is not at the time of the session's first; the
-	// others not at that of its last.
-	firstForward
-	lastForward
-	firstBackward
-	lastBackward
 )
 
 // factsOf returns what the session has, of what the basic columns ask.
@@ -212,6 +216,9 @@ func factsOf(s *agg.Summary, sample bool) (n needs) {
 	}
 	if s.First != s.Last {
 		n |= someDuration
+	}
+	if s.Idle > 0 {
+		n |= someIdleTime
 	}
 	return n
 }
@@ -230,7 +237,6 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	for i := range sides {
 		n |= sides[i].facts(s, least)
 	}
-	n |= timeFacts(s)
 	if s.TCP.SYNToSYNACK.Defined {
 		n |= answered
 	}
@@ -251,24 +257,6 @@ func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	}
 	if s.Key.Protocol == 6 {
 		n |= tcpProtocol
-	}
-	return n
-}
-
-// timeFacts returns which times of directions are not those of the session.
-func timeFacts(s *agg.Summary) (n needs) {
-	forward, backward := &s.Directions[0], &s.Directions[1]
-	if forward.First != s.First {
-		n |= firstForward
-	}
-	if forward.Last != s.Last {
-		n |= lastForward
-	}
-	if backward.First != s.Last {
-		n |= firstBackward
-	}
-	if backward.Last != s.Last {
-		n |= lastBackward
 	}
 	return n
 }

@@ -2,7 +2,6 @@ package writer
 
 import (
 	"encoding/binary"
-	"strings"
 
 	"pcapbatch/internal/agg"
 	"pcapbatch/internal/flow"
@@ -78,7 +77,7 @@ func NoText(dst []byte, _ *agg.Summary) []byte { return dst }
 func NoLabel() SessionText { return NoText }
 
 func identityColumns() []Column {
-	return []Column{
+	list := []Column{
 		address("src_ip", "source address; the sender of the session's first packet", func(k *flow.Key) *[16]byte { return &k.Src }),
 		address("dst_ip", "destination address", func(k *flow.Key) *[16]byte { return &k.Dst }),
 		identityNumber("src_port", "source port; 0 for protocols without ports and where the header is not in the capture", func(k *flow.Key) uint64 { return uint64(k.SrcPort) }).narrow(Uint16),
@@ -89,9 +88,12 @@ func identityColumns() []Column {
 		{Name: "first_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "time of the first packet", Exactness: exact,
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.First)} }},
 		{Name: "last_seen_ns", Group: Identity, Type: Integer, Kind: Signed, Unit: nsUnit, Definition: "latest packet time", Exactness: exact,
-			same: someDuration, echo: "first_seen_ns",
 			value: func(r *Row) Value { return Value{Lo: uint64(r.Summary.Last)} }},
 	}
+	for i := range tupleCells {
+		list[i].tuple = i + 1
+	}
+	return list
 }
 
 func address(name, definition string, of func(*flow.Key) *[16]byte) Column {
@@ -141,12 +143,11 @@ func gapColumns() []Column {
 	least := secondsIn("iat_min_s", "smallest interarrival time: time between two neighbouring packets of the session", func(s *agg.Summary) *uint64 { return &s.Gaps.Min })
 	most := secondsIn("iat_max_s", "largest interarrival time", func(s *agg.Summary) *uint64 { return &s.Gaps.Max })
 	least.needs, most.needs = someGap, someGap
-	return []Column{
+	return statisticOf(func(s *agg.Summary) *agg.Stats { return &s.Gaps },
 		least, most,
 		gap("iat_median_s", "median of the interarrival times", digest,
 			func(r *Row) uint64 { return r.Summary.Gaps.Nearest() }),
-		std,
-	}
+		std)
 }
 
 func sizeColumns() []Column {
@@ -160,15 +161,14 @@ func sizes(name, what string, of func(*agg.Summary) *agg.Stats) []Column {
 	integer := func(suffix, adjective string, field func(*agg.Stats) *uint64) Column {
 		return count(name+suffix, adjective+" "+what, Basic, "bytes", func(s *agg.Summary) *uint64 { return field(of(s)) })
 	}
-	return []Column{
+	return statisticOf(of,
 		integer("_min", "smallest", func(st *agg.Stats) *uint64 { return &st.Min }),
 		integer("_max", "largest", func(st *agg.Stats) *uint64 { return &st.Max }),
-		{Name: name + "_median", Group: Basic, Type: Decimal, Kind: Halves, Unit: "bytes", Definition: "median " + what, Exactness: digest,
+		Column{Name: name + "_median", Group: Basic, Type: Decimal, Kind: Halves, Unit: "bytes", Definition: "median " + what, Exactness: digest,
 			value: func(r *Row) Value { return halves(of(&r.Summary).Median) }},
-		{Name: name + "_std", Group: Basic, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "standard deviation of the " + what + ", of the population (with --sample-std of a sample)", Exactness: rounded,
+		Column{Name: name + "_std", Group: Basic, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "standard deviation of the " + what + ", of the population (with --sample-std of a sample)", Exactness: rounded,
 			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Std(1e6, r.sample)} },
-			needs: deviating},
-	}
+			needs: deviating})
 }
 
 // halves is the mean of the two middle values. Requires: both are sizes of
@@ -180,7 +180,7 @@ func count(name, definition string, group Group, unit string, field func(*agg.Su
 }
 
 func timeColumns() []Column {
-	return []Column{
+	list := []Column{
 		seconds("duration_s", "time from the first packet to the last", exact,
 			func(r *Row) uint64 { return r.Summary.Duration() }),
 		seconds("active_time_s", "sum of the interarrival times up to the idle threshold", exact,
@@ -193,6 +193,8 @@ func timeColumns() []Column {
 		rate("bytes_per_s", "bytes/s", "sum of the wire lengths, divided by the duration", func(s *agg.Summary) uint64 { return s.Lengths.Sum }),
 		rate("packets_per_s", "1/s", "number of packets, divided by the duration", func(s *agg.Summary) uint64 { return s.Packets }),
 	}
+	list[0].void, list[1].void, list[2].void = someDuration, someDuration, someIdleTime
+	return list
 }
 
 func rate(name, unit, definition string, value func(*agg.Summary) uint64) Column {
@@ -214,8 +216,7 @@ func totalColumns() []Column {
 func meanColumns() []Column {
 	mean := func(name, what string, of func(*agg.Summary) *agg.Stats) Column {
 		return Column{Name: name, Group: Mean, Type: Decimal, Kind: Micros, Unit: "bytes", Definition: "mean of the " + what, Exactness: rounded,
-			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} },
-			same:  someGap, echo: strings.TrimSuffix(name, "mean") + "median"} // of one value
+			value: func(r *Row) Value { return Value{Lo: of(&r.Summary).Mean(1e6)} }}
 	}
 	iat := gap("iat_mean_s", "mean of the interarrival times", rounded, func(r *Row) uint64 { return r.Summary.Gaps.Mean(1) })
 	iat.Group = Mean

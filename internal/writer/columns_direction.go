@@ -15,12 +15,11 @@ type side struct {
 	// either for a deviation.
 	some, someGap, deviating, deviatingGap needs
 	window, ttl, flags, bulk, bulkTime     needs
-	first, last                            needs // see firstForward
 }
 
 var sides = [2]side{
-	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward, bulkTimeForward, firstForward, lastForward},
-	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward, bulkTimeBackward, firstBackward, lastBackward},
+	{0, "fwd_", "from source to destination", someForward, gapForward, deviatingForward, deviatingGapForward, windowForward, ttlForward, flagsForward, bulkForward, bulkTimeForward},
+	{1, "bwd_", "from destination to source", someBackward, gapBackward, deviatingBackward, deviatingGapBackward, windowBackward, ttlBackward, flagsBackward, bulkBackward, bulkTimeBackward},
 }
 
 func (d *side) column(group Group, name string, typ Type, kind Kind, unit, definition string, needs needs, value func(*Row) uint64) Column {
@@ -64,12 +63,9 @@ func (d *side) counts() []Column {
 	}
 	least := number("header_min", "bytes", "size of the smallest transport header "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.HeaderMin })
 	least.needs = d.some
-	first := time("first_seen_ns", "time of the first packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.First })
-	last := time("last_seen_ns", "time of the last packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.Last })
-	first.same, first.echo = d.first, [...]string{"first_seen_ns", "last_seen_ns"}[i]
-	last.same, last.echo = d.last, "last_seen_ns"
 	return []Column{
-		first, last,
+		time("first_seen_ns", "time of the first packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.First }),
+		time("last_seen_ns", "time of the last packet "+d.what, func(s *agg.DirectionSummary) int64 { return s.Last }),
 		number("packets", "packets", "packets "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Packets }),
 		number("bytes", "bytes", "sum of the wire lengths "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Lengths.Sum }),
 		number("payload_bytes", "bytes", "sum of the payload sizes "+d.what, func(s *agg.DirectionSummary) *uint64 { return &s.Payloads.Sum }),
@@ -122,10 +118,16 @@ func (d *side) sizes(name, what string, of func(*agg.DirectionSummary) *agg.Stat
 		mean, median, std)
 }
 
-// statisticOf marks columns as those of one statistic, which stands at of.
+// statisticOf marks columns as those of one statistic, which stands at of: its
+// minimum, maximum, median and deviation, with the mean before the median if
+// there are five.
 func statisticOf(of func(*agg.Summary) *agg.Stats, list ...Column) []Column {
+	parts := [...]statPart{partMin, partMax, partMean, partMedian, partStd}
 	for i := range list {
-		list[i].stats, list[i].part = of, i
+		list[i].stats, list[i].part = of, parts[i]
+		if len(list) < len(parts) && i >= int(partMean) {
+			list[i].part++
+		}
 	}
 	return list
 }

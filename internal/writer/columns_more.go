@@ -43,9 +43,6 @@ func periods(name string, some, deviating needs, of func(*agg.Summary) *agg.Mome
 	column := func(suffix, what, exactness string, needs needs, value func(*Row, *agg.Moments) uint64) Column {
 		c := seconds(name+suffix, what+" of the lengths of the "+name+" periods", exactness, func(r *Row) uint64 { return value(r, of(&r.Summary)) })
 		c.Group, c.needs, c.void = Activity, needs, some
-		if name == "active" && what != deviation {
-			c.same, c.echo = someIdle, "duration_s" // there is one period
-		}
 		return c
 	}
 	extreme := func(suffix, what string, field func(*agg.Moments) *uint64) Column {
@@ -108,7 +105,7 @@ func textColumns() []Column {
 		c.time = of
 		return c
 	}
-	list := []Column{
+	return []Column{
 		text("community_id", CommunityID, "Community ID flow hash of the session's first packet, version 1, seed 0",
 			func(dst []byte, r *Row) []byte { return agg.AppendCommunityID(dst, &r.Summary) }),
 		text("end_reason", End, "rule by which a packet began the next session of the key: idle, active or tcp; input for the last session of a key",
@@ -116,9 +113,6 @@ func textColumns() []Column {
 		moment("first_seen", "time of the first packet, RFC 3339, UTC", func(r *Row) int64 { return r.Summary.First }),
 		moment("last_seen", "latest packet time, RFC 3339, UTC", func(r *Row) int64 { return r.Summary.Last }),
 	}
-	last := &list[len(list)-1]
-	last.same, last.echo = someDuration, "first_seen"
-	return list
 }
 
 // quantileColumns are the columns of the quantile that is number k of a run,

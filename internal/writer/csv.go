@@ -229,12 +229,12 @@ type Formatter struct {
 	programs [programSlots]*program // by facts: open addressing
 	made     int                    // how many there are
 	text     []byte                 // the cell of a text column, before quoting
-	starts   []int                  // where the text of each step of the row begins
+	stamp    stamp
 }
 
 // NewFormatter returns a formatter for l.
 func (l *Layout) NewFormatter() *Formatter {
-	f := &Formatter{layout: l, row: l.NewRow(), starts: make([]int, len(l.columns)+1)}
+	f := &Formatter{layout: l, row: l.NewRow()}
 	f.makeCells()
 	return f
 }
@@ -260,10 +260,8 @@ func (f *Formatter) run(dst []byte, steps []step) []byte {
 	dst = slices.Grow(dst, len(f.cells)*(maxCell+1))
 	n := len(dst)
 	b := dst[:cap(dst)]
-	starts := f.starts[:len(steps)+1]
 	for k := range steps {
 		s := &steps[k]
-		starts[k] = n
 		var v Value
 		if s.at != nil {
 			v.Lo = *s.at
@@ -284,7 +282,7 @@ func (f *Formatter) run(dst []byte, steps []step) []byte {
 		case Signed:
 			n = putInt(b, n, int64(v.Lo))
 		case Nanos:
-			n = putNano(b, n, v.Lo)
+			n = f.row.seconds(v.Lo).put(b, n)
 		case Micros:
 			n = putMicro(b, n, v.Lo)
 		case Micros128:
@@ -298,9 +296,8 @@ func (f *Formatter) run(dst []byte, steps []step) []byte {
 		case constant:
 			n += copy(b[n:], s.text)
 			continue
-		case echo:
-			n += copy(b[n:], b[starts[s.echo]:starts[s.echo+1]])
-			continue
+		case instant:
+			n = f.stamp.put(b, n, int64(v.Lo))
 		case joint:
 			n = s.together.put(b, n, f.row)
 			continue

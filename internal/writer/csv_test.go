@@ -400,7 +400,7 @@ func TestAppendRowAllocates(t *testing.T) {
 
 // go test -run '^$' -bench AppendRow ./internal/writer
 func BenchmarkAppendRow(b *testing.B) {
-	for _, n := range []int{1, 8, 64} {
+	for _, n := range []int{1, 2, 3, 8, 64} {
 		b.Run("packets="+strconv.Itoa(n), func(b *testing.B) {
 			times := make([]int64, n)
 			for i := range times {

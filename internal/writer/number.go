@@ -5,9 +5,10 @@ import (
 	"math/bits"
 )
 
-// All functions of this file write text into b at n and return where it ends.
-// Requires: b has room; Formatter sees to it once a row. Against append, which
-// looks at the capacity at every step, that is a third of a row's time.
+// The put functions write text into b at n and return where it ends. They may
+// write some bytes more behind it. Requires: b has room for maxCell bytes;
+// Formatter sees to it once a row. Against append, which looks at the capacity
+// at every step, that is a third of a row's time.
 
 // digits holds the two digits of each number below 100.
 const digits = "" +
@@ -52,22 +53,46 @@ func put4(b []byte, n int, v uint64) {
 	put2(b, n+2, v%100)
 }
 
-// putUint writes v in decimal.
+// zeros is the text "00000000".
+const zeros = 0x3030303030303030
+
+// eight returns the eight digits of v, zeros in front, as a word that is their
+// text when it lies in memory lowest byte first. Requires: v < 10^8.
+//
+// It halves the number three times, with all halves side by side in one word
+// and no division: into two numbers below 10^4, four below 100 and eight below
+// 10. For those, multiplying with 5243/2^19 and 103/2^10 divides by 100 and 10.
+func eight(v uint64) uint64 {
+	hi := v / 1e4
+	x := hi | (v-hi*1e4)<<32
+	hundreds := x * 5243 >> 19 & 0x7f_0000_007f
+	x = hundreds | (x-hundreds*100)<<16
+	tens := x * 103 >> 10 & 0x0f_000f_000f_000f
+	return tens | (x-tens*10)<<8 | zeros
+}
+
+// store writes a word of text, lowest byte first.
+func store(b []byte, n int, text uint64) { binary.LittleEndian.PutUint64(b[n:], text) }
+
+// putUint writes v in decimal, and up to 7 bytes behind it.
 func putUint(b []byte, n int, v uint64) int {
 	if v < smallNumbers {
 		return putSmall(b, n, v)
 	}
+	return putLarge(b, n, v)
+}
+
+// putLarge is putUint of numbers that small does not have, and right for all.
+func putLarge(b []byte, n int, v uint64) int {
 	if v < 1e8 {
-		hi := v / 1e4
-		n = putSmall(b, n, hi)
-		put4(b, n, v-hi*1e4)
-		return n + 4
+		text := eight(v)
+		leading := bits.TrailingZeros64(text^zeros|1<<63) &^ 7
+		store(b, n, text>>leading)
+		return n + 8 - leading>>3
 	}
 	hi := v / 1e8
-	lo := v - hi*1e8
 	n = putUint(b, n, hi)
-	put4(b, n, lo/1e4)
-	put4(b, n+4, lo%1e4)
+	store(b, n, eight(v-hi*1e8))
 	return n + 8
 }
 
@@ -81,21 +106,46 @@ func putInt(b []byte, n int, v int64) int {
 }
 
 // putNano writes v billionths: nanoseconds as seconds. At least one and at
-// most nine decimals; trailing zeros are cut.
+// most nine decimals; trailing zeros are cut. Up to 9 bytes behind are written.
 func putNano(b []byte, n int, v uint64) int {
-	whole := v / 1e9
-	rest := v - whole*1e9
-	n = putUint(b, n, whole)
-	if rest == 0 {
-		return putZero(b, n)
+	var t nanos
+	t.set(v)
+	return t.put(b, n)
+}
+
+// nanos is the text of a number of nanoseconds as seconds, to be written any
+// number of times: reading back what was just written would make a CPU wait.
+type nanos struct {
+	of       uint64
+	whole    uint64 // seconds
+	first    uint64 // text of the first eight decimals
+	ninth    byte
+	decimals int // that are written
+}
+
+func (t *nanos) set(v uint64) {
+	t.of, t.whole = v, v/1e9
+	rest := v - t.whole*1e9
+	hi := rest / 10
+	last := rest - hi*10
+	t.first, t.ninth, t.decimals = eight(hi), byte('0'+last), 9
+	if last == 0 {
+		t.decimals = cut(t.first)
 	}
-	hi := rest / 1e5
-	lo := rest - hi*1e5
+}
+
+func (t *nanos) put(b []byte, n int) int {
+	n = putUint(b, n, t.whole)
 	b[n] = '.'
-	put4(b, n+1, hi)
-	b[n+5] = byte('0' + lo/1e4)
-	put4(b, n+6, lo%1e4)
-	return trim(b, n+10)
+	store(b, n+1, t.first)
+	b[n+9] = t.ninth
+	return n + 1 + t.decimals
+}
+
+// cut returns how many of eight decimals are left without the zeros at the
+// end: at least one.
+func cut(decimals uint64) int {
+	return max(1, 8-bits.LeadingZeros64(decimals^zeros)>>3)
 }
 
 // putMicro writes v millionths, as putNano with at most six decimals.
@@ -105,14 +155,10 @@ func putMicro(b []byte, n int, v uint64) int {
 }
 
 func putMillionths(b []byte, n int, rest uint64) int {
-	if rest == 0 {
-		return putZero(b, n)
-	}
 	b[n] = '.'
-	put2(b, n+1, rest/1e4)
-	put2(b, n+3, rest/100%100)
-	put2(b, n+5, rest%100)
-	return trim(b, n+7)
+	text := eight(rest * 100)
+	store(b, n+1, text)
+	return n + 1 + cut(text)
 }
 
 // putMicro128 writes hi<<64|lo millionths. Requires: the whole part is below
@@ -151,11 +197,4 @@ func putHalves(b []byte, n int, hi, lo uint64) int {
 func putZero(b []byte, n int) int {
 	b[n], b[n+1] = '.', '0'
 	return n + 2
-}
-
-// trim cuts zeros off the decimals that end at n. Requires: at most nine, and
-// one is not zero.
-func trim(b []byte, n int) int {
-	last := binary.LittleEndian.Uint64(b[n-8:]) ^ 0x3030303030303030
-	return n - bits.LeadingZeros64(last)>>3
 }

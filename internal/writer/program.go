@@ -6,9 +6,6 @@ import "slices"
 type cell struct {
 	column *Column
 	void   needs
-	same   needs // without one of these the text is that of the cell echo
-	echo   int
-	echoed bool // the text of another cell may be that of this one
 	// none is the text without one of void, undefined that without one of the
 	// column's needs, with a comma.
 	none, undefined []byte
@@ -23,10 +20,6 @@ func (f *Formatter) makeCells() {
 	for k := range columns {
 		c := &f.cells[k]
 		c.column, c.void = &columns[k], columns[k].void
-		if at := slices.IndexFunc(columns[:k], func(o Column) bool { return o.Name == c.column.echo }); at >= 0 {
-			c.same, c.echo = c.column.same, at
-			f.cells[at].echoed = true
-		}
 		var b [maxCell]byte
 		n := putUndefined(b[:], 0, c.column.Type, f.layout.options.UndefinedEmpty)
 		c.undefined = slices.Clone(b[:comma(b[:], n)])
@@ -43,7 +36,7 @@ func (f *Formatter) makeCells() {
 }
 
 // A program is how the rows of all sessions with the same facts are written:
-// which cells are undefined, void or as others is found once. 216 real captures
+// which cells are undefined or void is found once. 216 real captures
 // have 93 different ones.
 type program struct {
 	facts needs
@@ -65,14 +58,12 @@ type step struct {
 	position uint64
 	column   *Column
 	text     []byte   // of kind constant
-	alone    bool     // likewise: other steps may have the text
-	echo     int      // of kind echo: the step with the same text
 	together together // of kind joint
 }
 
 const (
 	constant Kind = Bytes + 1 + iota // the same text in all rows
-	echo                             // the text of another step
+	instant                          // ns since the epoch, as Signed
 	joint
 )
 
@@ -81,6 +72,9 @@ func (f *Formatter) stepOf(c *Column) step {
 	s := step{kind: c.Kind, column: c, value: c.value, position: uint64(c.position)}
 	if c.field != nil {
 		s.at = c.field(&f.row.Summary)
+	}
+	if c.Kind == Signed && c.Unit == nsUnit {
+		s.kind = instant
 	}
 	return s
 }
@@ -107,17 +101,13 @@ func (f *Formatter) program() *program {
 // compile makes the program for sessions with facts.
 func (f *Formatter) compile(facts needs) *program {
 	p := &program{facts, make([]step, 0, len(f.cells))}
-	of := make([]int, len(f.cells)) // the step of each cell that others may have the text of
 	for k := 0; k < len(f.cells); k++ {
 		c := &f.cells[k]
-		of[k] = len(p.steps)
 		switch {
 		case c.void&^facts != 0:
-			p.constant(c.none, c.echoed)
-		case c.same&^facts != 0:
-			p.steps = append(p.steps, step{kind: echo, echo: of[c.echo]})
+			p.constant(c.none)
 		case c.column.needs&^facts != 0:
-			p.constant(c.undefined, c.echoed)
+			p.constant(c.undefined)
 		case c.together != nil:
 			p.steps = append(p.steps, step{kind: joint, together: c.together})
 			k += c.together.cells() - 1
@@ -128,12 +118,11 @@ func (f *Formatter) compile(facts needs) *program {
 	return p
 }
 
-// constant adds text, to that of the step before if that is a constant. Where
-// others may have the text it is a step alone.
-func (p *program) constant(text []byte, alone bool) {
-	if last := len(p.steps) - 1; last >= 0 && !alone && p.steps[last].kind == constant && !p.steps[last].alone {
+// constant adds text, to that of the step before if that is a constant.
+func (p *program) constant(text []byte) {
+	if last := len(p.steps) - 1; last >= 0 && p.steps[last].kind == constant {
 		p.steps[last].text = append(p.steps[last].text, text...)
 		return
 	}
-	p.steps = append(p.steps, step{kind: constant, text: slices.Clone(text), alone: alone})
+	p.steps = append(p.steps, step{kind: constant, text: slices.Clone(text)})
 }

@@ -1,5 +1,7 @@
 package writer
 
+import "encoding/binary"
+
 // A clock writes times. Those of neighbouring rows are mostly in one second, so
 // it keeps the text of the last one.
 type clock struct {
@@ -70,4 +72,32 @@ func civil(days int64) (year, month, day int64) {
 		year++
 	}
 	return year, month, day
+}
+
+// A stamp writes times in ns since the epoch. It keeps the text of the last
+// second, which those of neighbouring rows mostly share. Seconds have ten
+// digits from 2001 to 2286.
+type stamp struct {
+	second uint64
+	first  uint64 // text of its first eight digits
+	last   uint16 // and of the other two
+}
+
+func (s *stamp) put(b []byte, n int, ns int64) int {
+	if ns < 1e18 {
+		return putInt(b, n, ns)
+	}
+	second := uint64(ns) / 1e9
+	rest := uint64(ns) - second*1e9
+	if second != s.second {
+		hi := second / 100
+		lo := second - hi*100
+		s.second, s.first, s.last = second, eight(hi), uint16(digits[2*lo])|uint16(digits[2*lo+1])<<8
+	}
+	hi := rest / 10
+	store(b, n, s.first)
+	binary.LittleEndian.PutUint16(b[n+8:], s.last)
+	store(b, n+10, eight(hi))
+	b[n+18] = byte('0' + rest - hi*10)
+	return n + 19
 }
