@@ -93,11 +93,15 @@ func (m *Moments) Std(scale uint64, sample bool) uint64 {
 	if sample {
 		d = math.Sqrt(d) * math.Sqrt(d-1)
 	}
-	root := math.Sqrt(float64(v[0])*0x1p128 + float64(v[1])*0x1p64 + float64(v[2]))
-	x := root / d * float64(scale)
-	if floor := math.Floor(x); x < 1<<52 {
-		if frac := x - floor; math.Abs(frac-0.5) > x*0x1p-46 {
-			return uint64(math.Floor(x + 0.5))
+	square := float64(int64(v[2])) // converting a signed number takes no branch
+	if v[0]|v[1]|v[2]>>63 != 0 {
+		square = float64(v[0])*0x1p128 + float64(v[1])*0x1p64 + float64(v[2])
+	}
+	x := math.Sqrt(square) * (float64(scale) / d) // root and quotient side by side
+	if x < 1<<52 {
+		whole := int64(x)
+		if frac := x - float64(whole); math.Abs(frac-0.5) > x*0x1p-46 {
+			return uint64(int64(x + 0.5))
 		}
 	}
 	return m.stdExact(scale, sample, v)
