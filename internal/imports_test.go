@@ -15,6 +15,7 @@ import (
 var mayImport = map[string][]string{
 	"internal/flow":     {},
 	"internal/radix":    {},
+	"internal/netsort":  {},
 	"internal/heap":     {},
 	"internal/inflate":  {},
 	"internal/compress": {},
@@ -31,7 +32,7 @@ var mayImport = map[string][]string{
 	"internal/durable/powercut": {"internal/durable"},
 	"internal/reader":           {"internal/inflate", "internal/linktype"},
 	"internal/decode":           {"internal/flow", "internal/linktype"},
-	"internal/agg":              {"internal/flow", "internal/race", "internal/radix"},
+	"internal/agg":              {"internal/flow", "internal/netsort", "internal/race", "internal/radix"},
 	"internal/writer":           {"internal/agg", "internal/flow"},
 	"internal/figures":          {"internal/flow", "internal/heap"},
 	"internal/report":           {"internal/figures", "internal/linktype"},

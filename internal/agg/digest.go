@@ -1,6 +1,10 @@
 package agg
 
-import "math/bits"
+import (
+	"math/bits"
+
+	"pcapbatch/internal/netsort"
+)
 
 // A digest is a t-digest (Dunning and Ertl, "Computing Extremely Accurate
 // Quantiles Using t-Digests", 2019): values clustered into centroids whose
@@ -82,7 +86,7 @@ func atomsOf(scr *digestScratch, values []uint64) []centroid {
 	if out, ok := fewAtoms(scr, values); ok {
 		return out
 	}
-	sortValues(values)
+	netsort.Sort(values)
 	out := scr.sorted[:0]
 	for i := 0; i < len(values); {
 		j := i + 1

@@ -1,5 +1,7 @@
 package agg
 
+import "pcapbatch/internal/netsort"
+
 // Median is the middle value, or the two middle values of an even number:
 // the median is (Lo + Hi) / 2. Both are 0 without values.
 type Median struct{ Lo, Hi uint64 }
@@ -9,7 +11,7 @@ func medianOf(values []uint64) Median {
 	if len(values) == 0 {
 		return Median{}
 	}
-	sortValues(values)
+	netsort.Sort(values)
 	return Median{Lo: values[(len(values)-1)/2], Hi: values[len(values)/2]}
 }
 

@@ -1,6 +1,9 @@
 package agg
 
-import "pcapbatch/internal/flow"
+import (
+	"pcapbatch/internal/flow"
+	"pcapbatch/internal/netsort"
+)
 
 // headRecords is the number of packets a Session holds in itself. Most
 // sessions of most captures have no more.
@@ -16,7 +19,7 @@ const keptRecords = headRecords + unitRecords
 // longer session gathers before it folds, head included: with 64, folding cost
 // twice as much a packet, and sessions of 65 to 128 packets four times the
 // memory.
-const exactRecords = 128
+const exactRecords = netsort.Most
 
 // record is what the statistics need of one packet.
 type record struct {

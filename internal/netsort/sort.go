@@ -1,38 +1,68 @@
-package agg
+package netsort
 
 import "math"
 
-// sortValues sorts ascending. Requires: at most exactRecords values.
-//
-// Most sessions have a handful of packets: insertion. For the others the time
-// of any sort that compares and branches goes into mispredicted branches, one
-// for every second comparison. This one has none: runs of eight are sorted by
-// a network of minimum and maximum, and merged with index arithmetic. On 120
-// random values it takes two fifths of slices.Sort's time (BenchmarkSort).
-func sortValues(v []uint64) {
-	if len(v) <= 12 {
+// Most is the number of numbers that Sort takes.
+const Most = 128
+
+// few is how many numbers are sorted by insertion: fewer than a network would
+// gain by.
+const few = 12
+
+// Sort sorts ascending. Requires: at most Most numbers.
+func Sort(v []uint64) {
+	if len(v) <= few {
 		insertionSort(v)
 		return
 	}
-	var a, b [exactRecords]uint64
-	n := 16
-	for n < len(v) {
-		n *= 2
+	if wide && len(v) <= Most/2 {
+		var all [Most / 2]uint64
+		fill(all[copy(all[:], v):])
+		sort64(&all)
+		copy(v, all[:])
+		return
 	}
-	for i := copy(a[:], v); i < n; i++ {
-		a[i] = math.MaxUint64 // stays behind the values
+	var all [Most]uint64
+	n := copy(all[:], v)
+	if wide {
+		fill(all[n:])
+		sort128(&all)
+	} else {
+		size := 16
+		for size < n {
+			size *= 2
+		}
+		fill(all[n:size])
+		sortRuns(&all, size)
 	}
+	copy(v, all[:])
+}
+
+// fill fills v with what stays behind all numbers.
+func fill(v []uint64) {
+	for i := range v {
+		v[i] = math.MaxUint64
+	}
+}
+
+// sortRuns sorts the first n of v, which are a power of two, 16 or more: runs
+// of eight by a network, and then two runs into one. On 120 random numbers it
+// takes two fifths of slices.Sort's time (BenchmarkSort).
+func sortRuns(v *[Most]uint64, n int) {
+	var spare [Most]uint64
 	for i := 0; i < n; i += 8 {
-		sort8((*[8]uint64)(a[i:]))
+		sort8((*[8]uint64)(v[i:]))
 	}
-	from, to := &a, &b
+	from, to := v, &spare
 	for run := 8; run < n; run *= 2 {
 		for i := 0; i < n; i += 2 * run {
 			mergeRuns(to, from, i, run)
 		}
 		from, to = to, from
 	}
-	copy(v, from[:])
+	if from != v {
+		*v = *from
+	}
 }
 
 func insertionSort(v []uint64) {
@@ -46,7 +76,7 @@ func insertionSort(v []uint64) {
 	}
 }
 
-// sort8 is the sorting network for eight values with the fewest comparators,
+// sort8 is the sorting network for eight numbers with the fewest comparators,
 // 19 in 6 layers (Knuth, The Art of Computer Programming, volume 3, section
 // 5.3.4).
 func sort8(v *[8]uint64) {
@@ -82,8 +112,8 @@ func sort8(v *[8]uint64) {
 // of from, into to. It works from both ends, half of the values from each: so
 // neither run can be exhausted before the last step, and the CPU has two chains
 // of loads to follow side by side.
-func mergeRuns(to, from *[exactRecords]uint64, start, run int) {
-	const mask = exactRecords - 1 // spares the bounds checks
+func mergeRuns(to, from *[Most]uint64, start, run int) {
+	const mask = Most - 1 // spares the bounds checks
 	i, j := start, start+run
 	p, q := start+run-1, start+2*run-1
 	k, m := i, q
