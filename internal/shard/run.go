@@ -200,7 +200,7 @@ func newRun[B Block](c Config[B]) *run[B] {
 	r := &run[B]{
 		Config: c,
 		free:   make(chan *blockTask[B], blocks),
-		decode: make(chan *blockTask[B], blocks),
+		decode: make(chan *blockTask[B]),
 		quota:  c.quota(),
 	}
 	r.window = make(chan struct{}, r.quota.window)
@@ -234,7 +234,7 @@ func (r *run[B]) readStretches(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// read sends the blocks of one stretch to the decoders and to all workers.
+// read sends the blocks of one stretch to all workers, and has them decoded.
 func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 	defer func() { err = errors.Join(err, s.Close()) }()
 	s.pending.Store(int32(r.Workers))
@@ -263,7 +263,6 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		task.pending.Store(int32(r.Workers))
 		if !end {
 			task.decoded.Add(1)
-			r.decode <- task
 		}
 		for _, q := range r.queues {
 			q <- task // after the last of these task belongs to the workers
@@ -271,22 +270,32 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		if end {
 			return nil
 		}
+		select {
+		case r.decode <- task:
+		default: // reading on would push the block out of the cache meanwhile
+			r.decodeBlock(task)
+		}
 	}
 }
 
-// decodeBlocks decodes blocks until there are no more.
+// decodeBlocks decodes the blocks that readers hand over, until there are no
+// more.
 func (r *run[B]) decodeBlocks() {
 	for task := range r.decode {
-		task.block.Decode()
-		turn := &task.stretch.turn
-		if task.block.Ordered() {
-			turn.wait(task.number)
-			r.check(task.block.Resolve())
-		}
-		turn.pass(task.number)
-		task.partition()
-		task.decoded.Done()
+		r.decodeBlock(task)
 	}
+}
+
+func (r *run[B]) decodeBlock(task *blockTask[B]) {
+	task.block.Decode()
+	turn := &task.stretch.turn
+	if task.block.Ordered() {
+		turn.wait(task.number)
+		r.check(task.block.Resolve())
+	}
+	turn.pass(task.number)
+	task.partition()
+	task.decoded.Done()
 }
 
 // partition fills order and first: it sorts the numbers of the events by
