@@ -14,6 +14,7 @@ func BenchmarkDecode(b *testing.B) {
 		{"stack=ethernet-ipv4-tcp", ethIPv4TCP},
 		{"stack=vlan-ipv4-tcp", vlanIPv4TCP},
 		{"stack=ethernet-ipv6-udp", ethIPv6UDP},
+		{"stack=ethernet-ipv6-tcp", macs + "86dd" + ipv6(6, `1234 0035 00000001 00000002 5018 1000 0000 0000 0102`)},
 	} {
 		b.Run(c.name, func(b *testing.B) {
 			data := fromHex(c.hex)

@@ -6,48 +6,61 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// commonHeaders is the size of an Ethernet header and an IPv4 header without
-// options, in bytes.
-const commonHeaders = etherHeaderSize + 20
+// Where the header behind that of IP begins in an Ethernet frame.
+const (
+	behindIPv4 = etherHeaderSize + 20
+	behindIPv6 = etherHeaderSize + 40
+)
 
-// common decodes what nearly all packets of nearly all captures are, an Ethernet
-// frame with an IPv4 packet without options that is no fragment, with all of a
-// TCP or UDP header, and does exactly what the parser would (FuzzCommon). It
-// returns false, and has done nothing, for all else and for UDP that may be a
-// tunnel. It takes 0.6 times the time of the parser, some 15 ns less
-// (BenchmarkDecode).
+// common decodes what nearly all packets of nearly all captures are: an
+// Ethernet frame with an IPv4 packet without options that is no fragment, or an
+// IPv6 packet without extension headers, with all of a TCP or UDP header. It
+// does exactly what the parser would (FuzzCommon). It returns false, and has
+// done nothing, for all else and for UDP that may be a tunnel. It takes a third
+// of the time of the parser, some 30 ns less (BenchmarkDecode).
 func (d *Decoder) common(ev *flow.Event, data []byte, wireLen uint32, time int64) bool {
-	if len(data) < commonHeaders+8 {
+	if len(data) < behindIPv4+8 {
 		return false
 	}
-	h := data[: commonHeaders+8 : commonHeaders+8]
-	// EtherType, version and header length; no part of the fragment field but
-	// "don't fragment".
-	if le.Uint32(h[12:])&0xffffff != 0x450008 || le.Uint16(h[20:])&0xff3f != 0 {
+	h := data[: behindIPv4+8 : behindIPv4+8]
+	var (
+		behind             int
+		size               int64 // of what IP carries
+		protocol, hopLimit uint8
+		version            uint8
+	)
+	switch kind := le.Uint32(h[12:]); { // EtherType, version and, of IPv4, header length
+	case kind&0xffffff == 0x450008 && le.Uint16(h[20:])&0xff3f == 0: // of the fragment field only "don't fragment"
+		behind, size, protocol, hopLimit, version = behindIPv4, int64(be.Uint16(h[16:]))-20, h[23], h[22], 4
+	case kind&0xf0ffff == 0x60dd86:
+		behind, size, protocol, hopLimit, version = behindIPv6, int64(be.Uint16(h[18:])), h[20], h[21], 6
+	default:
 		return false
 	}
-	size := int64(be.Uint16(h[16:])) - 20 // of what IP carries
+	if len(data) < behind+8 {
+		return false
+	}
+	t := data[behind:]
 	header := int64(8)
 	var flags flow.Flags
-	switch h[23] {
+	switch protocol {
 	case protoTCP:
-		if len(data) < commonHeaders+20 || size < 20 {
+		if len(t) < 20 || size < 20 {
 			return false
 		}
-		t := data[commonHeaders : commonHeaders+20 : commonHeaders+20]
 		header, flags = int64(t[12]>>4)*4, flow.Flags(t[13]&0x3f)
 		if d.opts.Details {
-			d.packet.detail = flow.NewDetail(h[22]).WithTCPFlags(t[13]).WithWindow(be.Uint16(t[14:]))
+			d.packet.detail = flow.NewDetail(hopLimit).WithTCPFlags(t[13]).WithWindow(be.Uint16(t[14:]))
 		}
 	case protoUDP:
-		if size < 8 || d.mayBeTunnel(data[commonHeaders:]) {
+		if size < 8 || d.mayBeTunnel(t) {
 			return false
 		}
-		if n := int64(be.Uint16(h[38:])); n >= 8 {
+		if n := int64(be.Uint16(t[4:])); n >= 8 {
 			size = min(size, n)
 		}
 		if d.opts.Details {
-			d.packet.detail = flow.NewDetail(h[22])
+			d.packet.detail = flow.NewDetail(hopLimit)
 		}
 	default:
 		return false
@@ -62,24 +75,35 @@ func (d *Decoder) common(ev *flow.Event, data []byte, wireLen uint32, time int64
 	if uint64(len(data)) < uint64(wireLen) {
 		flags |= flow.Truncated
 	}
-	src, dst := uint64(le.Uint32(h[26:])), uint64(le.Uint32(h[30:]))
-	srcPort, dstPort := uint64(be.Uint16(h[34:])), uint64(be.Uint16(h[36:]))
+	var src0, src1, dst0, dst1 uint64 // as flow.HashWords has them
+	if version == 4 {
+		src0, dst0 = uint64(le.Uint32(h[26:])), uint64(le.Uint32(h[30:]))
+	} else {
+		a := data[etherHeaderSize+8 : behindIPv6 : behindIPv6]
+		src0, src1, dst0, dst1 = le.Uint64(a), le.Uint64(a[8:]), le.Uint64(a[16:]), le.Uint64(a[24:])
+	}
+	srcPort, dstPort := uint64(be.Uint16(t)), uint64(be.Uint16(t[2:]))
 	if !d.opts.Unidirectional {
 		// Which end is the smaller is as good as random, so no branch asks.
-		a, b := uint64(be.Uint32(h[26:]))<<16|srcPort, uint64(be.Uint32(h[30:]))<<16|dstPort
-		_, exchange := bits.Sub64(b, a, 0) // 1 if b is smaller
-		swap, swapPorts := (src^dst)&-exchange, (srcPort^dstPort)&-exchange
-		src, dst, srcPort, dstPort = src^swap, dst^swap, srcPort^swapPorts, dstPort^swapPorts
+		_, exchange := bits.Sub64(dstPort, srcPort, 0)
+		_, exchange = bits.Sub64(bits.ReverseBytes64(dst1), bits.ReverseBytes64(src1), exchange)
+		_, exchange = bits.Sub64(bits.ReverseBytes64(dst0), bits.ReverseBytes64(src0), exchange) // 1 if it is the destination
+		swap0, swap1, swapPorts := (src0^dst0)&-exchange, (src1^dst1)&-exchange, (srcPort^dstPort)&-exchange
+		src0, dst0, src1, dst1 = src0^swap0, dst0^swap0, src1^swap1, dst1^swap1
+		srcPort, dstPort = srcPort^swapPorts, dstPort^swapPorts
 		flags |= flow.Flags(exchange) * flow.Reversed
 	}
 	ev.Flags = flags
 	k := &ev.Key
-	*k = flow.Key{SrcPort: uint16(srcPort), DstPort: uint16(dstPort), Protocol: h[23], Version: 4}
-	le.PutUint64(k.Src[:8], src) // whole words, as in ipv4
-	le.PutUint64(k.Dst[:8], dst)
+	le.PutUint64(k.Src[:8], src0) // whole words, as in ipv4
+	le.PutUint64(k.Src[8:], src1)
+	le.PutUint64(k.Dst[:8], dst0)
+	le.PutUint64(k.Dst[8:], dst1)
+	k.SrcPort, k.DstPort, k.VLANOuter, k.VLANInner = uint16(srcPort), uint16(dstPort), 0, 0
+	k.Protocol, k.Version = protocol, version
 	ports := srcPort | dstPort<<16
-	ev.Hash = uint32(flow.HashIPv4(src, dst, ports, h[23], d.opts.Seed))
-	ev.Shard = flow.ShardIPv4(src, dst, ports, h[23], d.opts.Shards)
+	ev.Hash = uint32(flow.HashWords(src0, src1, dst0, dst1, ports, protocol, version, d.opts.Seed))
+	ev.Shard = flow.ShardWords(src0, src1, dst0, dst1, ports, protocol, version, d.opts.Shards)
 	return true
 }
 

@@ -52,7 +52,8 @@ func FuzzCommon(f *testing.F) {
 		f.Add(append(fromHex(macs+"0800"), fromHex(c.hex)...), uint32(2000))
 	}
 	udp := macs + "0800" + ipv4(17, `1234 0035 000c 0000 01020304`)
-	for _, text := range []string{ethIPv4TCP, vlanIPv4TCP, ethIPv6UDP, udp} {
+	tcp6 := macs + "86dd" + ipv6(6, `1234 0035 00000001 00000002 5018 1000 0000 0000 0102`)
+	for _, text := range []string{ethIPv4TCP, vlanIPv4TCP, ethIPv6UDP, udp, tcp6} {
 		f.Add(fromHex(text), uint32(66))
 	}
 	f.Fuzz(func(t *testing.T, data []byte, wireLen uint32) {
@@ -66,7 +67,7 @@ func FuzzCommon(f *testing.F) {
 func TestCommon(t *testing.T) {
 	const seed = 1
 	rng := rand.New(rand.NewPCG(seed, 0))
-	frames := [][]byte{fromHex(ethIPv4TCP), fromHex(macs + "0800" + ipv4(17, `1234 0035 000c 0000 01020304`))}
+	frames := [][]byte{fromHex(ethIPv4TCP), fromHex(macs + "0800" + ipv4(17, `1234 0035 000c 0000 01020304`)), fromHex(ethIPv6UDP), fromHex(macs + "86dd" + ipv6(6, `1234 0035 00000001 00000002 5018 1000 0000 0000 0102`))}
 	for _, o := range commonOptions {
 		w := newTwins(o)
 		took := 0

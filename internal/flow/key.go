@@ -124,35 +124,26 @@ func (k *Key) Canonical() (reversed bool) {
 // keys that collide; results do not depend on it.
 func (k *Key) Hash(seed uint64) uint64 {
 	le := binary.LittleEndian
-	h := foldAddresses(le.Uint64(k.Src[:8]), le.Uint64(k.Dst[:8]), seed)
-	if k.Version != 4 { // an IPv4 address ends before the second word
-		h ^= fold(le.Uint64(k.Src[8:])^bits.RotateLeft64(seed, 41)^p2, le.Uint64(k.Dst[8:])^seed^p0)
-	}
-	return foldRest(h, k.tail(), k.Protocol, k.Version, seed)
+	return HashWords(le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]), k.tail(), k.Protocol, k.Version, seed)
 }
 
-// HashIPv4 is Hash of an IPv4 key without VLAN ids. src and dst are the
-// addresses as they lie in a packet, read as little-endian words, and ports is
-// the source port with the destination port 16 bits above it. Whoever has just
+// HashWords is Hash of a key whose addresses are the little-endian words src0
+// and src1, dst0 and dst1; tail is the source port, above it in steps of 16
+// bits the destination port and the outer and inner VLAN id. Whoever has just
 // made the key has these in registers, where Hash would have to wait for the
 // key to be written: ports that are stored one by one and loaded together cost
 // a CPU a dozen cycles.
-func HashIPv4(src, dst, ports uint64, protocol uint8, seed uint64) uint64 {
-	return foldRest(foldAddresses(src, dst, seed), ports, protocol, 4, seed)
-}
-
-const (
-	p0 = 0xa0761d6478bd642f
-	p1 = 0xe7037ed1a0b428db
-	p2 = 0x8ebc6af09c88c6e3
-)
-
-func foldAddresses(src, dst, seed uint64) uint64 {
-	return fold(src^seed^p0, dst^bits.RotateLeft64(seed, 23)^p1)
-}
-
-func foldRest(h, tail uint64, protocol, version uint8, seed uint64) uint64 {
+func HashWords(src0, src1, dst0, dst1, tail uint64, protocol, version uint8, seed uint64) uint64 {
+	const (
+		p0 = 0xa0761d6478bd642f
+		p1 = 0xe7037ed1a0b428db
+		p2 = 0x8ebc6af09c88c6e3
+	)
 	meta := uint64(protocol) | uint64(version)<<8 | seed<<16
+	h := fold(src0^seed^p0, dst0^bits.RotateLeft64(seed, 23)^p1)
+	if version != 4 { // an IPv4 address ends before the second word
+		h ^= fold(src1^bits.RotateLeft64(seed, 41)^p2, dst1^seed^p0)
+	}
 	return fold(fold(h^meta^p1, tail^bits.RotateLeft64(seed, 11)^p2)^p0, p1)
 }
 
@@ -170,29 +161,19 @@ func fold(a, b uint64) uint64 {
 // work, but its table is as fast as ever.
 func (k *Key) Shard(n int) uint8 {
 	le := binary.LittleEndian
-	h := mixAddresses(le.Uint64(k.Src[:8]), le.Uint64(k.Dst[:8]))
-	if k.Version != 4 {
-		h += le.Uint64(k.Src[8:])*m0 ^ bits.RotateLeft64(le.Uint64(k.Dst[8:])*m0, 17)
+	return ShardWords(le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]), k.tail(), k.Protocol, k.Version, n)
+}
+
+// ShardWords is to Shard what HashWords is to Hash.
+func ShardWords(src0, src1, dst0, dst1, tail uint64, protocol, version uint8, n int) uint8 {
+	const m = 0x9e3779b97f4a7c15
+	h := src0*m ^ bits.RotateLeft64(dst0*m, 29)
+	if version != 4 {
+		h += src1*m ^ bits.RotateLeft64(dst1*m, 17)
 	}
-	return shardOf(h, k.tail(), k.Protocol, n)
-}
-
-// ShardIPv4 is to Shard what HashIPv4 is to Hash.
-func ShardIPv4(src, dst, ports uint64, protocol uint8, n int) uint8 {
-	return shardOf(mixAddresses(src, dst), ports, protocol, n)
-}
-
-const (
-	m0 = 0x9e3779b97f4a7c15
-	m1 = 0xd6e8feb86659fd93
-)
-
-func mixAddresses(src, dst uint64) uint64 { return src*m0 ^ bits.RotateLeft64(dst*m0, 29) }
-
-func shardOf(h, tail uint64, protocol uint8, n int) uint8 {
-	h = (h ^ h>>32 ^ uint64(protocol)<<8) * m1
-	h = (h ^ h>>32 ^ tail) * m0
-	hi, _ := bits.Mul64((h^h>>29)*m1, uint64(n))
+	h = (h ^ h>>32 ^ uint64(protocol)<<8) * 0xd6e8feb86659fd93
+	h = (h ^ h>>32 ^ tail) * m
+	hi, _ := bits.Mul64((h^h>>29)*0xd6e8feb86659fd93, uint64(n))
 	return uint8(hi)
 }
 
