@@ -207,15 +207,20 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 		for i, o := range order[:n] {
 			hashes[i] = events[o].Hash
 		}
-		t.touch(hashes[:n])
+		found := t.touch(hashes[:n])
 		var s *Session
 		for i, o := range order[:n] {
-			if i > 0 && hashes[i] == hashes[i-1] && s.key.Equal(&events[o].Key) {
-				s = t.update(s, &events[o])
-			} else {
-				s, _ = t.find(&events[o].Key, hashes[i])
-				s = t.update(s, &events[o])
+			ev := &events[o]
+			if i == 0 || hashes[i] != hashes[i-1] {
+				s = found[i]
+				if t.ends.any { // it may have ended since
+					s = nil
+				}
 			}
+			if s == nil || !s.key.Equal(&ev.Key) {
+				s, _ = t.find(&ev.Key, hashes[i])
+			}
+			s = t.update(s, ev)
 		}
 		order = order[n:]
 	}
@@ -225,33 +230,40 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 // then the record that each of those writes next, so that all of it is in the
 // cache when update comes to it. The loads of one pass do not depend on each
 // other, and no branch depends on what the same pass loads.
-func (t *Table) touch(hashes []uint32) {
+//
+// It returns the sessions that have the tags: each is the newest of its key,
+// until another of that key begins, but the key may be another one that has the
+// same tag. Nil are keys that have no session, and mostly hashes that follow
+// themselves.
+func (t *Table) touch(hashes []uint32) (found [groupSize]*Session) {
 	var sum uint64
 	for _, h := range hashes {
 		sum += t.slots[h&t.mask]
 	}
-	var found [groupSize]*Session
-	n := 0
 	last := ^hashes[0]
-	for _, h := range hashes {
+	for i, h := range hashes {
 		if h == last {
 			continue // packets of one session often follow each other
 		}
 		last = h
 		// Tags alone decide here. A third of the keys are not in the first slot,
 		// and touching what is there instead of them left their misses to update.
-		for i := h & t.mask; t.slots[i] != 0; i = (i + 1) & t.mask {
-			if slot := t.slots[i]; uint32(slot>>32) == h {
-				found[n] = t.session(uint32(slot) - 1)
-				n++
+		for k := h & t.mask; t.slots[k] != 0; k = (k + 1) & t.mask {
+			if slot := t.slots[k]; uint32(slot>>32) == h {
+				found[i] = t.session(uint32(slot) - 1)
 				break
 			}
 		}
 	}
-	for _, s := range found[:n] {
-		sum += uint64(s.fill)
+	for _, s := range found[:len(hashes)] {
+		if s != nil {
+			sum += uint64(s.fill)
+		}
 	}
-	for _, s := range found[:n] {
+	for _, s := range found[:len(hashes)] {
+		if s == nil {
+			continue
+		}
 		if f := s.fill; f < headRecords {
 			sum += s.head[f].gap
 		} else if c := classRecords[s.state&classMask]; f < c {
@@ -259,6 +271,7 @@ func (t *Table) touch(hashes []uint32) {
 		}
 	}
 	t.scratch.touched += sum
+	return found
 }
 
 // update gives ev to s, the newest session of its key or nil, and returns the
