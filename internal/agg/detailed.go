@@ -201,6 +201,6 @@ func (t *Table) foldQuantiles(s *Session) {
 	n := t.gather(s, &t.scratch.values)
 	for m := range metrics {
 		values := t.scratch.values[m][keptRecords:n]
-		t.quantiles.at(s.large-1, largeShift)[m].take(&t.more.quantiles, atomsOf(&t.scratch.digestScratch, values))
+		t.quantiles.at(s.large-1, largeShift)[m].fold(&t.scratch.digestScratch, &t.more.quantiles, values)
 	}
 }

@@ -66,37 +66,18 @@ func (c *centroid) compare(o *centroid) int {
 // outlive a call.
 type digestScratch struct {
 	items  [2*centroids + exactRecords]centroid
-	sorted [exactRecords]centroid
+	few    [fewValues]centroid
 	values [3][exactRecords]uint64
 }
 
 // fold takes values into d. It sorts them.
 func (d *digest) fold(scr *digestScratch, values []uint64) {
-	d.store(d.merged(scr, atomsOf(scr, values)))
+	d.store(d.with(scr, values))
 }
 
 // merge takes the values behind o into d.
 func (d *digest) merge(scr *digestScratch, o *digest) {
 	d.store(d.merged(scr, o.list[:o.n]))
-}
-
-// atomsOf returns values as ascending atoms in scratch. It may sort values.
-// Requires: no more than exactRecords values.
-func atomsOf(scr *digestScratch, values []uint64) []centroid {
-	if out, ok := fewAtoms(scr, values); ok {
-		return out
-	}
-	netsort.Sort(values)
-	out := scr.sorted[:0]
-	for i := 0; i < len(values); {
-		j := i + 1
-		for j < len(values) && values[j] == values[i] {
-			j++
-		}
-		out = append(out, atomOf(values[i], uint64(j-i)))
-		i = j
-	}
-	return out
 }
 
 // Values are counted in a small hash table before they are sorted: packet
@@ -107,10 +88,11 @@ const (
 	fewSlots  = 64
 )
 
-// fewAtoms is atomsOf where there are at most fewValues different values.
+// fewAtoms returns values as ascending atoms in scratch, or false if there are
+// more than fewValues different ones.
 func fewAtoms(scr *digestScratch, values []uint64) ([]centroid, bool) {
 	var slots [fewSlots]uint8 // index + 1 into found
-	found := scr.sorted[:0]
+	found := scr.few[:0]
 	for _, v := range values {
 		i := v * 0x9e3779b97f4a7c15 >> 58
 		for slots[i] != 0 && found[slots[i]-1].sum != v {
@@ -140,6 +122,57 @@ func fewAtoms(scr *digestScratch, values []uint64) ([]centroid, bool) {
 // list in scratch, equal atoms joined.
 func (d *digest) merged(scr *digestScratch, other []centroid) []centroid {
 	return layTogether(scr.items[:], d.list[:d.n], other)
+}
+
+// with lays the centroids of d and values into one ascending list in scratch.
+// It may sort values.
+func (d *digest) with(scr *digestScratch, values []uint64) []centroid {
+	return layValues(scr, scr.items[:], d.list[:d.n], values)
+}
+
+// layValues lays values into an ascending list, at the front of out, equal ones
+// joined to atoms. It may sort them. Requires: out has room for all; there are
+// no more than exactRecords values.
+func layValues(scr *digestScratch, out, list []centroid, values []uint64) []centroid {
+	if few, ok := fewAtoms(scr, values); ok {
+		return layTogether(out, list, few)
+	}
+	netsort.Sort(values)
+	return insert(out, list, values)
+}
+
+// insert is layTogether of a list and of ascending values, without making atoms
+// of these first.
+func insert(out, mine []centroid, values []uint64) []centroid {
+	k := 0
+	for i := 0; i < len(values); {
+		v := values[i]
+		j := i + 1
+		for j < len(values) && values[j] == v {
+			j++
+		}
+		c := atomOf(v, uint64(j-i))
+		i = j
+		for len(mine) > 0 {
+			m := &mine[0]
+			hi, lo := bits.Mul64(v, m.weight())
+			if hi == 0 && lo < m.sum {
+				break
+			}
+			if hi == 0 && lo == m.sum && m.atom() {
+				c = centroid{m.sum + c.sum, m.weightAtom + c.weightAtom - 1}
+				mine = mine[1:]
+				break
+			}
+			out[k] = *m
+			k++
+			mine = mine[1:]
+		}
+		out[k] = c
+		k++
+	}
+	k += copy(out[k:], mine)
+	return out[:k]
 }
 
 // layTogether lays two ascending lists into an ascending one at the front of

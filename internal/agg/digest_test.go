@@ -64,7 +64,7 @@ func (d *digested) join(scr *digestScratch, o *digested) {
 
 func (d *digested) median(scr *digestScratch) Median {
 	values := slices.Concat(d.head, d.buffer)
-	return medianOfList(d.merged(scr, atomsOf(scr, values)))
+	return medianOfList(d.with(scr, values))
 }
 
 // digestOfParts cuts values at random places and merges the parts in a random

@@ -150,6 +150,6 @@ func (s *side) stats(out *DirectionSummary, scr *digestScratch, v *values, d *[m
 		}
 		st.Moments = s.moments[m]
 		st.Moments.add(v.of(metric(m)))
-		st.Median = medianOfList(d[m].merged(scr, atomsOf(scr, v.of(metric(m)))))
+		st.Median = medianOfList(d[m].with(scr, v.of(metric(m))))
 	}
 }

@@ -38,6 +38,17 @@ func (d *quantileDigest) take(scr *quantileScratch, other []centroid) {
 	d.store(d.merged(scr, other))
 }
 
+// fold takes values into d. It may sort them.
+func (d *quantileDigest) fold(scr *digestScratch, q *quantileScratch, values []uint64) {
+	d.store(d.with(scr, q, values))
+}
+
+// with lays the centroids of d and values into one ascending list in scratch.
+// It may sort values.
+func (d *quantileDigest) with(scr *digestScratch, q *quantileScratch, values []uint64) []centroid {
+	return layValues(scr, q[:], d.list[:d.n], values)
+}
+
 // merged lays the centroids of d and an ascending list into one ascending list
 // in scratch, equal atoms joined.
 func (d *quantileDigest) merged(scr *quantileScratch, other []centroid) []centroid {

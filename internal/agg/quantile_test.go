@@ -33,7 +33,7 @@ func (d *quantiled) add(scr *digestScratch, q *quantileScratch, values []uint64)
 			continue
 		}
 		if len(d.buffer) == exactRecords-keptRecords {
-			d.take(q, atomsOf(scr, d.buffer))
+			d.fold(scr, q, d.buffer)
 			d.buffer = d.buffer[:0]
 		}
 		d.buffer = append(d.buffer, v)
@@ -72,7 +72,7 @@ func quantiledOfParts(scr *digestScratch, q *quantileScratch, r *rand.Rand, valu
 // the 1st and the 99th percentile, and that of the others.
 func (d *quantiled) worstQuantile(t *testing.T, scr *digestScratch, q *quantileScratch, sorted []uint64) (middle, outer float64) {
 	t.Helper()
-	list := d.merged(q, atomsOf(scr, slices.Concat(d.head, d.buffer)))
+	list := d.with(scr, q, slices.Concat(d.head, d.buffer))
 	n := weightOf(list)
 	if n != uint64(len(sorted)) {
 		t.Fatalf("digest of %d values has %d", len(sorted), n)

@@ -156,7 +156,7 @@ func (st *Stats) one(v uint64) {
 func (st *Stats) with(scr *digestScratch, l *large, m metric, values []uint64) {
 	st.Moments = l.moments[m]
 	st.Moments.add(values)
-	st.Median = medianOfList(l.digests[m].merged(scr, atomsOf(scr, values)))
+	st.Median = medianOfList(l.digests[m].with(scr, values))
 }
 
 // PerSecond returns x per second of duration, times scale, rounded to the

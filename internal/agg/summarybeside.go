@@ -47,7 +47,7 @@ func (z *Summarizer) quantiles(t *Table, s *Session, n int) {
 		}
 		var list []centroid
 		if s.large != 0 {
-			list = t.quantiles.at(s.large-1, largeShift)[m].merged(&z.more.quantiles, atomsOf(&z.scr, values))
+			list = t.quantiles.at(s.large-1, largeShift)[m].with(&z.scr, &z.more.quantiles, values)
 		}
 		weight := weightOf(list)
 		for k, q := range z.Asked {
