@@ -30,16 +30,18 @@ func (m *Moments) add(values []uint64) {
 	if m.N == 0 {
 		m.Min = math.MaxUint64
 	}
-	m.N += uint64(len(values))
+	sum, sqHi, sqLo, least, most := m.Sum, m.SqHi, m.SqLo, m.Min, m.Max // in registers
 	for _, v := range values {
-		m.Sum += v
+		sum += v
 		hi, lo := bits.Mul64(v, v)
 		var carry uint64
-		m.SqLo, carry = bits.Add64(m.SqLo, lo, 0)
-		m.SqHi += hi + carry
-		m.Min = min(m.Min, v)
-		m.Max = max(m.Max, v)
+		sqLo, carry = bits.Add64(sqLo, lo, 0)
+		sqHi += hi + carry
+		least = min(least, v)
+		most = max(most, v)
 	}
+	m.N += uint64(len(values))
+	m.Sum, m.SqHi, m.SqLo, m.Min, m.Max = sum, sqHi, sqLo, least, most
 }
 
 // merge takes the values behind o into m.
