@@ -373,3 +373,23 @@ func TestMedianOfOverflowingWeights(t *testing.T) {
 		t.Error("nothing overflowed")
 	}
 }
+
+// Clustering without branches gives what clustering with them gives.
+func TestClusterSmoothly(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	for range 20_000 {
+		list := make([]centroid, 1+rng.IntN(2*centroids+exactRecords))
+		most := uint64(1) << rng.IntN(48)
+		for i := range list {
+			list[i] = centroid{rng.Uint64N(1000), rng.Uint64N(most)<<1 | 2 | rng.Uint64N(2)}
+		}
+		n := weightOf(list)
+		if n > mostSmooth {
+			continue
+		}
+		want := cluster(slices.Clone(list), n, 4)
+		if got := clusterSmoothly(list, n); !slices.Equal(got, want) {
+			t.Fatalf("of weight %d: %v, want %v", n, got, want)
+		}
+	}
+}
