@@ -1,7 +1,6 @@
 package decode
 
 import (
-	"encoding/binary"
 	"errors"
 	"hash/crc32"
 	"io"
@@ -76,8 +75,8 @@ type chunk struct {
 // than for several such chunks, as in tests, they are smaller.
 const mostChunk = 512
 
-// datagram is the session of a fragmented datagram: 128 bytes. Its fields are
-// exported for package binary.
+// datagram is the session of a fragmented datagram: 128 bytes. What has a field
+// more must be in appendTo and load.
 type datagram struct {
 	ID       flow.Key
 	Key      flow.Key
@@ -94,9 +93,50 @@ type datagram struct {
 const (
 	datagramBytes = 128
 	sumBytes      = 4
+	keyBytes      = 42
+	storedBytes   = 2*keyBytes + 3*8 + 2*4 + 2 + sumBytes
 )
 
-var storedBytes = binary.Size(datagram{}) + sumBytes
+// appendTo appends what the file holds of a datagram but its checksum. Package
+// binary would do so too, by reflection, in ten times the time.
+func (g *datagram) appendTo(b []byte) []byte {
+	b = appendKey(appendKey(b, &g.ID), &g.Key)
+	b = le.AppendUint64(b, uint64(g.Time))
+	b = le.AppendUint64(b, uint64(g.Position))
+	b = le.AppendUint64(b, g.Former)
+	b = le.AppendUint32(b, g.IDHash)
+	b = le.AppendUint32(b, g.Hash)
+	return append(b, g.Shard, uint8(g.Flags))
+}
+
+// load reads what appendTo wrote.
+func (g *datagram) load(b []byte) {
+	loadKey(&g.ID, b)
+	loadKey(&g.Key, b[keyBytes:])
+	b = b[2*keyBytes:]
+	g.Time = int64(le.Uint64(b))
+	g.Position = int64(le.Uint64(b[8:]))
+	g.Former = le.Uint64(b[16:])
+	g.IDHash, g.Hash = le.Uint32(b[24:]), le.Uint32(b[28:])
+	g.Shard, g.Flags = b[32], flow.Flags(b[33])
+}
+
+func appendKey(b []byte, k *flow.Key) []byte {
+	b = append(append(b, k.Src[:]...), k.Dst[:]...)
+	for _, n := range [...]uint16{k.SrcPort, k.DstPort, k.VLANOuter, k.VLANInner} {
+		b = le.AppendUint16(b, n)
+	}
+	return append(b, k.Protocol, k.Version)
+}
+
+func loadKey(k *flow.Key, b []byte) {
+	b = b[copy(k.Src[:], b):]
+	b = b[copy(k.Dst[:], b):]
+	for i, n := range [...]*uint16{&k.SrcPort, &k.DstPort, &k.VLANOuter, &k.VLANInner} {
+		*n = le.Uint16(b[2*i:])
+	}
+	k.Protocol, k.Version = b[8], b[9]
+}
 
 func newDatagrams(o *Overflow) *datagrams {
 	t := &datagrams{overflow: o, most: math.MaxInt, size: mostChunk}
@@ -240,8 +280,8 @@ func (t *datagrams) at(number uint64) (*datagram, error) {
 	if datagramSum(number, b) != sum {
 		return nil, errDatagram
 	}
-	_, err := binary.Decode(b, le, &t.read)
-	return &t.read, err
+	t.read.load(b)
+	return &t.read, nil
 }
 
 // errDatagram says that a disk gave back something else than was written.
@@ -266,9 +306,7 @@ func (t *datagrams) store(c *chunk) (err error) {
 	number := t.next - uint64(t.loaded)*t.size
 	for i := range c.list {
 		at := len(b)
-		if b, err = binary.Append(b, le, &c.list[i]); err != nil {
-			return err
-		}
+		b = c.list[i].appendTo(b)
 		b = le.AppendUint32(b, datagramSum(number+uint64(i), b[at:]))
 	}
 	t.buffer = b
