@@ -193,7 +193,8 @@ func (t *datagrams) advance(position int64) {
 	if n == 0 {
 		return
 	}
-	t.chunks = append(t.chunks[:0], t.chunks[n:]...)
+	clear(t.chunks[:n]) // which stay in the array until append makes another
+	t.chunks = t.chunks[n:]
 	t.begin += uint64(n) * t.size
 	t.next = max(t.next, t.begin)
 }
