@@ -192,6 +192,7 @@ func (k *memoryKeeper) result(t *testing.T, c Config[*fakeBlock]) map[string]str
 // bit of its digests, however little memory there is and however the captures
 // are read: what does not fit is set aside and replayed.
 func TestSetAside(t *testing.T) {
+	t.Parallel()
 	aside, deep := 0, 0
 	for round := range uint64(60) {
 		r := newRand(400 + round)

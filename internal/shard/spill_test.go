@@ -300,6 +300,7 @@ func TestKeeperErrorEndsWait(t *testing.T) {
 // side by side, and however long it takes, each worker spills the same sessions
 // in the same order.
 func TestSameCutsInEveryRun(t *testing.T) {
+	t.Parallel()
 	const seed = 31
 	events := testEvents(capturetest.Usually(20_000, 60_000), seed)
 	for _, workers := range []int{1, 3} {
