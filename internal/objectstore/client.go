@@ -23,11 +23,8 @@ import (
 const (
 	// tries is how often a request is made before its failure counts: with the
 	// pauses between them some 20 seconds.
-	tries = 10
-	// firstPause is that after the first failure; each further one is twice as
-	// long, up to mostPause, and a random part of it is left out.
-	firstPause = 50 * time.Millisecond
-	mostPause  = 5 * time.Second
+	tries     = 10
+	mostPause = 5 * time.Second
 	// silence is how long a server may send nothing before a request counts as
 	// failed.
 	silence = 60 * time.Second
@@ -37,6 +34,10 @@ const (
 	// mostly do not care; Amazon's answers with the right one.
 	usualRegion = "us-east-1"
 )
+
+// firstPause is the pause after the first failure; each further one is twice as
+// long, up to mostPause, and a random part of it is left out. Tests change it.
+var firstPause = 50 * time.Millisecond
 
 // A client speaks to the store.
 type client struct {

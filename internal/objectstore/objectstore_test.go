@@ -8,24 +8,31 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/durable"
 	"pcapbatch/internal/objecttest"
 )
 
 const bucket = durable.ObjectScheme + objecttest.Bucket + "/"
 
+// TestMain lets what failed be tried again sooner: as often, and with pauses that
+// grow in the same way.
+func TestMain(m *testing.M) {
+	firstPause = time.Millisecond
+	os.Exit(capturetest.Run(m))
+}
+
 // noise is an object of so many bytes.
 func noise(n int, seed uint64) []byte {
-	rng := rand.New(rand.NewPCG(seed, 2))
 	b := make([]byte, n)
-	for i := range b {
-		b[i] = byte(rng.Uint32())
-	}
+	_, _ = rand.NewChaCha8([32]byte{byte(seed), byte(seed >> 8)}).Read(b)
 	return b
 }
 

@@ -30,11 +30,12 @@ const (
 	// sending is how many parts are on their way at once, besides the one that is
 	// written, where the budget has room for them.
 	sending = 4
-	// abortTime is how long the end of an upload that is given up may take, and
-	// hurriedTime the same where the run was ended.
-	abortTime   = 30 * time.Second
-	hurriedTime = 2 * time.Second
+	// abortTime is how long the end of an upload that is given up may take.
+	abortTime = 30 * time.Second
 )
+
+// hurriedTime is the same where the run was ended. Tests change it.
+var hurriedTime = 2 * time.Second
 
 // partSize is the size of a part, counted from 0.
 func partSize(number int) int64 { return partBytes << (number / growEvery) }
