@@ -222,31 +222,42 @@ func samples() []sample {
 // standard library only unpacks.
 const bzip2Sample = "425a6839314159265359b177e404000020cd1efe80800090003e44a0001000080004000000a00050a00311a69a341a6a6d483132643d449d93ce6252870cc88e0b3902e7c200b1b1eaf8cace87bf44606888fc5dc914e14242c5df9010"
 
-// packed returns data in every compression.
+// packers are the compressors, by name; that of bzip2 is missing.
+var packers = map[string]func(w io.Writer) (io.WriteCloser, error){
+	"gzip": func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil },
+	"zstd": func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) },
+	"lz4": func(w io.Writer) (io.WriteCloser, error) {
+		z := lz4.NewWriter(w)
+		return z, z.Apply(lz4.BlockSizeOption(lz4.Block64Kb))
+	},
+	"xz": func(w io.Writer) (io.WriteCloser, error) { return xz.WriterConfig{DictCap: 1 << 16}.NewWriter(w) },
+}
+
+// packedBy compresses data with one of packers.
+func packedBy(t testing.TB, how string, data []byte) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	w, err := packers[how](&b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+// packed compresses data with each of packers; of the first sample there is a
+// bzip2 stream too.
 func packed(t testing.TB, data []byte) map[string][]byte {
 	t.Helper()
 	out := make(map[string][]byte)
-	pack := func(name string, open func(w io.Writer) (io.WriteCloser, error)) {
-		var b bytes.Buffer
-		w, err := open(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := w.Write(data); err != nil {
-			t.Fatal(err)
-		}
-		if err := w.Close(); err != nil {
-			t.Fatal(err)
-		}
-		out[name] = b.Bytes()
+	for how := range packers {
+		out[how] = packedBy(t, how, data)
 	}
-	pack("gzip", func(w io.Writer) (io.WriteCloser, error) { return gzip.NewWriter(w), nil })
-	pack("zstd", func(w io.Writer) (io.WriteCloser, error) { return zstd.NewWriter(w, zstd.WithEncoderConcurrency(1)) })
-	pack("lz4", func(w io.Writer) (io.WriteCloser, error) {
-		z := lz4.NewWriter(w)
-		return z, z.Apply(lz4.BlockSizeOption(lz4.Block64Kb))
-	})
-	pack("xz", func(w io.Writer) (io.WriteCloser, error) { return xz.WriterConfig{DictCap: 1 << 16}.NewWriter(w) })
 	if bytes.Equal(data, samples()[0].data) {
 		b, err := hex.DecodeString(bzip2Sample)
 		if err != nil {

@@ -246,7 +246,7 @@ func TestSmallIsCheap(t *testing.T) {
 		"zero-length options":     slices.Concat(section(le), ifaceBlock(le, 1, 0, bytes.Repeat(raw(le, 1), 16))),
 		"zstd window of 128 MiB":  slices.Concat(raw(le, uint32(zstdMagic), "\x00\x88"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
 		"zstd content of 100 MiB": slices.Concat(raw(le, uint32(zstdMagic), "\xa0", 100<<20), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
-		"zstd second frame":       slices.Concat(packed(t, samples()[0].data)["zstd"], raw(le, uint32(zstdMagic), "\x00\x88"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
+		"zstd second frame":       slices.Concat(packedBy(t, "zstd", samples()[0].data), raw(le, uint32(zstdMagic), "\x00\x88"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
 		"xz dictionary of 64 MiB": xzBlock(t, xzLZMA2, 1, 28),
 		"zstd window of 2 GiB":    slices.Concat(raw(le, uint32(zstdMagic), "\x00\xa8"), raw(le, uint8(0x15), uint8(0), uint8(0), "ab")),
 		"lz4 blocks of 4 MiB":     raw(le, uint32(lz4Magic), "\x60\x70\x73", 4<<20, "ab"),

@@ -53,7 +53,7 @@ func TestSkippableFirst(t *testing.T) {
 		how   string
 		front []byte
 	}{{"zstd", skip}, {"lz4", skip}, {"zstd", far}} {
-		recs, info, err := readBytes(slices.Concat(c.front, packed(t, s.data)[c.how]))
+		recs, info, err := readBytes(slices.Concat(c.front, packedBy(t, c.how, s.data)))
 		if err != nil || !slices.Equal(recs, s.want) || info.Compression != c.how {
 			t.Errorf("%s behind %d bytes: %v %v", c.how, len(c.front), info, err)
 		}
@@ -101,10 +101,10 @@ func TestCompressedErrors(t *testing.T) {
 		kind    Kind
 		says    string
 	}{
-		{"gzip in zstd", packed(t, all["gzip"])["zstd"], 0, Unsupported, "gzip inside zstd: unpack one of them first"},
-		{"xz in gzip", packed(t, all["xz"])["gzip"], 0, Unsupported, "xz inside gzip"},
-		{"nothing in gzip", packed(t, nil)["gzip"], 0, Empty, "nothing inside the gzip stream"},
-		{"text in lz4", packed(t, []byte("hello world"))["lz4"], 0, NotCapture, "not a capture"},
+		{"gzip in zstd", packedBy(t, "zstd", all["gzip"]), 0, Unsupported, "gzip inside zstd: unpack one of them first"},
+		{"xz in gzip", packedBy(t, "gzip", all["xz"]), 0, Unsupported, "xz inside gzip"},
+		{"nothing in gzip", packedBy(t, "gzip", nil), 0, Empty, "nothing inside the gzip stream"},
+		{"text in lz4", packedBy(t, "lz4", []byte("hello world")), 0, NotCapture, "not a capture"},
 		{"gzip checksum", badSum, 3, Corrupt, "in the gzip stream: "},
 		{"zstd and more", badFrame, 3, Corrupt, "garbage follows the zstd stream: byte "},
 		{"gzip header", []byte("\x1f\x8b\x07\x00\x00\x00\x00\x00\x00\x00"), 0, Corrupt, "x: in the gzip stream"},
@@ -149,7 +149,7 @@ func TestZstdWindows(t *testing.T) {
 			t.Fatal(err)
 		}
 		z := w.EncodeAll(data, nil)
-		if recs, _, err := readBytes(slices.Concat(z, packed(t, rec)["zstd"])); err != nil || len(recs) != 20_001 {
+		if recs, _, err := readBytes(slices.Concat(z, packedBy(t, "zstd", rec))); err != nil || len(recs) != 20_001 {
 			t.Errorf("window %d: %d records, %v", window, len(recs), err)
 		}
 	}
@@ -204,7 +204,7 @@ func TestXZCut(t *testing.T) {
 	}
 	// A sum at the end of the block, and three chunks, which do not begin where
 	// others end.
-	z := packed(t, plain)["xz"]
+	z := packedBy(t, "xz", plain)
 	rate := float64(len(plain)) / float64(len(z))
 	for _, cut := range []int{len(z) / 7, len(z) / 2, len(z) - 100_000, len(z) - 1000, len(z) - 100, len(z) - 1} {
 		u, err := openXZ(bufio.NewReader(bytes.NewReader(z[:cut])), nil, Options{})

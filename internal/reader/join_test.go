@@ -75,7 +75,7 @@ func TestJoinedInfo(t *testing.T) {
 		t.Errorf("%v %v\nwant %s", err, info, want)
 	}
 	ng := slices.Concat(section(le), ifaceBlock(le, 1, 0), epb(le, 0, 5, "abcd"))
-	_, info, err = readBytes(slices.Concat(data, packed(t, ng)["zstd"]))
+	_, info, err = readBytes(slices.Concat(data, packedBy(t, "zstd", ng)))
 	if err != nil || info.Format != "mixed" || info.Compression != "mixed" || info.Captures != 4 || info.Links[0].Records != 3 {
 		t.Errorf("%v %+v", err, info)
 	}
@@ -118,7 +118,7 @@ func TestManyJoins(t *testing.T) {
 	if err != nil || len(recs) != 1 || info.Captures != 200_000 {
 		t.Errorf("%d records, %d captures, %v", len(recs), info.Captures, err)
 	}
-	gz := packed(t, head)["gzip"]
+	gz := packedBy(t, "gzip", head)
 	_, info, err = readBytes(bytes.Repeat(slices.Concat(head, gz), 500))
 	if err != nil || info.Captures != 1000 {
 		t.Errorf("%d captures, %v", info.Captures, err)
@@ -133,7 +133,7 @@ func TestManyJoins(t *testing.T) {
 // it begins.
 func TestNestedJoin(t *testing.T) {
 	s := samples()[0]
-	data := packed(t, slices.Concat(s.data, packed(t, s.data)["gzip"]))["zstd"]
+	data := packedBy(t, "zstd", slices.Concat(s.data, packedBy(t, "gzip", s.data)))
 	recs, _, err := readBytes(data)
 	if kindOf(t, err) != Unsupported || !slices.Equal(recs, s.want) || !strings.Contains(err.Error(), "gzip inside zstd") {
 		t.Errorf("%d records, %v", len(recs), err)
@@ -241,8 +241,8 @@ func TestZeroRecords(t *testing.T) {
 func TestFlippedMember(t *testing.T) {
 	s := samples()[0]
 	cut := s.ends[1]
-	for how := range packed(t, s.data[:cut]) {
-		first, second := packed(t, s.data[:cut])[how], packed(t, s.data[cut:])[how]
+	for how := range packers {
+		first, second := packedBy(t, how, s.data[:cut]), packedBy(t, how, s.data[cut:])
 		for bit := range 16 {
 			bad := bytes.Clone(second)
 			bad[bit/8] ^= 1 << (bit % 8)
@@ -259,9 +259,11 @@ func TestFlippedMember(t *testing.T) {
 func TestBytesReadOfDamage(t *testing.T) {
 	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(pcapRec(le, 1, 2, noise(900)), 14_000)...)
 	for _, how := range []string{"gzip", "zstd", "lz4"} {
-		z := packed(t, data)[how]
+		var z []byte
 		if how == "gzip" {
 			z = stored(t, data)
+		} else {
+			z = packedBy(t, how, data)
 		}
 		if len(z) < splitBytes {
 			z = append(z, z...)
@@ -413,7 +415,7 @@ func TestJoinedInParallel(t *testing.T) {
 	more := packed(t, s.data)
 	more["plain"] = s.data
 	tail := map[string]string{"zeros": strings.Repeat("\x00", 700), "text": "what follows is no capture at all"}
-	for how, z := range map[string][]byte{"gzip": stored(t, data), "zstd": packed(t, data)["zstd"], "plain": data} {
+	for how, z := range map[string][]byte{"gzip": stored(t, data), "zstd": packedBy(t, "zstd", data), "plain": data} {
 		if len(z) < splitBytes {
 			t.Fatalf("%s: only %d bytes", how, len(z))
 		}

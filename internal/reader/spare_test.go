@@ -65,7 +65,7 @@ func TestSpare(t *testing.T) {
 		})
 	}
 	readers.Wait()
-	read(packed(t, samples()[0].data)["zstd"], Options{Spare: spare}) // long ones take a decoder away
+	read(packedBy(t, "zstd", samples()[0].data), Options{Spare: spare}) // long ones take a decoder away
 	if len(spare.gzip) == 0 || len(spare.zstd) == 0 || len(spare.blocks) == 0 {
 		t.Errorf("kept %d of gzip, %d of zstd, %d blocks", len(spare.gzip), len(spare.zstd), len(spare.blocks))
 	}
@@ -100,7 +100,7 @@ func TestSpareDropsLarge(t *testing.T) {
 func TestNextAfterClose(t *testing.T) {
 	data := append(pcapHead(le, magicMicro, 1), bytes.Repeat(pcapRec(le, 1, 2, strings.Repeat("x", 1000)), 1000)...)
 	path := filepath.Join(t.TempDir(), "c")
-	if err := os.WriteFile(path, packed(t, data)["gzip"], 0o600); err != nil {
+	if err := os.WriteFile(path, packedBy(t, "gzip", data), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, err := Open(path, Options{Spare: NewSpare(1)})
