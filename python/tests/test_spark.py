@@ -1,9 +1,8 @@
-"""Spark on a cluster of this machine: a master and two workers on two loopback addresses, with one core each."""
+"""Runs on Spark, with files of this machine."""
 
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -14,10 +13,9 @@ from pathlib import Path
 
 import pytest
 
-pyspark = pytest.importorskip("pyspark")
 pytest.importorskip("numpy")
-if shutil.which("java") is None or sys.platform != "linux":
-    pytest.skip("Java and Linux are needed", allow_module_level=True)
+
+from standalone import CONF, HOME, session  # noqa: E402, which skips where there is no Spark
 
 import pcapbatch  # noqa: E402
 import pcapbatch.spark  # noqa: E402
@@ -25,66 +23,7 @@ from cluster import Program, batch, captures, cpu_seconds, extracted, killed_whi
 from pcapbatch import _binary  # noqa: E402
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
-HOME = Path(pyspark.__file__).parent
 UNITS = 6
-
-
-class Cluster:
-    """A standalone cluster."""
-
-    def __init__(self, directory):
-        self.directory, self.processes = directory, []
-        self.env = {
-            **os.environ,
-            "SPARK_HOME": str(HOME), "SPARK_DAEMON_MEMORY": "256m", "PYSPARK_PYTHON": sys.executable,
-            "SPARK_WORKER_DIR": str(directory / "work"), "SPARK_LOCAL_DIRS": str(directory / "local"),
-        }  # fmt: skip
-        text = self.start("master", "127.0.0.1", ["--host", "127.0.0.1", "--port", "0", "--webui-port", "0"], rb"Starting Spark master at (\S+)")
-        self.url = text
-        for host in ("127.0.0.2", "127.0.0.3"):
-            arguments = ["--host", host, "--cores", "1", "--memory", "1g", "--webui-port", "0", self.url]
-            self.start("worker", host, arguments, rb"(Successfully) registered with master")
-
-    def start(self, what, host, arguments, sign):
-        """Starts a part of the cluster and waits until its log has the sign."""
-        log = self.directory / f"{what}-{host}.log"
-        call = [HOME / "bin" / "spark-class", f"org.apache.spark.deploy.{what}.{what.capitalize()}", *arguments]
-        return self.wait(call, {**self.env, "SPARK_LOCAL_IP": host}, log, sign)
-
-    def wait(self, call, env, log, sign):
-        with open(log, "wb") as file:
-            process = subprocess.Popen(call, env=env, stdout=file, stderr=file, stdin=subprocess.DEVNULL, start_new_session=True)
-        self.processes.append(process)
-        until = time.monotonic() + 180
-        while not (found := re.search(sign, log.read_bytes())):
-            assert process.poll() is None and time.monotonic() < until, log.read_text()
-            time.sleep(0.1)
-        return found[1].decode()
-
-    def stop(self):
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-
-
-# Executors are small, because several run on this machine.
-CONF = {
-    "spark.driver.memory": "512m", "spark.executor.memory": "512m", "spark.ui.enabled": "false", "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-}  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory):
-    made = Cluster(tmp_path_factory.mktemp("cluster"))
-    yield made
-    made.stop()
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +46,8 @@ class TestClassic:
 
     @pytest.fixture(scope="class")
     def spark(self, cluster):
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in cluster.env.items():
-                patch.setenv(name, value)
-            from pyspark.sql import SparkSession
-
-            builder = SparkSession.builder.master(cluster.url).appName("tests").config("spark.task.maxFailures", "2")
-            for name, value in CONF.items():
-                builder = builder.config(name, value)
-            session = builder.getOrCreate()
-            yield session
-            session.stop()
+        with session(cluster) as made:
+            yield made
 
     def extract(self, spark, program, names, output, **options):
         return pcapbatch.spark.extract(spark, names, output, program=f"local:{program.path}", unit_bytes=33 << 20, partitions=4, **options)
