@@ -15,7 +15,7 @@ command -v python3 >/dev/null || {
 	exit 0
 }
 command -v java >/dev/null || echo "Spark is skipped: there is no java"
-for need in hatchling pytest numpy pandas pyarrow fsspec pyspark grpc:pyspark[connect] ray; do
+for need in hatchling pytest numpy pandas pyarrow fsspec pyspark grpc:pyspark[connect] ray moto:moto[server]; do
 	$venv/bin/python -c "import ${need%%:*}" 2>/dev/null ||
 		timeout 600 $venv/bin/pip install -q "${need#*:}" >/dev/null 2>&1 ||
 		echo "${need#*:} could not be installed"
@@ -31,7 +31,7 @@ python=$PWD/$venv/bin/python tests=$PWD/python/tests
 cd "$work"
 # It takes four minutes or so; the limit is for a machine that is busy.
 # 5 is the status of pytest where every test is skipped.
-timeout 1200 "$python" -m pytest -q -s -p no:cacheprovider "$tests/test_spark.py" "$tests/test_ray.py" >tests.txt 2>&1 || [ $? -eq 5 ] || {
+timeout 1200 "$python" -m pytest -q -s -p no:cacheprovider "$tests/test_spark.py" "$tests/test_spark_s3.py" "$tests/test_ray.py" >tests.txt 2>&1 || [ $? -eq 5 ] || {
 	tr '\r' '\n' <tests.txt | grep -v '^\[Stage'
 	exit 1
 }

@@ -1,6 +1,7 @@
 """Ray on this machine."""
 
 import sys
+import traceback
 from pathlib import Path
 
 import pytest
@@ -18,9 +19,23 @@ from pcapbatch import _binary  # noqa: E402
 TESTDATA = Path(__file__).parents[2] / "testdata"
 
 
+@pytest.fixture(scope="module")
+def store():
+    """An object store; None where there is no moto."""
+    try:
+        from store import Store
+    except pytest.skip.Exception:
+        yield None
+        return
+    made = Store()
+    yield made
+    made.stop()
+
+
 @pytest.fixture(scope="module", autouse=True)
-def cluster():
-    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False)
+def cluster(store):
+    env = {"env_vars": store.env} if store else {}
+    ray.init(num_cpus=2, include_dashboard=False, object_store_memory=100 << 20, log_to_driver=False, runtime_env=env)
     yield
     ray.shutdown()
 
@@ -45,3 +60,19 @@ def test_damage_and_missing(tmp_path):
         pcapbatch.ray.extract(TESTDATA / "damaged-record.pcap", tmp_path / "sessions")
     with pytest.raises(pcapbatch.InputError, match="none.pcap"):
         pcapbatch.ray.extract(tmp_path / "none.pcap", tmp_path / "none", retries=0)
+
+
+def test_object_store(store, tmp_path, monkeypatch):
+    """Captures and output in an object store."""
+    if store is None:
+        pytest.skip("moto could not be imported")
+    store.put("in/ü %41 b.pcap", TESTDATA / "example.pcap")
+    for name, value in store.env.items():
+        monkeypatch.setenv(name, value)  # Ray looks at the output from here too
+    table = pcapbatch.ray.extract("s3a://captures/in/", "s3://captures/sessions", features="all", partitions=2)
+    rows, summary = extracted(tmp_path, [store.fetch("in/", tmp_path / "in")], "--features=all")
+    assert table.count() == summary["sessions"]
+    same(rows, store.fetch("sessions/", tmp_path / "sessions"))
+    with pytest.raises(pcapbatch.InputError, match="s3://captures/none.pcap: there is no such object") as caught:
+        pcapbatch.ray.extract("s3://captures/none.pcap", "s3://captures/none", retries=0)
+    store.assert_no_credentials("".join(traceback.format_exception(caught.type, caught.value, caught.tb)))

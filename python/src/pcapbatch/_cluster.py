@@ -10,7 +10,7 @@ import warnings
 from typing import Any, Callable, Iterable, Mapping, Union
 
 from . import _steps
-from ._errors import CaptureDamagedError, CaptureWarning, Damage, InputError, PcapbatchError, error
+from ._errors import CaptureDamagedError, CaptureWarning, Damage, InputError, PcapbatchError, UsageError, error
 from ._extract import PathLike, _arguments, _names
 
 # Runs steps as the tasks of an engine, each with an argument, and returns their lines.
@@ -58,11 +58,11 @@ def prepare(
     def flags(*names: set[str]) -> list[str]:
         return _arguments({k: v for k, v in options.items() if k in set().union(*names)})
 
-    where = place(output)
+    where = _written(output)
     return _steps.Job(
         names=[place(p) for p in _names(paths)],
         output=where,
-        work=place(work) if work is not None else f"{where}.pcapbatch",
+        work=_written(work) if work is not None else f"{where}.pcapbatch",
         keep=work is not None,
         overwrite=overwrite,
         format=format,
@@ -72,8 +72,8 @@ def prepare(
         reduce_flags=flags(_OF_BOTH, _OF_REDUCE),
         recursive=recursive,
         unit_bytes=unit_bytes or _steps.UNIT_BYTES,
-        summary=None if summary is None else place(summary),
-        report=None if report is None else place(report),
+        summary=None if summary is None else _written(summary),
+        report=None if report is None else _written(report),
         memory=None if memory is None else str(memory),
         reserved=reserved,
         temp_dir=None if temp_dir is None else os.fspath(temp_dir),
@@ -85,8 +85,18 @@ def place(name: PathLike) -> str:
     """A name as every machine knows it: a URL, or an absolute path."""
     text = os.fspath(name)
     if _steps.is_url(text):
-        return re.sub("^s3[an]://", "s3://", text).rstrip("/")
+        return re.sub("^s3[an]://", "s3://", text)
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text):  # "C:/" is none
+        raise UsageError(f"{text}: a URL begins with {found[1]}://, and pathlib takes one slash away")
     return os.path.abspath(text)
+
+
+def _written(name: PathLike) -> str:
+    """A name of what is written. Of captures a slash at the end stays: without it the name may be that of an object."""
+    where = place(name).rstrip("/") or "/"
+    if _steps.is_url(where) and not where.startswith("s3://"):
+        raise UsageError(f"{where}: only captures are read from there, what is written goes to a path or to s3://")
+    return where
 
 
 def run(job: _steps.Job, tasks: Tasks) -> list[dict[str, Any]]:

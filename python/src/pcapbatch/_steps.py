@@ -116,7 +116,10 @@ def step(job: Job, slot: Slot, name: str, argument: Any) -> list[str]:
 
 def plan(job: Job, slot: Slot, _: Any) -> list[str]:
     """Makes units of the captures."""
-    if not is_url(job.output):
+    if is_url(job.output):
+        if not job.overwrite and _has_objects(job.output, job, slot):
+            raise FinalError(text(2, f"{job.output} is there already"))
+    else:
         if os.path.lexists(job.output) and not job.overwrite:
             raise FinalError(text(2, f"{job.output} is there already"))
         os.makedirs(job.work, exist_ok=True)
@@ -129,6 +132,17 @@ def plan(job: Job, slot: Slot, _: Any) -> list[str]:
         out = _run(slot, call, job.temp_dir, allowed=(0, 1))
         units += [json.loads(line) for line in out.splitlines() if line]
     return [json.dumps(u) for u in units]
+
+
+def _has_objects(directory: str, job: Job, slot: Slot) -> bool:
+    """Reports whether there are objects in a directory. That it cannot be read shows where it is written to."""
+    try:
+        _run(slot, ["plan", "--quiet", "--recursive", "--whole", "--", f"{directory}/"], job.temp_dir, allowed=(0, 1))
+    except TaskError as failure:
+        if (parse(str(failure)) or (0, ""))[0] != 4:
+            raise
+        return False
+    return True
 
 
 def _plan_urls(job: Job, urls: list[str]) -> Iterator[dict[str, Any]]:

@@ -9,18 +9,19 @@ As a script: ``spark-submit spark_extract.py --help``, or ``python -m pcapbatch.
 from __future__ import annotations
 
 import argparse
+import functools
 import hashlib
 import os
+import re
 import shutil
 import stat
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator, Union
+from typing import TYPE_CHECKING, Any, Callable, Iterable, Iterator, Union
 
 from . import _binary, _cluster, _steps
-from ._errors import Damage, PcapbatchError
+from ._errors import Damage, PcapbatchError, UsageError
 from ._extract import PathLike
 
 if TYPE_CHECKING:
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 ON_NODES = "local:"
 
 
-@dataclass
 class Extraction:
     """What one run gave."""
 
-    sessions: DataFrame  # with a row for each session
-    damage: DataFrame  # with a row for each capture that is none or damaged: path, kind, record, offset, reason
+    def __init__(self, damage: DataFrame, read: Callable[[], DataFrame]) -> None:
+        self.damage = damage  # with a row for each capture that is none or damaged: path, kind, record, offset, reason
+        self._read = read
+
+    @functools.cached_property
+    def sessions(self) -> DataFrame:
+        """The DataFrame of the output, with a row for each session. Spark looks at the output when this is first asked for."""
+        return self._read()
 
 
 def extract(
@@ -74,9 +80,11 @@ def extract(
     again as Spark is told to (spark.task.maxFailures); when the last try fails,
     InputError and others have the message of the program.
     """
-    found, damage = _extract(spark, paths, output, **options)
+    where = _where(output, options.pop("read_from", None))
+    _check_file_system(spark, where)
+    damage = _run(spark, paths, output, **options)
     _cluster.warn(damage, stacklevel=3)
-    return found.sessions
+    return _read(spark, where, options.get("format"))
 
 
 def extract_to(
@@ -85,28 +93,49 @@ def extract_to(
     output: PathLike,
     **options: Any,
 ) -> Extraction:
-    """Is extract, but damage is a DataFrame in the result and raises no warning."""
-    return _extract(spark, paths, output, **options)[0]
+    """Is extract, but damage is a DataFrame in the result and raises no warning.
+
+    The output is not read before ``sessions`` of the result is asked for, so
+    this makes a data set in a store that only the nodes have access to.
+    """
+    where = _where(output, options.pop("read_from", None))
+    damage = _run(spark, paths, output, **options)
+    rows = [(d.path, d.kind, d.record, d.offset, d.reason) for d in damage]
+    table = spark.createDataFrame(rows, "path string, kind string, record long, offset long, reason string")
+    return Extraction(table, lambda: _read(spark, where, options.get("format")))
 
 
-def _extract(
+def _run(
     spark: SparkSession,
     paths: Union[PathLike, Iterable[PathLike]],
     output: PathLike,
     *,
     program: PathLike | None = None,
-    read_from: str | None = None,
     **options: Any,
-) -> tuple[Extraction, list[Damage]]:
+) -> list[Damage]:
+    """Makes the output and returns the damage."""
     job = _cluster.prepare(paths, output, **{**_memory(spark), **options})
     outcomes = _cluster.run(job, _tasks(spark, _ship(spark, program)))
-    damage = [d for d in map(_cluster.damage, outcomes) if d]
-    rows = [(d.path, d.kind, d.record, d.offset, d.reason) for d in damage]
-    table = spark.createDataFrame(rows, "path string, kind string, record long, offset long, reason string")
-    where = read_from or _spark_name(spark, job.output)
-    if job.format == "csv":
-        return Extraction(spark.read.csv(where, header=True, inferSchema=True), table), damage
-    return Extraction(spark.read.parquet(where), table), damage
+    return [d for d in map(_cluster.damage, outcomes) if d]
+
+
+def _read(spark: SparkSession, where: str, format: str | None) -> DataFrame:
+    """The DataFrame of a data set."""
+    return spark.read.csv(where, header=True, inferSchema=True) if format == "csv" else spark.read.parquet(where)
+
+
+def _check_file_system(spark: SparkSession, where: str) -> None:
+    """Raises UsageError, before there is work, where Spark has no file system for a name."""
+    if not _steps.is_url(where) or where.startswith("file:"):
+        return
+    try:
+        _ = spark.read.text(where).schema  # Connect asks the server for no more than a schema
+    except Exception as failure:  # mostly that there is nothing yet
+        if reason := re.search(r"No FileSystem for scheme[^\n]*|Class \S+FileSystem not found", str(failure)):
+            raise UsageError(
+                f"Spark cannot read {where}: {reason[0]}: install that file system (hadoop-aws for s3a://), or say with"
+                " read_from what Spark calls the output, or use extract_to, which does not read it"
+            ) from failure
 
 
 def _tasks(spark: SparkSession, program: str) -> _cluster.Tasks:
@@ -180,15 +209,18 @@ def _bytes(size: str, unit: str = "b") -> int:
     return int(digits[:-1]) << {"b": 0, "k": 10, "m": 20, "g": 30, "t": 40, "p": 50}[digits[-1]]
 
 
-def _spark_name(spark: SparkSession, output: str) -> str:
+def _where(output: PathLike, read_from: str | None) -> str:
     """What Spark calls the output."""
-    if _steps.is_url(output):
-        return output
-    if output.startswith("/dbfs/"):
-        return "dbfs:" + output[len("/dbfs") :]
-    if output.startswith("/Volumes/"):
-        return output
-    return "file://" + output
+    if read_from:
+        return read_from
+    if _steps.is_url(os.fspath(output)):
+        return os.fspath(output).rstrip("/")  # s3a:// stays, as Spark need not know s3://
+    path = _cluster.place(output)
+    if path.startswith("/dbfs/"):
+        return "dbfs:" + path[len("/dbfs") :]
+    if path.startswith("/Volumes/"):
+        return path
+    return "file://" + path
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -200,7 +232,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     spark = SparkSession.builder.appName("pcapbatch").getOrCreate()
     try:
-        _, damage = _extract(spark, paths, output, **given)
+        damage = _run(spark, paths, output, **given)
     except (PcapbatchError, TypeError) as failure:
         print(f"pcapbatch: {failure}", file=sys.stderr)
         return getattr(failure, "status", 2) or 2
@@ -217,7 +249,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("-o", "--output", required=True, help="the directory to make")
     text = (
         "features quantiles columns schema direction key idle-timeout active-timeout idle-threshold labels default-label"
-        " format work summary report memory temp-dir program read-from"
+        " format work summary report memory temp-dir program"
     )
     for name in text.split():
         parser.add_argument(f"--{name}")
