@@ -62,7 +62,7 @@ class Job:
     memory: str | None = None  # of a task; None: a share of what the machine has
     reserved: int = 0  # memory of the machine that is not for tasks, in bytes
     temp_dir: str | None = None
-    storage_options: dict[str, Any] = field(default_factory=dict)
+    storage_options: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def runs(self) -> str:
@@ -150,10 +150,11 @@ def _plan_urls(job: Job, urls: list[str]) -> Iterator[dict[str, Any]]:
     unit: dict[str, Any] = {"bytes": 0, "urls": []}
     for url in urls:
         for entry in _find(job, url):
-            if unit["urls"] and unit["bytes"] + entry["size"] > job.unit_bytes:
+            size = entry["size"] or 0
+            if unit["urls"] and unit["bytes"] + size > job.unit_bytes:
                 yield unit
                 unit = {"bytes": 0, "urls": []}
-            unit["bytes"] += entry["size"]
+            unit["bytes"] += size
             unit["urls"].append(entry)
     if unit["urls"]:
         yield unit
@@ -165,27 +166,82 @@ def _find(job: Job, url: str) -> list[dict[str, Any]]:
 
     try:
         fs, path = url_to_fs(url, **job.storage_options)
-        if any(c in path for c in "*?["):
-            found = fs.glob(path, detail=True)
-        elif fs.isdir(path):
-            found = fs.find(path, maxdepth=None if job.recursive else 1, detail=True)
-        else:
-            found = {path: fs.info(path)}
+        found = _matches(fs, path, job.recursive)
     except FileNotFoundError:
         found = {}
     except Exception as failure:
-        raise TaskError(text(4, f"{url}: {failure or type(failure).__name__}")) from failure
+        raise _failed(job, url, failure) from None
     files = [i for _, i in sorted(found.items()) if i["type"] == "file"]
     if not files:
-        raise TaskError(text(4, f"{url}: there is no capture of this name"))
-    return [{"url": fs.unstrip_protocol(i["name"]), "size": i["size"] or 0, "identity": _identity(i)} for i in files]
+        raise _failed(job, url, "there is no capture of this name")
+    return [
+        {"name": _shown(_url(fs, url, path, i["name"])), "from": url, "path": i["name"], "size": i.get("size"), "identity": _identity(i)}
+        for i in files
+    ]
+
+
+def _matches(fs: Any, path: str, recursive: bool) -> dict[str, dict[str, Any]]:
+    """What fsspec tells of each file. A name comes before a pattern."""
+    try:
+        info = fs.info(path)
+    except Exception:
+        if not any(c in path for c in "*?["):
+            raise
+        found: dict[str, dict[str, Any]] = fs.glob(path, detail=True)
+        return found
+    if info["type"] == "directory" or path.endswith("/") and fs.isdir(path):  # to HTTP all are files
+        found = fs.find(path, maxdepth=None if recursive else 1, detail=True)
+        return found
+    return {path: info}
+
+
+def _url(fs: Any, url: str, path: str, name: str) -> str:
+    """The URL of a file, beside another of the same store, whose path is known: fsspec takes the host away from paths."""
+    scheme, _, rest = url.partition("://")
+    path = path.rstrip("/")
+    below = rest[rest.find("/") :].rstrip("/") if "/" in rest else ""
+    head = path[: len(path) - len(below)]  # a bucket, or nothing
+    if "::" not in url and path.endswith(below) and name.startswith(head):
+        return f"{scheme}://{rest.partition('/')[0]}{name[len(head) :]}"
+    return str(fs.unstrip_protocol(name)) + "".join(url.partition("::")[1:])
+
+
+# What is secret in URLs and in options of fsspec.
+SECRET = r"\bsig\b|signature|secret|password|passwd|token|credential|\bkey\b|[_-]key\b|accesskey|connection_string"
+
+
+def _shown(text: str) -> str:
+    """A text without the passwords and signatures of URLs in it."""
+    text = re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1@", text)
+    return re.sub(rf"(?i)([?&][^=&#\s]*?(?:{SECRET})[^=&#\s]*=)[^&#\s'\"]*", r"\1...", text)
+
+
+def _failed(job: Job, url: str, failure: Exception | str) -> TaskError:
+    """The failure of a URL. It has no cause, as tracebacks show texts of causes as they are."""
+    said = str(failure) or type(failure).__name__
+    passwords = re.findall(r"://[^/@:\s]*:([^/@\s]+)@", " ".join(job.names))
+    for secret in [*_secrets(job.storage_options), *passwords]:
+        said = said.replace(secret, "...")
+    return TaskError(text(4, _shown(f"{url}: {said}")))
+
+
+def _secrets(options: Any, secret: bool = False) -> Iterator[str]:
+    """The values of options that no text may have."""
+    if isinstance(options, dict):
+        for name, value in options.items():
+            yield from _secrets(value, secret or re.search(SECRET, str(name), re.IGNORECASE) is not None)
+    elif isinstance(options, (list, tuple)):
+        for value in options:
+            yield from _secrets(value, secret)
+    elif secret and isinstance(options, str) and len(options) > 3:
+        yield options
 
 
 def _identity(info: dict[str, Any]) -> str | None:
     """What changes with the content of a file, or None: then its capture is read in every try."""
     for key in ("ETag", "etag", "md5Hash", "content_md5", "LastModified", "last_modified", "updated", "mtime"):
         if info.get(key):
-            return f"{info['size']} {info[key]}"
+            return f"{info.get('size')} {info[key]}"
     return None
 
 
@@ -205,7 +261,7 @@ def map_unit(job: Job, slot: Slot, unit: dict[str, Any]) -> list[str]:
 
 def _map_url(job: Job, slot: Slot, call: list[str], entry: dict[str, Any]) -> list[str]:
     """Makes the run file of a capture that fsspec reads."""
-    named = [f"--name={entry['url']}"]
+    named = [f"--name={entry['name']}"]
     if entry["identity"]:
         named.append(f"--identity={entry['identity']}")
     return _map(slot, [*call, *named, "--", "-"], job, lambda pipe: _copy(job, entry, pipe))
@@ -225,16 +281,27 @@ def _copy(job: Job, entry: dict[str, Any], pipe: IO[bytes]) -> None:
 
     copied = 0
     try:
-        fs, path = url_to_fs(entry["url"], **job.storage_options)
-        with fs.open(path, "rb", block_size=BLOCK) as source:
+        fs, _ = url_to_fs(entry["from"], **job.storage_options)
+        before = _identity(_info(fs, entry["path"]))
+        with fs.open(entry["path"], "rb", block_size=BLOCK) as source:
             while block := source.read(BLOCK):
                 copied += len(block)
                 if not _write(pipe, block):
                     return  # its run file is current, or its status says why
+        after = _identity(_info(fs, entry["path"]))
     except Exception as failure:
-        raise TaskError(text(4, f"{entry['url']}: {failure or type(failure).__name__}")) from failure
-    if copied != entry["size"]:
-        raise TaskError(text(4, f"{entry['url']}: {copied} of {entry['size']} bytes were read"))
+        raise _failed(job, entry["name"], failure) from None
+    if entry["size"] is not None and copied != entry["size"]:
+        raise _failed(job, entry["name"], f"{copied} of {entry['size']} bytes were read")
+    if before != after:
+        raise _failed(job, entry["name"], "the capture changed while it was read")
+
+
+def _info(fs: Any, path: str) -> dict[str, Any]:
+    """What a store tells of a file now."""
+    fs.invalidate_cache()
+    info: dict[str, Any] = fs.info(path)
+    return info
 
 
 def _write(pipe: IO[bytes], data: bytes) -> bool:
