@@ -25,13 +25,13 @@ func readersOf(cores int) int { return max(1, (cores+1)/4) }
 // from what each stage costs on one.
 func runScale(args []string, stdout, stderr io.Writer) error {
 	flags := newFlags("scale", stderr)
-	read := flags.Float64("read", 42, "reading into the block, ns a packet")
-	walk := flags.Float64("walk", 9, "walking over record headers, ns a packet")
-	decode := flags.Float64("decode", 35, "decoding, ns a packet")
-	table := flags.Float64("table", 130, "updating sessions, ns a packet")
-	rows := flags.Float64("rows", 75, "sorting, summaries and text of rows, ns a packet")
-	merge := flags.Float64("merge", 22, "merging rows in order, ns a packet")
-	write := flags.Float64("write", 20, "writing rows, ns a packet")
+	read := flags.Float64("read", 74, "reading into the block, ns a packet")
+	walk := flags.Float64("walk", 11, "walking over record headers, ns a packet")
+	decode := flags.Float64("decode", 39, "decoding, ns a packet")
+	table := flags.Float64("table", 101, "updating sessions, ns a packet")
+	rows := flags.Float64("rows", 51, "sorting, summaries and text of rows, ns a packet")
+	merge := flags.Float64("merge", 6, "merging rows in order, ns a packet")
+	write := flags.Float64("write", 8, "writing rows, ns a packet")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
