@@ -21,7 +21,7 @@ func TestMemoryOfObjects(t *testing.T) {
 	one := record{Data: append(ip(client, server, protoUDP, udp(53, 53, 8)), make([]byte, 1400)...)}
 	for i := range packets {
 		one.Time = begin + int64(i)*1000
-		large = append(large, pcap(one)[24:]...)
+		large = appended(large, one)
 	}
 	s.Put(t, "large", large)
 	for i := range small {

@@ -83,17 +83,16 @@ func mainPeak() {
 	os.Exit(code)
 }
 
-// largeRecords is a capture with n records of 16 MiB.
-func largeRecords(n int) []byte {
-	data := pcap()
-	binary.LittleEndian.PutUint32(data[16:], 16<<20) // snaplen
-	data = slices.Grow(data, n<<24)
-	zeros := make([]byte, 16<<20-200)
+// largeRecords writes a capture with n records of 16 MiB.
+func largeRecords(w io.Writer, n int) {
+	head := pcap()
+	binary.LittleEndian.PutUint32(head[16:], 16<<20) // snaplen
+	w.Write(head)
+	data := append(ip(client, server, protoUDP, udp(0, 53, 8)), make([]byte, 16<<20-200)...)
 	for i := range n {
-		packet := append(ip(client, server, protoUDP, udp(uint16(i), 53, 8)), zeros...)
-		data = appended(data, record{Time: begin + int64(i)*second, Data: packet})
+		binary.BigEndian.PutUint16(data[34:], uint16(i)) // the source port
+		w.Write(pcap(record{Time: begin + int64(i)*second, Data: data})[24:])
 	}
-	return data
 }
 
 func TestMemoryOfLargeRecords(t *testing.T) {
@@ -103,7 +102,7 @@ func TestMemoryOfLargeRecords(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	z.Write(largeRecords(n))
+	largeRecords(z, n)
 	z.Close()
 	path := write(t, "large.pcap.zst", packed.Bytes())
 	for _, args := range [][]string{{"extract", path}, {"extract", "--interleave", path}} {
@@ -384,11 +383,14 @@ func growingSessions(t *testing.T, n, packets int) string {
 	}
 	z.Write(pcap())
 	records := make([]byte, 0, 1<<20)
+	frames := make([][]byte, n)
+	for i := range frames {
+		frames[i] = ip(client, server, protoUDP, udp(uint16(1024+i), 53, i%30))
+	}
 	at := int64(begin)
 	for range packets {
-		for i := range n {
+		for _, data := range frames {
 			at += 1000
-			data := ip(client, server, protoUDP, udp(uint16(1024+i), 53, i%30))
 			records = appended(records, record{Time: at, Data: data})
 			if len(records) > 1<<20-1<<10 {
 				z.Write(records)
