@@ -34,7 +34,18 @@ func mainCrash() {
 // packageTests are run by capturetest.
 type packageTests struct{ m *testing.M }
 
-func (p packageTests) Run() int { return capturetest.Run(p.m) }
+// raceVariable has the options of the race detector.
+const raceVariable = "GORACE"
+
+// Run runs the tests. With the race detector every process waits a second before
+// it ends, for races of goroutines that go on: here a hundredth of that does, as
+// a run waits for its goroutines, and the tests start hundreds of processes.
+func (p packageTests) Run() int {
+	if os.Getenv(raceVariable) == "" {
+		os.Setenv(raceVariable, "atexit_sleep_ms=10")
+	}
+	return capturetest.Run(p.m)
+}
 
 // result is what a run left.
 type result struct {

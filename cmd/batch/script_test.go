@@ -33,6 +33,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("TESTDATA", captures)
+			e.Setenv(raceVariable, os.Getenv(raceVariable))
 			e.Setenv("LONG", strings.Repeat("n", 255-len(".csv")))
 			return nil
 		},
