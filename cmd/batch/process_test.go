@@ -215,25 +215,36 @@ func TestSignalEndsTheWaitForAReader(t *testing.T) {
 	for i := range 400 { // more lines than a pipe holds
 		mustWrite(t, filepath.Join(dir, fmt.Sprint(i)), data)
 	}
-	for _, args := range [][]string{
-		{"inspect", "--json", dir},
-		{"map", "--no-sync", "--out", filepath.Join(t.TempDir(), "runs"), "--outcomes", "-", dir},
-	} {
-		for _, s := range signals {
+	type process struct {
+		*exec.Cmd
+		signalCode
+	}
+	var all []process // side by side, as they wait
+	for _, s := range signals {
+		for _, args := range [][]string{
+			{"inspect", "--json", dir},
+			{"map", "--no-sync", "--out", filepath.Join(t.TempDir(), "runs"), "--outcomes", "-", dir},
+		} {
 			r, w := pipe(t)
 			cmd := exec.Command("batch", args...)
 			cmd.Stdout = w
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
+			t.Cleanup(func() { cmd.Process.Kill() })
 			if _, err := io.ReadFull(r, make([]byte, 1)); err != nil {
 				t.Fatal(err)
 			}
-			time.Sleep(200 * time.Millisecond) // it fills the pipe
-			cmd.Process.Signal(s.signal)
-			if code := end(t, cmd); code != s.code {
-				t.Errorf("%s, %v: exit code %d, want %d", args[0], s.signal, code, s.code)
-			}
+			all = append(all, process{cmd, s})
+		}
+	}
+	time.Sleep(200 * time.Millisecond) // they fill their pipes
+	for _, p := range all {
+		p.Process.Signal(p.signal)
+	}
+	for _, p := range all {
+		if code := end(t, p.Cmd); code != p.code {
+			t.Errorf("%q, %v: exit code %d, want %d", p.Args, p.signal, code, p.code)
 		}
 	}
 }
