@@ -58,16 +58,27 @@ class Cluster:
             time.sleep(0.1)
         return found[1].decode()
 
+    @contextlib.contextmanager
+    def running(self, call, env, log, sign):
+        """Runs a program that takes cores of the cluster, which it gives back at the end, and has what the sign finds in its log."""
+        text = self.wait(call, env, log, sign)
+        try:
+            yield text
+        finally:
+            self.end(self.processes.pop())
+
     def stop(self):
-        for process in reversed(self.processes):
-            if process.poll() is None:
-                os.killpg(process.pid, signal.SIGTERM)
-        for process in self.processes:
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        while self.processes:
+            self.end(self.processes.pop())
+
+    def end(self, process):
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 @contextlib.contextmanager

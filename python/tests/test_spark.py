@@ -247,13 +247,13 @@ def test_connect(cluster, tmp_path):
     call = [HOME / "bin" / "spark-submit", "--master", cluster.url, "--class", "org.apache.spark.sql.connect.service.SparkConnectServer"]
     call += [word for k, v in conf.items() for word in ("--conf", f"{k}={v}")]
     env = {**cluster.env, "SPARK_DAEMON_MEMORY": "512m"}  # which the server takes for its own
-    port = cluster.wait([*call, "spark-internal"], env, cluster.directory / "connect.log", rb"Spark Connect server started at: \S*?:(\d+)")
     names = [TESTDATA / n for n in ("example.pcap", "damaged-record.pcap", "vlan-ipv4.pcap")]
     rows, _ = extracted(tmp_path, names)
-    status, said = script(cluster, [sys.executable, "-m", "pcapbatch.spark", "-o", tmp_path / "sessions"], names, {"SPARK_REMOTE": f"sc://127.0.0.1:{port}"})
-    assert status == 1 and "record 4 at offset 231" in said, said
-    same(rows, tmp_path / "sessions")
-    status, said = script(
-        cluster, [sys.executable, "-m", "pcapbatch.spark", "-o", tmp_path / "none"], [tmp_path / "none.pcap"], {"SPARK_REMOTE": f"sc://127.0.0.1:{port}"}
-    )
-    assert status == 4 and "none.pcap" in said, said
+    sign = rb"Spark Connect server started at: \S*?:(\d+)"
+    with cluster.running([*call, "spark-internal"], env, cluster.directory / "connect.log", sign) as port:
+        remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{port}"}
+        status, said = script(cluster, [sys.executable, "-m", "pcapbatch.spark", "-o", tmp_path / "sessions"], names, remote)
+        assert status == 1 and "record 4 at offset 231" in said, said
+        same(rows, tmp_path / "sessions")
+        status, said = script(cluster, [sys.executable, "-m", "pcapbatch.spark", "-o", tmp_path / "none"], [tmp_path / "none.pcap"], remote)
+        assert status == 4 and "none.pcap" in said, said
