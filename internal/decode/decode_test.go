@@ -1,12 +1,17 @@
 package decode
 
 import (
+	"os"
 	"path/filepath"
 	"reflect"
 	"testing"
 
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // TestConservation: over all shared captures, with and without every option,
 // each record is in exactly one count, and the events are those that Decode

@@ -7,10 +7,14 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"os"
 	"testing"
 
 	"pcapbatch/internal/capturetest"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // handMade are streams that encoders hardly ever write. A nil contents means
 // that the stream is not valid.

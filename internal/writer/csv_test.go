@@ -4,6 +4,7 @@ import (
 	"encoding/csv"
 	"math"
 	"math/big"
+	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -11,8 +12,12 @@ import (
 	"testing"
 
 	"pcapbatch/internal/agg"
+	"pcapbatch/internal/capturetest"
 	"pcapbatch/internal/flow"
 )
+
+// TestMain saves time.
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // The columns of docs/semantics.md, in their order.
 const (
