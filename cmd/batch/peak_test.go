@@ -29,9 +29,7 @@ import (
 // come late. So a command that would do the same again has up to three tries.
 func atMost(t *testing.T, memory, beyond int, args ...string) (int, string, string) {
 	t.Helper()
-	if race.Enabled {
-		t.Skip("the race detector takes several times the memory")
-	}
+	notUnderRace(t)
 	const workers = 2
 	most := memory + 64 + 4*workers + beyond>>20
 	for try := 1; ; try++ {
@@ -47,6 +45,13 @@ func atMost(t *testing.T, memory, beyond int, args ...string) (int, string, stri
 			t.Errorf("batch %q used %d MiB, which is more than %d", args, peak, most)
 		}
 		return cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()
+	}
+}
+
+// notUnderRace skips a test of memory, best before it makes its captures.
+func notUnderRace(t *testing.T) {
+	if race.Enabled {
+		t.Skip("the race detector takes several times the memory")
 	}
 }
 
@@ -96,6 +101,7 @@ func largeRecords(w io.Writer, n int) {
 }
 
 func TestMemoryOfLargeRecords(t *testing.T) {
+	notUnderRace(t)
 	n := capturetest.Usually(12, 20) // more than the memory there is
 	var packed bytes.Buffer
 	z, err := zstd.NewWriter(&packed, zstd.WithWindowSize(1<<20))
@@ -335,6 +341,7 @@ func TestMemoryOfTinyCaptures(t *testing.T) {
 // Rules of labels count in the memory: reading them takes no more than 200
 // bytes a rule besides what a process takes that does nothing.
 func TestMemoryOfLabels(t *testing.T) {
+	notUnderRace(t)
 	const n, idle = 300_000, 40 << 20
 	r := rand.New(rand.NewPCG(1, 2))
 	var rules strings.Builder
