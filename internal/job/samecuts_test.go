@@ -2,11 +2,9 @@ package job
 
 import (
 	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -49,15 +47,8 @@ func TestSameBytesWhereSessionsAreCut(t *testing.T) {
 	r := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
 	for i := range 6 {
-		var packed bytes.Buffer
-		z := gzip.NewWriter(&packed)
-		if _, err := z.Write(largeSessions(r, 6000, 1_700_000_000e9+int64(i)*60e9)); err != nil {
-			t.Fatal(err)
-		}
-		z.Close()
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%d.pcap.gz", i)), packed.Bytes(), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		data := largeSessions(r, 6000, 1_700_000_000e9+int64(i)*60e9)
+		write(t, filepath.Join(dir, fmt.Sprintf("%d.pcap.gz", i)), gzipped(t, data))
 	}
 	found := capture.Find(durable.OS, []string{dir}, false)
 	for _, kept := range []bool{false, true} {
