@@ -38,6 +38,8 @@ class Store:
         self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
         self.thread.start()
         self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.moto("reset-auth", "inf")  # the state of moto is that of the process
+        self.moto("reset")
         iam, sts = self.client("iam"), self.client("sts")
         trust = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}]}
         role = iam.create_role(RoleName="nodes", AssumeRolePolicyDocument=json.dumps(trust))["Role"]["Arn"]
@@ -51,8 +53,12 @@ class Store:
         self.s3 = self.client("s3", self.keys)
         self.s3.create_bucket(Bucket=BUCKET)
         # From here on requests without valid credentials are refused.
-        refuse = urllib.request.Request(f"{self.url}/moto-api/reset-auth", data=b"0", headers={"Content-Type": "text/plain"})
-        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(refuse).close()
+        self.moto("reset-auth", "0")
+
+    def moto(self, what, value=""):
+        """Has moto forget everything (reset), or check credentials from so many further requests on (reset-auth)."""
+        call = urllib.request.Request(f"{self.url}/moto-api/{what}", data=value.encode(), headers={"Content-Type": "text/plain"})
+        urllib.request.build_opener(urllib.request.ProxyHandler({})).open(call).close()
 
     def answer(self, environ, start):
         if self.before:

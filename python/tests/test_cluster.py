@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-import pcapbatch
-from cluster import captures, extracted, same
-from pcapbatch import _binary, _cluster, _steps
+pytest.importorskip("numpy")
+
+import pcapbatch  # noqa: E402
+from cluster import captures, extracted, same  # noqa: E402
+from pcapbatch import _binary, _cluster, _steps  # noqa: E402
 
 TESTDATA = Path(__file__).parents[2] / "testdata"
 
