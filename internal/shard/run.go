@@ -265,7 +265,7 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 			task.decoded.Add(1)
 		}
 		for _, q := range r.queues {
-			q <- task // after the last of these task belongs to the workers
+			q <- task // the workers wait until it is decoded
 		}
 		if end {
 			return nil
