@@ -3,9 +3,12 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -40,7 +43,13 @@ const raceVariable = "GORACE"
 // Run runs the tests. With the race detector every process waits a second before
 // it ends, for races of goroutines that go on: here a hundredth of that does, as
 // a run waits for its goroutines, and the tests start hundreds of processes.
+//
+// Parallel tests are those that wait, for processes, terminals and signals: four
+// or more of them run side by side, unless -parallel says otherwise.
 func (p packageTests) Run() int {
+	if err := flag.Set("test.parallel", fmt.Sprint(max(4, runtime.GOMAXPROCS(0)))); err != nil {
+		panic(err)
+	}
 	if os.Getenv(raceVariable) == "" {
 		os.Setenv(raceVariable, "atexit_sleep_ms=10")
 	}
