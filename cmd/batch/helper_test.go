@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,10 +46,12 @@ const raceVariable = "GORACE"
 // a run waits for its goroutines, and the tests start hundreds of processes.
 //
 // Parallel tests are those that wait, for processes, terminals and signals: four
-// or more of them run side by side, unless -parallel says otherwise.
+// or more of them run side by side, unless -parallel says otherwise. Where that
+// is the number of processes that fuzz, which wait for nothing, it stays.
 func (p packageTests) Run() int {
-	if err := flag.Set("test.parallel", fmt.Sprint(max(4, runtime.GOMAXPROCS(0)))); err != nil {
-		panic(err)
+	fuzzes := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") })
+	if !fuzzes {
+		flag.Set("test.parallel", fmt.Sprint(max(4, runtime.GOMAXPROCS(0))))
 	}
 	if os.Getenv(raceVariable) == "" {
 		os.Setenv(raceVariable, "atexit_sleep_ms=10")
