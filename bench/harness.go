@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -154,8 +155,11 @@ type turn struct {
 	samples *[]sample
 }
 
-// round runs each process once and takes a sample of it. dir is what they write
-// to; "": nothing is written.
+// round runs each process once and takes a sample of it, and turns their order
+// around for the next round: in a virtual machine memory that another process
+// has just given back costs less than memory that the host has taken back
+// meanwhile, and that shall not always be the luck of the same one. dir is what
+// they write to; "": nothing is written.
 func (h *harness) round(turns []turn, dir string) error {
 	for _, t := range turns {
 		// The old output is removed first: freeing its pages is not the
@@ -169,6 +173,7 @@ func (h *harness) round(turns []turn, dir string) error {
 		}
 		*t.samples = append(*t.samples, s)
 	}
+	slices.Reverse(turns)
 	return nil
 }
 
