@@ -1,6 +1,32 @@
 //go:build ignore
 
 // This program writes sort_amd64.s: go run generate.go > sort_amd64.s
+//
+// The functions that it writes sort 64 or 128 unsigned numbers in the registers
+// of AVX-512. They see the numbers as a table: a register is a row of eight
+// numbers, so 64 numbers have 8 rows and 128 have 16. Numbers of one column
+// stand in the same lane of all registers. Two instructions, minimum and
+// maximum, compare a row with another in all eight columns at once, so that
+// comparing rows is cheap. Comparing numbers of different columns is dearer: it
+// first has to move them into the same lane. Hence the order of the work:
+//
+//  1. A sorting network over the rows sorts all columns, side by side. The
+//     table now holds eight sorted lists, one a column.
+//  2. Three rounds of bitonic merges (K. E. Batcher, "Sorting networks and
+//     their applications", 1968; Knuth, The Art of Computer Programming, volume
+//     3, section 5.3.4) make four lists of two columns each, then two of four,
+//     then one of all eight. A list goes down its first column, then down the
+//     next.
+//  3. The table is transposed, because in memory the numbers of one column have
+//     to follow each other, and a register is stored as a row.
+//
+// A bitonic merge of two lists of n numbers first compares each number with its
+// mirror image in the other list: the first of the one with the last of the
+// other, the second with the last but one, and so on (mirror). Then no number
+// in the first half is above one in the second. Each half is put in order by
+// comparing numbers n/2 places apart, then n/4, down to neighbours: numbers of
+// different columns while the distance is a column or more (across), and then
+// numbers of one column (down).
 package main
 
 import (
@@ -8,21 +34,28 @@ import (
 	"strings"
 )
 
-// lanes is how many numbers a register holds.
+// lanes is the number of 64-bit numbers in a register.
 const lanes = 8
 
-// A program sorts rows * lanes numbers, each row in a register. While it is
-// made, number i of the sorted order to be is lane i / rows of row i % rows: so
-// most steps compare whole rows.
+// A program is the assembly of a function that sorts rows * lanes numbers. The
+// number that ends up at index i of the sorted list is in lane i / rows of row
+// i % rows until store transposes the table. Rows change their registers, since
+// a minimum must not overwrite what the maximum still needs.
 type program struct {
 	rows int
-	reg  []int // the register of each row
-	free []int // registers
+	reg  []int // reg[r] is the number of the register that holds row r
+	free []int // registers that hold nothing of use
 	text strings.Builder
 }
 
+// emit adds an instruction, with its operands in the order of Go's assembler:
+// sources first, last to first in Intel's manual, then the destination.
 func (p *program) emit(format string, args ...any) { fmt.Fprintf(&p.text, "\t"+format+"\n", args...) }
 
+// note adds a comment.
+func (p *program) note(text string) { fmt.Fprintf(&p.text, "\n\t// %s\n", text) }
+
+// take returns a free register, and give gives registers back.
 func (p *program) take() int {
 	r := p.free[0]
 	p.free = p.free[1:]
@@ -31,7 +64,8 @@ func (p *program) take() int {
 
 func (p *program) give(r ...int) { p.free = append(p.free, r...) }
 
-// compare leaves the smaller numbers in row a and the larger ones in row b.
+// compare compares two rows lane by lane: the smaller number of each pair goes
+// to row a and the larger one to row b.
 func (p *program) compare(a, b int) {
 	x, y, least := p.reg[a], p.reg[b], p.take()
 	p.emit("VPMINUQ Z%d, Z%d, Z%d", y, x, least)
@@ -40,20 +74,20 @@ func (p *program) compare(a, b int) {
 	p.give(x)
 }
 
-// An exchange moves the numbers of a row between the lanes that differ by the
-// bits of distance. In the lanes that have the highest of them, which are in
-// the mask register, the larger numbers stay.
+// An exchange moves each number of a row from its lane l to lane l^distance. Of
+// two lanes that exchange numbers, that with the larger index is in the mask:
+// it belongs to the later column, so it keeps the larger number of a pair.
 type exchange struct {
 	distance int
-	mask     string
-	move     string // instruction, and its first operands
+	mask     string // a mask register, set at the beginning of the function
+	move     string // the instruction that moves, and its first operands
 }
 
 var exchanges = map[int]exchange{
 	1: {1, "K1", "VPSHUFD $0x4e, "},
 	2: {2, "K2", "VPERMQ $0x4e, "},
 	3: {3, "K2", "VPERMQ $0x1b, "},
-	7: {7, "K3", ""},
+	7: {7, "K3", ""}, // reverses all lanes, by the indices in Z31
 }
 
 func (p *program) move(e exchange, from, to int) {
@@ -64,8 +98,10 @@ func (p *program) move(e exchange, from, to int) {
 	p.emit("%sZ%d, Z%d", e.move, from, to)
 }
 
-// mirror begins a merge of sorted lists: it compares each number of the one
-// with its mirror image in the other.
+// mirror begins the merges of neighbouring lists: it compares each number with
+// its mirror image, which stands in lane l^e.distance of the row that is as far
+// from the last as its own is from the first. The row b of a pair is moved
+// before it is compared and moved back afterwards.
 func (p *program) mirror(e exchange) {
 	for a := range p.rows / 2 {
 		b := p.rows - 1 - a
@@ -81,7 +117,7 @@ func (p *program) mirror(e exchange) {
 	}
 }
 
-// across compares numbers of one row.
+// across compares numbers of one row whose lanes differ by e.distance.
 func (p *program) across(e exchange) {
 	for a := range p.rows {
 		x, other, least := p.reg[a], p.take(), p.take()
@@ -93,7 +129,8 @@ func (p *program) across(e exchange) {
 	}
 }
 
-// down ends a merge: it compares rows.
+// down ends the merges: it compares numbers of one column, at distances of half
+// the rows, then a quarter, down to neighbouring rows.
 func (p *program) down() {
 	for d := p.rows / 2; d > 0; d /= 2 {
 		for a := range p.rows {
@@ -104,9 +141,9 @@ func (p *program) down() {
 	}
 }
 
-// columns are sorting networks with the fewest comparators known (Knuth, The
-// Art of Computer Programming, volume 3, section 5.3.4), for all lanes side by
-// side.
+// columns are the sorting networks for 8 and for 16 rows with the fewest
+// comparators known: 19, and 60 (M. W. Green). Both are in Knuth, section
+// 5.3.4.
 var columns = map[int][][2]int{
 	8: {
 		{0, 2}, {1, 3}, {4, 6}, {5, 7}, {0, 4}, {1, 5}, {2, 6}, {3, 7}, {0, 1}, {2, 3}, {4, 5}, {6, 7},
@@ -123,10 +160,13 @@ var columns = map[int][][2]int{
 	},
 }
 
-// store writes eight rows to memory in the order of the numbers: it transposes
-// them, and lane l goes to where its numbers begin.
+// store writes the eight rows from first on to memory. It transposes them as a
+// square of 8 x 8 numbers, so that a register holds eight numbers of one
+// column, and writes these to where their place in the sorted list is. Each of
+// three steps joins registers in pairs, first of one row, then of two, then of
+// four.
 func (p *program) store(first int) {
-	pairs := [2][4]int{} // of rows; the even lanes, and the odd ones
+	pairs := [2][4]int{} // [0]: the even lanes of rows 2i and 2i+1; [1]: the odd ones
 	for i := range 4 {
 		x, y := p.reg[first+2*i], p.reg[first+2*i+1]
 		even, odd := p.take(), p.take()
@@ -136,7 +176,9 @@ func (p *program) store(first int) {
 		p.give(x, y)
 	}
 	for parity, q := range pairs {
-		var quads [2][2]int // of rows 0 to 3 and 4 to 7; of lanes 0 and 4, and of 2 and 6
+		// quads[0] holds rows 0 to 3, quads[1] rows 4 to 7: first their lanes
+		// parity and parity+4, then parity+2 and parity+6.
+		var quads [2][2]int
 		for half := range 2 {
 			for k, pick := range []int{0x88, 0xdd} {
 				quads[half][k] = p.take()
@@ -157,6 +199,9 @@ func (p *program) store(first int) {
 	}
 }
 
+// make writes the whole function. Registers 0 to 30 hold rows and intermediate
+// results; Z31 holds the indices that reverse the lanes, and bit l of a mask
+// register stands for lane l.
 func (p *program) make() {
 	for r := range p.rows {
 		p.reg = append(p.reg, r)
@@ -173,18 +218,23 @@ func (p *program) make() {
 	for r := range p.rows {
 		p.emit("VMOVDQU64 %d(DI), Z%d", 8*lanes*r, r)
 	}
+	p.note("Sort each column.")
 	for _, c := range columns[p.rows] {
 		p.compare(c[0], c[1])
 	}
+	p.note("Merge columns in pairs.")
 	p.mirror(exchanges[1])
 	p.down()
+	p.note("Merge lists of two columns.")
 	p.mirror(exchanges[3])
 	p.across(exchanges[1])
 	p.down()
+	p.note("Merge lists of four columns.")
 	p.mirror(exchanges[7])
 	p.across(exchanges[2])
 	p.across(exchanges[1])
 	p.down()
+	p.note("Transpose and store.")
 	for first := 0; first < p.rows; first += 8 {
 		p.store(first)
 	}

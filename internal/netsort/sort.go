@@ -2,14 +2,15 @@ package netsort
 
 import "math"
 
-// Most is the number of numbers that Sort takes.
+// Most is the greatest length of a list that Sort takes.
 const Most = 128
 
-// few is how many numbers are sorted by insertion: fewer than a network would
-// gain by.
+// few is the greatest length of a list that is sorted by insertion, which is
+// faster than a network there (BenchmarkSort).
 const few = 12
 
-// Sort sorts ascending. Requires: at most Most numbers.
+// Sort sorts v in place, ascending. It does not allocate.
+// Requires: v has at most Most numbers.
 func Sort(v []uint64) {
 	if len(v) <= few {
 		insertionSort(v)
@@ -38,16 +39,19 @@ func Sort(v []uint64) {
 	copy(v, all[:])
 }
 
-// fill fills v with what stays behind all numbers.
+// fill fills the places after a list up to the size of a network. The largest
+// number stays after all others, and it does not matter which of several
+// largest ones are the list's own.
 func fill(v []uint64) {
 	for i := range v {
 		v[i] = math.MaxUint64
 	}
 }
 
-// sortRuns sorts the first n of v, which are a power of two, 16 or more: runs
-// of eight by a network, and then two runs into one. On 120 random numbers it
-// takes two fifths of slices.Sort's time (BenchmarkSort).
+// sortRuns sorts the first n numbers of v: runs of eight by a network, which
+// are then merged in pairs until one is left. On 120 random numbers it takes
+// two fifths of slices.Sort's time (BenchmarkSort with the build tag safe).
+// Requires: n is a power of two from 16 to Most.
 func sortRuns(v *[Most]uint64, n int) {
 	var spare [Most]uint64
 	for i := 0; i < n; i += 8 {
@@ -76,9 +80,10 @@ func insertionSort(v []uint64) {
 	}
 }
 
-// sort8 is the sorting network for eight numbers with the fewest comparators,
-// 19 in 6 layers (Knuth, The Art of Computer Programming, volume 3, section
-// 5.3.4).
+// sort8 is a sorting network for eight numbers with the fewest comparators
+// possible, 19 in 6 layers (Knuth, The Art of Computer Programming, volume 3,
+// section 5.3.4). The empty lines divide the layers; a layer compares disjoint
+// pairs, which a CPU can do side by side.
 func sort8(v *[8]uint64) {
 	a, b, c, d, e, f, g, h := v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]
 	a, c = min(a, c), max(a, c)
@@ -108,20 +113,21 @@ func sort8(v *[8]uint64) {
 	*v = [8]uint64{a, b, c, d, e, f, g, h}
 }
 
-// mergeRuns merges two ascending runs of the same length, which begin at start
-// of from, into to. It works from both ends, half of the values from each: so
-// neither run can be exhausted before the last step, and the CPU has two chains
-// of loads to follow side by side.
+// mergeRuns merges two ascending runs of from, of run numbers each, into to.
+// The first begins at start, and the second follows it. Half of the numbers are
+// merged from the front and the other half from the back, run of them each: so
+// neither run can be exhausted before the last step, and no step has to ask.
+// The CPU also has two chains of loads to follow side by side.
 func mergeRuns(to, from *[Most]uint64, start, run int) {
-	const mask = Most - 1 // spares the bounds checks
-	i, j := start, start+run
-	p, q := start+run-1, start+2*run-1
-	k, m := i, q
+	const mask = Most - 1              // with it the compiler needs no bounds checks
+	i, j := start, start+run           // the front of both runs
+	p, q := start+run-1, start+2*run-1 // and the back
+	k, m := i, q                       // where the next numbers go
 	for range run {
 		x, y := from[i&mask], from[j&mask]
 		to[k&mask] = min(x, y)
 		step := 0
-		if y < x {
+		if y < x { // compiled to a conditional move or set, not to a branch
 			step = 1
 		}
 		j += step

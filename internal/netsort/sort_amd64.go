@@ -6,10 +6,11 @@ import "golang.org/x/sys/cpu"
 
 //go:generate sh -c "go run generate.go > sort_amd64.s"
 
-// wide says that the CPU, and the operating system, have AVX-512.
+// wide reports whether the CPU and the operating system support AVX512F, the
+// part of AVX-512 that sort64 and sort128 use.
 var wide = cpu.X86.HasAVX512F
 
-// sort64 and sort128 sort ascending. They require wide.
+// sort64 and sort128 sort ascending. Requires: wide.
 //
 //go:noescape
 func sort64(v *[64]uint64)

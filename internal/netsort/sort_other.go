@@ -2,7 +2,8 @@
 
 package netsort
 
-// wide says that there is something faster than the networks of Go.
+// wide is false where there is no assembly, or none is wanted: then Sort does
+// not call sort64 and sort128.
 const wide = false
 
 func sort64(*[64]uint64)   {}

@@ -56,8 +56,9 @@ func TestSort(t *testing.T) {
 }
 
 // A sorting network sorts everything if it sorts all sequences of zeros and
-// ones. These are too many for 64 and 128 numbers, but a comparator that lacks
-// or is turned leaves a good part of them unsorted.
+// ones (the zero-one principle, Knuth, section 5.3.4). Of 64 or 128 of them
+// there are too many sequences, but where a comparator is missing or turned
+// around, a good part of them stays unsorted.
 func TestSortBits(t *testing.T) {
 	for name, sort := range sorts() {
 		rng := rand.New(rand.NewPCG(3, 4))
@@ -95,8 +96,7 @@ func TestGenerated(t *testing.T) {
 	}
 }
 
-// A sorting network sorts everything if it sorts all sequences of zeros and
-// ones.
+// See TestSortBits: of eight zeros and ones all sequences can be tried.
 func TestSort8(t *testing.T) {
 	for pattern := range 256 {
 		var v [8]uint64
@@ -109,6 +109,11 @@ func TestSort8(t *testing.T) {
 	}
 }
 
+// BenchmarkSort measures Sort beside slices.Sort. With the build tag safe it
+// measures the sort without AVX-512.
+//
+//	go test -run - -bench Sort ./internal/netsort
+//	go test -run - -bench Sort -tags safe ./internal/netsort
 func BenchmarkSort(b *testing.B) {
 	for _, n := range []int{9, 13, 16, 32, 64, 120} {
 		rng := rand.New(rand.NewPCG(1, 2))
