@@ -70,12 +70,12 @@ type digestScratch struct {
 	values [3][exactRecords]uint64
 }
 
-// fold takes values into d. It sorts them.
+// fold takes values into d. It may sort them.
 func (d *digest) fold(scr *digestScratch, values []uint64) {
 	d.store(d.with(scr, values))
 }
 
-// merge takes the values behind o into d.
+// merge takes the values that o stands for into d.
 func (d *digest) merge(scr *digestScratch, o *digest) {
 	d.store(d.merged(scr, o.list[:o.n]))
 }
@@ -130,9 +130,9 @@ func (d *digest) with(scr *digestScratch, values []uint64) []centroid {
 	return layValues(scr, scr.items[:], d.list[:d.n], values)
 }
 
-// layValues lays values into an ascending list, at the front of out, equal ones
-// joined to atoms. It may sort them. Requires: out has room for all; there are
-// no more than exactRecords values.
+// layValues lays an ascending list and values, of which equal ones become one
+// atom, into an ascending list at the front of out. It may sort values.
+// Requires: out has room for both; there are at most exactRecords values.
 func layValues(scr *digestScratch, out, list []centroid, values []uint64) []centroid {
 	if few, ok := fewAtoms(scr, values); ok {
 		return layTogether(out, list, few)
@@ -141,8 +141,9 @@ func layValues(scr *digestScratch, out, list []centroid, values []uint64) []cent
 	return insert(out, list, values)
 }
 
-// insert is layTogether of a list and of ascending values, without making atoms
-// of these first.
+// insert is layTogether of a list and of ascending values. It saves making a
+// list of atoms of these first, and a comparison takes one product instead of
+// two, because the mean of an atom is its value.
 func insert(out, mine []centroid, values []uint64) []centroid {
 	k := 0
 	for i := 0; i < len(values); {
@@ -155,7 +156,7 @@ func insert(out, mine []centroid, values []uint64) []centroid {
 		i = j
 		for len(mine) > 0 {
 			m := &mine[0]
-			hi, lo := bits.Mul64(v, m.weight())
+			hi, lo := bits.Mul64(v, m.weight()) // compared with m.sum, as v with the mean of m
 			if hi == 0 && lo < m.sum {
 				break
 			}
@@ -211,8 +212,8 @@ func layTogether(out, mine, other []centroid) []centroid {
 func (d *digest) store(list []centroid) {
 	if len(list) > centroids {
 		n := weightOf(list)
-		if n <= mostSmooth {
-			list = clusterSmoothly(list, n)
+		if n <= mostBranchFree {
+			list = clusterBranchFree(list, n)
 		}
 		for loose := uint64(4); len(list) > centroids; loose++ {
 			list = cluster(list, n, loose)
@@ -254,11 +255,12 @@ func cluster(list []centroid, n, loose uint64) []centroid {
 	return list[:k+1]
 }
 
-// clusterSmoothly is cluster with loose = 4, without branches on what the list
-// has: whether two neighbours are joined is as good as random, so a CPU guesses
-// every second time wrong. It compares 50 times the weight, so as not to divide
-// the distance. Requires: n <= mostSmooth.
-func clusterSmoothly(list []centroid, n uint64) []centroid {
+// clusterBranchFree is cluster with loose = 4, and gives the same. No branch
+// depends on the content of the list: whether two neighbours are joined is as
+// good as random, so that a CPU guesses wrong every second time. The condition
+// for joining, w <= least + distance/50, is asked as distance >= 50*(w-least),
+// which needs no division. Requires: n <= mostBranchFree.
+func clusterBranchFree(list []centroid, n uint64) []centroid {
 	least := int64(n / 222)
 	before := uint64(0)
 	sum, weightAtom := list[0].sum, list[0].weightAtom
@@ -268,7 +270,9 @@ func clusterSmoothly(list []centroid, n uint64) []centroid {
 		w := weight + next.weight()
 		distance := int64(2*before + w - n)
 		distance = max(distance, -distance)
-		_, apart := bits.Sub64(uint64(distance)+1<<62, uint64(50*(int64(w)-least))+1<<62, 0) // 1: not joined
+		// The borrow is 1 if the two stay apart, and 0 if they are joined. Adding
+		// 2^62 makes both sides positive.
+		_, apart := bits.Sub64(uint64(distance)+1<<62, uint64(50*(int64(w)-least))+1<<62, 0)
 		list[k] = centroid{sum, weightAtom}
 		k += int(apart)
 		before += weight & -apart
@@ -279,8 +283,9 @@ func clusterSmoothly(list []centroid, n uint64) []centroid {
 	return list[:k+1]
 }
 
-// mostSmooth keeps the numbers of clusterSmoothly below 2^62.
-const mostSmooth = 1 << 56
+// mostBranchFree is the greatest weight that clusterBranchFree takes: with it,
+// 50 times a weight stays below 2^62.
+const mostBranchFree = 1 << 56
 
 // medianOfList returns the median of an ascending list of centroids. Inside
 // an atom it is the atom's value; elsewhere it lies on the line between the

@@ -16,8 +16,8 @@ const (
 	rankErrorReached = 0.005
 )
 
-// rankError returns how far the rank of m is from the middle of the values,
-// as a share of their number: 0 where m is a median. Requires: ascending values.
+// rankError returns how far the rank of m is from the middle of the values, as
+// a share of their number: 0 where m is a median. Requires: ascending values.
 func rankError(sorted []uint64, m Median) float64 {
 	x := m.Nearest()
 	below, _ := slices.BinarySearch(sorted, x)
@@ -295,8 +295,8 @@ func (d *digest) meanBetween(p, q uint64) uint64 {
 	return 0
 }
 
-// Up to centroids distinct values, however many of each, the digest is exact, also
-// after merging.
+// Up to centroids distinct values, however many of each, the digest is exact,
+// also after merging.
 func TestDigestOfFewValues(t *testing.T) {
 	capturetest.Arithmetic(t)
 	scr := new(digestScratch)
@@ -375,7 +375,7 @@ func TestMedianOfOverflowingWeights(t *testing.T) {
 }
 
 // Clustering without branches gives what clustering with them gives.
-func TestClusterSmoothly(t *testing.T) {
+func TestClusterBranchFree(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	for range 20_000 {
 		list := make([]centroid, 1+rng.IntN(2*centroids+exactRecords))
@@ -384,11 +384,11 @@ func TestClusterSmoothly(t *testing.T) {
 			list[i] = centroid{rng.Uint64N(1000), rng.Uint64N(most)<<1 | 2 | rng.Uint64N(2)}
 		}
 		n := weightOf(list)
-		if n > mostSmooth {
+		if n > mostBranchFree {
 			continue
 		}
 		want := cluster(slices.Clone(list), n, 4)
-		if got := clusterSmoothly(list, n); !slices.Equal(got, want) {
+		if got := clusterBranchFree(list, n); !slices.Equal(got, want) {
 			t.Fatalf("of weight %d: %v, want %v", n, got, want)
 		}
 	}

@@ -6,9 +6,9 @@ import (
 	"math/bits"
 )
 
-// Moments are the sums behind mean and standard deviation, and the extremes.
-// All of it is integer and exact, so the result does not depend on how the
-// values were split, nor on the order in which parts were merged.
+// Moments are the sums from which mean and standard deviation are computed, and
+// the extremes. All of it is integer and exact, so the result does not depend
+// on how the values were split, nor on the order in which parts were merged.
 //
 // The sum is 64 bit: for gaps it is the duration, for lengths it overflows
 // beyond 16 EiB in one session. The sum of squares never overflows while the
@@ -30,7 +30,8 @@ func (m *Moments) add(values []uint64) {
 	if m.N == 0 {
 		m.Min = math.MaxUint64
 	}
-	sum, sqHi, sqLo, least, most := m.Sum, m.SqHi, m.SqLo, m.Min, m.Max // in registers
+	// Local variables stay in registers; fields of m would be stored each time.
+	sum, sqHi, sqLo, least, most := m.Sum, m.SqHi, m.SqLo, m.Min, m.Max
 	for _, v := range values {
 		sum += v
 		hi, lo := bits.Mul64(v, v)
@@ -44,7 +45,7 @@ func (m *Moments) add(values []uint64) {
 	m.Sum, m.SqHi, m.SqLo, m.Min, m.Max = sum, sqHi, sqLo, least, most
 }
 
-// merge takes the values behind o into m.
+// merge takes the values that o stands for into m.
 func (m *Moments) merge(o *Moments) {
 	if o.N == 0 {
 		return
@@ -85,7 +86,9 @@ func (m *Moments) Std(scale uint64, sample bool) uint64 {
 		return 0
 	}
 	if m.N == 2 && !sample {
-		return MulDiv(m.Max-m.Min, scale, 2) // half the distance: a tie more often than not
+		// Half the distance of the two, without a root; and where that is a tie,
+		// float64 would leave the rounding open.
+		return MulDiv(m.Max-m.Min, scale, 2)
 	}
 	v, _ := m.variance()
 	if v == [3]uint64{} {
@@ -95,11 +98,11 @@ func (m *Moments) Std(scale uint64, sample bool) uint64 {
 	if sample {
 		d = math.Sqrt(d) * math.Sqrt(d-1)
 	}
-	square := float64(int64(v[2])) // converting a signed number takes no branch
+	square := float64(int64(v[2])) // converting a uint64 would take a branch
 	if v[0]|v[1]|v[2]>>63 != 0 {
 		square = float64(v[0])*0x1p128 + float64(v[1])*0x1p64 + float64(v[2])
 	}
-	x := math.Sqrt(square) * (float64(scale) / d) // root and quotient side by side
+	x := math.Sqrt(square) * (float64(scale) / d) // a CPU computes root and quotient side by side
 	if x < 1<<52 {
 		whole := int64(x)
 		if frac := x - float64(whole); math.Abs(frac-0.5) > x*0x1p-46 {

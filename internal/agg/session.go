@@ -92,7 +92,7 @@ func (s *Session) rowKey() (k flow.Key) {
 	return k
 }
 
-// putRowKey makes k the key as the row shows it.
+// putRowKey writes the key as the row shows it to k.
 func (s *Session) putRowKey(k *flow.Key) {
 	k.SetTurned(&s.key, s.state&reversed != 0)
 }

@@ -82,7 +82,9 @@ func (z *Summarizer) basic(t *Table, i uint32, out *Summary) {
 	out.End = s.endReason()
 	out.Capture = t.captureOf(i)
 	out.Truncated = uint64(s.truncated)
-	if s.fill == 1 && s.large == 0 && t.plain { // nearly half of all sessions
+	if s.fill == 1 && s.large == 0 && t.plain {
+		// Nearly half of all sessions have one packet. In a table that is not
+		// plain, their values must be in z.scr for beside.
 		out.Packets, out.Idle, out.Gaps = 1, 0, Stats{}
 		out.Lengths.one(uint64(s.head[0].wire))
 		out.Payloads.one(uint64(s.head[0].payload))
@@ -133,7 +135,8 @@ func (t *Table) gather(s *Session, v *[metrics][exactRecords]uint64) int {
 	return n
 }
 
-// of makes st the statistics of values, all of them. It sorts values.
+// of makes st the statistics of values, which are all that there are. It sorts
+// values.
 func (st *Stats) of(values []uint64) {
 	if len(values) == 1 {
 		st.one(values[0])
@@ -144,8 +147,9 @@ func (st *Stats) of(values []uint64) {
 	st.Median = medianOf(values)
 }
 
-// one makes st the statistics of one value. It writes field by field: a struct
-// that is put together elsewhere and copied makes a CPU wait for its parts.
+// one makes st the statistics of one value. It writes field by field: of a
+// struct that is put together elsewhere and then copied, a CPU loads what it
+// has just stored in other portions, and waits a dozen cycles for it.
 func (st *Stats) one(v uint64) {
 	st.N, st.Sum, st.Min, st.Max, st.Lo, st.Hi = 1, v, v, v, v, v
 	st.SqHi, st.SqLo = bits.Mul64(v, v)

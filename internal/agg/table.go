@@ -213,7 +213,7 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 			ev := &events[o]
 			if i == 0 || hashes[i] != hashes[i-1] {
 				s = found[i]
-				if t.ends.any { // it may have ended since
+				if t.ends.any { // since touch, another of the key may have begun
 					s = nil
 				}
 			}
@@ -231,10 +231,10 @@ func (t *Table) Update(events []flow.Event, order []uint16) {
 // cache when update comes to it. The loads of one pass do not depend on each
 // other, and no branch depends on what the same pass loads.
 //
-// It returns the sessions that have the tags: each is the newest of its key,
-// until another of that key begins, but the key may be another one that has the
-// same tag. Nil are keys that have no session, and mostly hashes that follow
-// themselves.
+// It returns the session that it has found for each hash, by the tag in the
+// slot alone. So the caller has to compare the key, of which it is the newest
+// session until another begins. It is nil where no slot has the tag, and where
+// the hash is that of the packet before.
 func (t *Table) touch(hashes []uint32) (found [groupSize]*Session) {
 	var sum uint64
 	for _, h := range hashes {

@@ -62,7 +62,7 @@ func Ratio(x, scale, y uint64) (hi, lo uint64) {
 		return 0, 0
 	}
 	ph, pl := bits.Mul64(x, scale)
-	if ph >= y {
+	if ph >= y { // else the quotient is below 2^64, and one division is enough
 		hi, ph = ph/y, ph%y
 	}
 	lo, rest := bits.Div64(ph, pl, y)

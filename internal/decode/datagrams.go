@@ -31,16 +31,16 @@ type File interface {
 }
 
 // datagrams are the sessions of fragmented datagrams, numbered in the order of
-// their first fragments. There is one for each 20 bytes of capture at most, an IP
-// header, which makes 1.7 million in reach, and 22,000 where packets are whole
-// and of 1500 bytes.
+// their first fragments. There is one for each 20 bytes of capture at most, an
+// IP header, which makes 1.7 million in reach, and 22,000 where packets are
+// whole and of 1500 bytes.
 //
-// They lie in chunks. A chunk is dropped when all of it is out of reach. Of those
-// that are left the last are in memory, as many as may be, and the others in a
-// file, in whose places the next ones are written. The index is in memory; where
-// it has fewer buckets than there are datagrams, finding one takes as many reads
-// of the file as there are others in its bucket. Buckets follow from a hash with
-// a secret seed.
+// They lie in chunks. A chunk is dropped when all of it is out of reach. Of
+// those that are left the last are in memory, as many as may be, and the others
+// in a file, in whose places the next ones are written. The index is in memory;
+// where it has fewer buckets than there are datagrams, finding one takes as
+// many reads of the file as there are others in its bucket. Buckets follow from
+// a hash with a secret seed.
 type datagrams struct {
 	overflow *Overflow // nil: all are in memory
 	most     int       // chunks in memory at most
@@ -75,8 +75,8 @@ type chunk struct {
 // than for several such chunks, as in tests, they are smaller.
 const mostChunk = 512
 
-// datagram is the session of a fragmented datagram: 128 bytes. What has a field
-// more must be in appendTo and load.
+// datagram is the session of a fragmented datagram: 128 bytes. A field that is
+// added must be added to appendTo and load as well (TestDatagramInFile).
 type datagram struct {
 	ID       flow.Key
 	Key      flow.Key
@@ -97,8 +97,8 @@ const (
 	storedBytes   = 2*keyBytes + 3*8 + 2*4 + 2 + sumBytes
 )
 
-// appendTo appends what the file holds of a datagram but its checksum. Package
-// binary would do so too, by reflection, in ten times the time.
+// appendTo appends what the file holds of a datagram, without the checksum. It
+// is what binary.Append makes of it, by reflection and in ten times the time.
 func (g *datagram) appendTo(b []byte) []byte {
 	b = appendKey(appendKey(b, &g.ID), &g.Key)
 	b = le.AppendUint64(b, uint64(g.Time))
@@ -193,7 +193,7 @@ func (t *datagrams) advance(position int64) {
 	if n == 0 {
 		return
 	}
-	clear(t.chunks[:n]) // which stay in the array until append makes another
+	clear(t.chunks[:n]) // the array keeps these elements, but not their lists
 	t.chunks = t.chunks[n:]
 	t.begin += uint64(n) * t.size
 	t.next = max(t.next, t.begin)

@@ -75,9 +75,9 @@ func (k *Key) Reverse() {
 	k.SrcPort, k.DstPort = k.DstPort, k.SrcPort
 }
 
-// SetTurned makes k the key o, or if turned is true o with source and
-// destination exchanged. Of the sessions of a capture any may be turned, so no
-// branch asks.
+// SetTurned makes k the key o or, if turned is true, o with source and
+// destination exchanged. It is for rows, where turned is as good as random from
+// one session to the next: it has no branch, which a CPU would guess wrong.
 func (k *Key) SetTurned(o *Key, turned bool) {
 	le := binary.LittleEndian
 	turn := uint64(0)
@@ -127,12 +127,14 @@ func (k *Key) Hash(seed uint64) uint64 {
 	return HashWords(le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]), k.tail(), k.Protocol, k.Version, seed)
 }
 
-// HashWords is Hash of a key whose addresses are the little-endian words src0
-// and src1, dst0 and dst1; tail is the source port, above it in steps of 16
-// bits the destination port and the outer and inner VLAN id. Whoever has just
-// made the key has these in registers, where Hash would have to wait for the
-// key to be written: ports that are stored one by one and loaded together cost
-// a CPU a dozen cycles.
+// HashWords is Hash of a key that is given in words: src0 and src1 are the
+// bytes of Src as two little-endian numbers, dst0 and dst1 those of Dst. tail
+// holds, from the lowest bits up, 16 bits each of source port, destination
+// port, outer and inner VLAN id. For version 4, src1 and dst1 are ignored.
+//
+// It is for a caller that has just made the key, and so has these words in
+// registers. Hash would load the ports together that were stored one by one,
+// for which a CPU waits a dozen cycles.
 func HashWords(src0, src1, dst0, dst1, tail uint64, protocol, version uint8, seed uint64) uint64 {
 	const (
 		p0 = 0xa0761d6478bd642f
@@ -164,7 +166,7 @@ func (k *Key) Shard(n int) uint8 {
 	return ShardWords(le.Uint64(k.Src[:8]), le.Uint64(k.Src[8:]), le.Uint64(k.Dst[:8]), le.Uint64(k.Dst[8:]), k.tail(), k.Protocol, k.Version, n)
 }
 
-// ShardWords is to Shard what HashWords is to Hash.
+// ShardWords is Shard of a key that is given in words, as for HashWords.
 func ShardWords(src0, src1, dst0, dst1, tail uint64, protocol, version uint8, n int) uint8 {
 	const m = 0x9e3779b97f4a7c15
 	h := src0*m ^ bits.RotateLeft64(dst0*m, 29)

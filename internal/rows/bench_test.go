@@ -9,10 +9,10 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// BenchmarkMerge measures what one goroutine does alone, however many there are
-// to format rows: it brings the rows of all tables in order and puts them into
-// chunks. Sorting the rows of each table, which tables do side by side, is a
-// part of it.
+// BenchmarkMerge measures merging, which one goroutine does however many format
+// rows: it brings the rows of all tables in order and puts them into chunks.
+// The time includes sorting the rows of each table, which is done for all
+// tables side by side.
 //
 //	go test -run - -bench Merge ./internal/rows
 func BenchmarkMerge(b *testing.B) {

@@ -13,7 +13,7 @@
 //
 //  1. one goroutine reads a stretch of captures, block by block, and hands
 //     every block to every worker's queue in that order; then it hands the
-//     block to a decoder that has nothing to do, or decodes it itself;
+//     block to a decoder that is idle or, if none is, decodes it itself;
 //  2. a worker takes blocks from its queue in order, and waits for a block that
 //     is still being decoded instead of taking the next;
 //  3. a block keeps the order of its events when it sorts them by worker;
@@ -32,8 +32,9 @@
 // can hold all blocks there are: sending never blocks, taking from the free
 // list does. That is the only back-pressure, and it cannot dead-lock: a block
 // taken from the list is decoded and consumed without waiting for one that is
-// still to be taken, and blocks that wait for each other are decoded by
-// different goroutines, the first of them by one that does not wait.
+// still to be taken. A block that waits for earlier ones of its stretch (4)
+// does not keep these from being decoded either: each is with a goroutine of
+// its own by then, and the earliest of them waits for none.
 //
 // Tables grow with the sessions. With Config.Share a worker whose tables have
 // grown to its share gives sessions to a Keeper, which stores them (spill.go),

@@ -49,8 +49,9 @@ type Stretch[B Block] interface {
 
 // A Config describes a run.
 type Config[B Block] struct {
-	// Workers is the number of tables, and of goroutines that update them;
-	// as many decode. 1 to MaxWorkers.
+	// Workers is the number of tables, and of goroutines that update them; as
+	// many more decode, and so does a goroutine that reads when none of those is
+	// idle. 1 to MaxWorkers.
 	Workers int
 	// NewBlock makes an empty block; several goroutines call it at once.
 	NewBlock func() B
@@ -272,7 +273,9 @@ func (r *run[B]) read(ctx context.Context, s *stretchRun[B]) (err error) {
 		}
 		select {
 		case r.decode <- task:
-		default: // reading on would push the block out of the cache meanwhile
+		default:
+			// All decoders are busy. Reading on would push the block out of the
+			// cache before one of them comes to it.
 			r.decodeBlock(task)
 		}
 	}
@@ -286,6 +289,9 @@ func (r *run[B]) decodeBlocks() {
 	}
 }
 
+// decodeBlock decodes a block and divides its events among the workers, which
+// wait for that. If fragments need earlier packets, it waits for the blocks
+// before it in the stretch.
 func (r *run[B]) decodeBlock(task *blockTask[B]) {
 	task.block.Decode()
 	turn := &task.stretch.turn
