@@ -20,12 +20,13 @@ func putAddress(b []byte, n int, v Value) int {
 	return putIPv6(b, n, a)
 }
 
+// putIPv6 writes an IPv6 address as RFC 5952 asks for it, at most 39 bytes.
 func putIPv6(b []byte, n int, a [16]byte) int {
 	return len(netip.AddrFrom16(a).AppendTo(b[:n]))
 }
 
-// octets holds the digits of each number below 256 with a point behind them,
-// the first one lowest.
+// octets holds the text of each number below 256 with a point after it, the
+// first digit in the lowest byte and zero bytes after the point.
 var octets = func() (t [256]uint32) {
 	for v := range t {
 		t[v] = small[v] | '.'<<((bits.Len32(small[v])+7)&^7)
@@ -33,6 +34,7 @@ var octets = func() (t [256]uint32) {
 	return t
 }()
 
+// putIPv4 writes an IPv4 address in dotted decimal, and up to 3 bytes after it.
 func putIPv4(b []byte, n int, a [4]byte) int {
 	for _, octet := range a {
 		text := octets[octet]

@@ -63,8 +63,8 @@ type Column struct {
 	// time gives the time, in ns since the epoch, that text writes; nil for other
 	// texts.
 	time func(*Row) int64
-	// stats, of the columns of a statistic, is where it stands, and part which of
-	// them this is.
+	// stats is set in the columns of a statistic: it gives where the statistic
+	// stands, and part is which of its columns this is.
 	stats func(*agg.Summary) *agg.Stats
 	part  statPart
 	// tuple is the place of the column in the 5-tuple of the session, from 1; 0
@@ -72,12 +72,14 @@ type Column struct {
 	tuple int
 	// storage is how typed outputs keep an integer of few bits; "" otherwise.
 	storage Storage
-	// needs is what a session must have for the value to be defined; so many
-	// packets, too, must be before the one that it is of.
+	// needs are the facts that a session must have for the value to be defined.
+	// position is the number of packets before the one that the column is about,
+	// 0 for other columns: a session that lacks this packet has no value.
 	needs    needs
 	position int
-	// void are facts without which the cell is always that of no session, be
-	// it undefined or not; by default needs.
+	// void are facts without which the cell has the same text in all rows: that
+	// of an undefined value or, as that of an idle time of 0, a defined one. By
+	// default these are the facts in needs.
 	void needs
 	// free: the text may be of any length and any bytes; else it is at most
 	// maxCell bytes that never need quoting.
@@ -115,7 +117,7 @@ type Row struct {
 	label      SessionText // of Options.Label; nil until it is asked for
 	observer   Observer    // nil: none
 	clock      clock
-	nanos      nanos // of the last call of seconds
+	nanos      nanos // what seconds returned last
 }
 
 // NewRow returns a row for the columns of l.
@@ -147,8 +149,9 @@ func (r *Row) Load(t *agg.Table, i uint32) {
 	}
 }
 
-// seconds returns the text of v ns in seconds. The duration of a session is its
-// active time, mostly, and of two packets the interarrival time, too.
+// seconds returns the text of v ns in seconds, valid until the next call. It
+// keeps the last one, because neighbouring columns often have the same value:
+// duration and active time, and of two packets also the interarrival times.
 func (r *Row) seconds(v uint64) *nanos {
 	if r.nanos.of != v {
 		r.nanos.set(v)
@@ -168,7 +171,7 @@ type needs uint64
 
 const (
 	someGap      needs = 1 << iota // two packets or more
-	deviatingGap                   // enough gaps for a deviation as the run defines it
+	deviatingGap                   // enough gaps for a standard deviation: see leastOf
 	deviating                      // enough packets for one
 	someDuration                   // not all packets at one time
 	someIdleTime                   // a gap above the idle threshold
@@ -202,7 +205,8 @@ const (
 	bulkTimeBackward
 )
 
-// factsOf returns what the session has, of what the basic columns ask.
+// factsOf returns which of the facts on which basic columns depend the session
+// has. With sample, deviations are those of a sample.
 func factsOf(s *agg.Summary, sample bool) (n needs) {
 	least := leastOf(sample)
 	if s.Gaps.N > 0 {
@@ -223,7 +227,8 @@ func factsOf(s *agg.Summary, sample bool) (n needs) {
 	return n
 }
 
-// leastOf returns how many values a deviation takes.
+// leastOf returns how many values a standard deviation needs: two of a sample,
+// one of the population.
 func leastOf(sample bool) uint64 {
 	if sample {
 		return 2
@@ -231,7 +236,8 @@ func leastOf(sample bool) uint64 {
 	return 1
 }
 
-// groupFacts returns what the session has, of what other groups ask.
+// groupFacts returns which of the facts on which columns of other groups depend
+// the session has.
 func groupFacts(s *agg.Summary, sample bool) (n needs) {
 	least := leastOf(sample)
 	for i := range sides {

@@ -229,7 +229,7 @@ type Formatter struct {
 	programs [programSlots]*program // by facts: open addressing
 	made     int                    // how many there are
 	text     []byte                 // the cell of a text column, before quoting
-	stamp    stamp
+	stamp    stamp                  // for steps of kind instant
 }
 
 // NewFormatter returns a formatter for l.

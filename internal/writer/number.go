@@ -5,10 +5,15 @@ import (
 	"math/bits"
 )
 
-// The put functions write text into b at n and return where it ends. They may
-// write some bytes more behind it. Requires: b has room for maxCell bytes;
-// Formatter sees to it once a row. Against append, which looks at the capacity
-// at every step, that is a third of a row's time.
+// The put functions write text into b at n and return where it ends. Some write
+// whole words, and so change up to 8 bytes after the text as well. Requires: b
+// has room for maxCell bytes from n on, which Formatter sees to once a row.
+// With append, which looks at the capacity at every step, a row takes a third
+// longer.
+//
+// A CPU that loads bytes which it has just stored in other portions has to wait
+// for the stores. So no function reads back what it has written, and most texts
+// are made in a register and stored as a word.
 
 // digits holds the two digits of each number below 100.
 const digits = "" +
@@ -24,9 +29,10 @@ func put2(b []byte, n int, v uint64) {
 
 const smallNumbers = 10_000
 
-// small holds the digits of each number below 10000, the first one lowest and
-// zeros behind the last. Most numbers of a row are below: ports and lengths of
-// any number of digits come out without a branch that a CPU could mispredict.
+// small holds the text of each number below 10000, the first digit in the
+// lowest byte and zero bytes after the last. Most numbers of a row are that
+// small. The number of their digits is as good as random, and with the table no
+// branch depends on it.
 var small = func() (t [smallNumbers]uint32) {
 	for v := range t {
 		for left := v; ; left /= 10 {
@@ -39,7 +45,7 @@ var small = func() (t [smallNumbers]uint32) {
 	return t
 }()
 
-// putSmall writes v in decimal, and up to 3 bytes behind it.
+// putSmall writes v in decimal, and up to 3 bytes after it.
 // Requires: v < 10000.
 func putSmall(b []byte, n int, v uint64) int {
 	w := small[v]
@@ -47,7 +53,7 @@ func putSmall(b []byte, n int, v uint64) int {
 	return n + (bits.Len32(w)+7)>>3
 }
 
-// put4 writes the four digits of v. Requires: v < 10000.
+// put4 writes v in four digits, with leading zeros. Requires: v < 10000.
 func put4(b []byte, n int, v uint64) {
 	put2(b, n, v/100)
 	put2(b, n+2, v%100)
@@ -56,12 +62,17 @@ func put4(b []byte, n int, v uint64) {
 // zeros is the text "00000000".
 const zeros = 0x3030303030303030
 
-// eight returns the eight digits of v, zeros in front, as a word that is their
-// text when it lies in memory lowest byte first. Requires: v < 10^8.
+// eight returns the text of v in eight digits, with leading zeros, as a word
+// whose lowest byte is the first digit. Requires: v < 10^8.
 //
-// It halves the number three times, with all halves side by side in one word
-// and no division: into two numbers below 10^4, four below 100 and eight below
-// 10. For those, multiplying with 5243/2^19 and 103/2^10 divides by 100 and 10.
+// It splits the number in three steps, whose results are side by side in one
+// word: into two numbers below 10^4, four below 100 and eight below 10. One
+// multiplication divides all numbers of a word. 5243/2^19 and 103/2^10 are
+// slightly above 1/100 and 1/10, by so little that the quotients of numbers
+// below 10^4 and below 100 are exact; the masks drop what a number shifts into
+// the one below it. (Division by multiplication: Granlund and Montgomery,
+// "Division by Invariant Integers using Multiplication", 1994. Splitting side
+// by side: P. Khuong, "How to print integers really fast", 2017.)
 func eight(v uint64) uint64 {
 	hi := v / 1e4
 	x := hi | (v-hi*1e4)<<32
@@ -71,10 +82,10 @@ func eight(v uint64) uint64 {
 	return tens | (x-tens*10)<<8 | zeros
 }
 
-// store writes a word of text, lowest byte first.
+// store writes the eight bytes of a word of text, lowest byte first.
 func store(b []byte, n int, text uint64) { binary.LittleEndian.PutUint64(b[n:], text) }
 
-// putUint writes v in decimal, and up to 7 bytes behind it.
+// putUint writes v in decimal, and up to 3 bytes after it.
 func putUint(b []byte, n int, v uint64) int {
 	if v < smallNumbers {
 		return putSmall(b, n, v)
@@ -82,11 +93,12 @@ func putUint(b []byte, n int, v uint64) int {
 	return putLarge(b, n, v)
 }
 
-// putLarge is putUint of numbers that small does not have, and right for all.
+// putLarge is putUint for numbers that small does not have. It is right for
+// smaller ones too, but writes up to 7 bytes after them.
 func putLarge(b []byte, n int, v uint64) int {
 	if v < 1e8 {
 		text := eight(v)
-		leading := bits.TrailingZeros64(text^zeros|1<<63) &^ 7
+		leading := bits.TrailingZeros64(text^zeros|1<<63) &^ 7 // zeros, 8 bits each; never all eight
 		store(b, n, text>>leading)
 		return n + 8 - leading>>3
 	}
@@ -105,22 +117,23 @@ func putInt(b []byte, n int, v int64) int {
 	return putUint(b, n, uint64(v))
 }
 
-// putNano writes v billionths: nanoseconds as seconds. At least one and at
-// most nine decimals; trailing zeros are cut. Up to 9 bytes behind are written.
+// putNano writes v billionths: nanoseconds as seconds. There are one to nine
+// decimals, because trailing zeros after the first are cut. Up to 8 bytes after
+// the text are written.
 func putNano(b []byte, n int, v uint64) int {
 	var t nanos
 	t.set(v)
 	return t.put(b, n)
 }
 
-// nanos is the text of a number of nanoseconds as seconds, to be written any
-// number of times: reading back what was just written would make a CPU wait.
+// nanos is the text of a number of nanoseconds in seconds. It is made once
+// (set) for several cells that have the same text, and written for each (put).
 type nanos struct {
-	of       uint64
-	whole    uint64 // seconds
+	of       uint64 // the number of nanoseconds
+	whole    uint64 // full seconds
 	first    uint64 // text of the first eight decimals
-	ninth    byte
-	decimals int // that are written
+	ninth    byte   // digit of the ninth
+	decimals int    // how many of them the text has, 1 to 9
 }
 
 func (t *nanos) set(v uint64) {
@@ -142,21 +155,24 @@ func (t *nanos) put(b []byte, n int) int {
 	return n + 1 + t.decimals
 }
 
-// cut returns how many of eight decimals are left without the zeros at the
-// end: at least one.
+// cut returns how many of eight decimals, a word of text, are left without the
+// zeros at the end: at least one.
 func cut(decimals uint64) int {
 	return max(1, 8-bits.LeadingZeros64(decimals^zeros)>>3)
 }
 
-// putMicro writes v millionths, as putNano with at most six decimals.
+// putMicro writes v millionths, with one to six decimals as putNano. Up to 7
+// bytes after the text are written.
 func putMicro(b []byte, n int, v uint64) int {
 	whole := v / 1e6
 	return putMillionths(b, putUint(b, n, whole), v-whole*1e6)
 }
 
+// putMillionths writes the point and the decimals of rest millionths.
+// Requires: rest < 10^6.
 func putMillionths(b []byte, n int, rest uint64) int {
 	b[n] = '.'
-	text := eight(rest * 100)
+	text := eight(rest * 100) // six decimals and two zeros, which cut drops
 	store(b, n+1, text)
 	return n + 1 + cut(text)
 }
@@ -193,7 +209,7 @@ func putHalves(b []byte, n int, hi, lo uint64) int {
 	return n + 2
 }
 
-// putZero writes the decimals of a whole number.
+// putZero writes the point and the decimal of a whole number.
 func putZero(b []byte, n int) int {
 	b[n], b[n+1] = '.', '0'
 	return n + 2

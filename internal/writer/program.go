@@ -6,17 +6,19 @@ import "slices"
 type cell struct {
 	column *Column
 	void   needs
-	// none is the text without one of void, undefined that without one of the
-	// column's needs, with a comma.
+	// none is the text of a session that lacks one of the facts in void, and
+	// undefined that of one that lacks one of column.needs, both with a comma.
 	none, undefined []byte
-	together        together // written by one call with the cells behind it; nil: alone
+	// together writes this cell and those after it by one call; nil if the cell is
+	// written alone, or by the call of one before it.
+	together together
 }
 
-// makeCells makes the cells of f, whose row is that of no session.
+// makeCells makes the cells of f. Requires: the row of f is empty.
 func (f *Formatter) makeCells() {
 	columns := f.layout.columns
 	f.cells = make([]cell, len(columns))
-	f.row.Summary.Packets = 1 // of a session that lacks everything else
+	f.row.Summary.Packets = 1 // a session that lacks everything else
 	for k := range columns {
 		c := &f.cells[k]
 		c.column, c.void = &columns[k], columns[k].void
@@ -35,39 +37,40 @@ func (f *Formatter) makeCells() {
 	f.joinCells()
 }
 
-// A program is how the rows of all sessions with the same facts are written:
-// which cells are undefined or void is found once. 216 real captures
-// have 93 different ones.
+// A program is how the rows of all sessions with the same facts are written, so
+// that it is found out once which of their cells are constant. 216 real
+// captures have sessions of 67 different combinations of facts.
 type program struct {
 	facts needs
 	steps []step
 }
 
-// mostPrograms is how many a Formatter keeps, in a hash table with room for
-// programSlots: they take some 10 KiB each.
+// mostPrograms is how many programs a Formatter keeps; when one more is needed,
+// it drops them all. They are in a hash table of programSlots places. A program
+// of all feature groups takes some 10 KiB.
 const (
 	mostPrograms = 160
 	programSlots = 256
 )
 
-// A step writes one cell; or of the kinds below, several.
+// A step writes one cell, or several if its kind is constant or joint.
 type step struct {
-	kind     Kind
-	at       *uint64 // where the value stands, in the formatter's row; or
-	value    func(*Row) Value
-	position uint64
+	kind     Kind             // that of the column, or one of those below
+	at       *uint64          // where the value stands, in the formatter's row; nil:
+	value    func(*Row) Value // how to get it
+	position uint64           // of the column
 	column   *Column
 	text     []byte   // of kind constant
 	together together // of kind joint
 }
 
 const (
-	constant Kind = Bytes + 1 + iota // the same text in all rows
-	instant                          // ns since the epoch, as Signed
-	joint
+	constant Kind = Bytes + 1 + iota // cells with the same text in all rows
+	instant                          // a Signed number of ns since the Unix epoch
+	joint                            // cells that one call writes
 )
 
-// stepOf returns the step of a column that is defined.
+// stepOf returns the step that writes a column where it is defined.
 func (f *Formatter) stepOf(c *Column) step {
 	s := step{kind: c.Kind, column: c, value: c.value, position: uint64(c.position)}
 	if c.field != nil {
@@ -79,7 +82,7 @@ func (f *Formatter) stepOf(c *Column) step {
 	return s
 }
 
-// program returns the program for the row.
+// program returns the program for the row that is loaded.
 func (f *Formatter) program() *program {
 	facts := f.row.facts
 	home := uint8(facts * 0x9e3779b97f4a7c15 >> 56)
@@ -118,7 +121,7 @@ func (f *Formatter) compile(facts needs) *program {
 	return p
 }
 
-// constant adds text, to that of the step before if that is a constant.
+// constant adds constant text: to the last step, if that is constant as well.
 func (p *program) constant(text []byte) {
 	if last := len(p.steps) - 1; last >= 0 && p.steps[last].kind == constant {
 		p.steps[last].text = append(p.steps[last].text, text...)

@@ -2,16 +2,16 @@ package writer
 
 import "encoding/binary"
 
-// A clock writes times. Those of neighbouring rows are mostly in one second, so
-// it keeps the text of the last one.
+// A clock writes times as RFC 3339 text. Those of neighbouring rows are mostly
+// in one second, so it keeps the text of the last one.
 type clock struct {
-	second int64
-	known  bool
-	text   [32]byte // up to the second, and room for the decimals
+	second int64    // since the Unix epoch
+	known  bool     // text is that of second
+	text   [32]byte // up to the second, and room for the decimals and the Z
 }
 
-// append appends a time in ns since the epoch as RFC 3339 text, in UTC and with
-// nine decimals. Times of an int64 are in the years 1677 to 2262.
+// append appends a time in ns since the Unix epoch as RFC 3339 text, in UTC and
+// with nine decimals. Times of an int64 are in the years 1677 to 2262.
 func (c *clock) append(dst []byte, ns int64) []byte {
 	second := ns / 1e9
 	frac := ns - second*1e9
@@ -31,7 +31,8 @@ func (c *clock) append(dst []byte, ns int64) []byte {
 	return append(dst, b[:30]...)
 }
 
-// putSecond writes a second since the epoch, with a Z behind room for decimals.
+// putSecond writes a second since the Unix epoch as RFC 3339 text, 30 bytes,
+// and leaves the nine decimals out between the point and the Z.
 func putSecond(b []byte, second int64) {
 	const perDay = 86_400
 	days := second / perDay
@@ -74,17 +75,18 @@ func civil(days int64) (year, month, day int64) {
 	return year, month, day
 }
 
-// A stamp writes times in ns since the epoch. It keeps the text of the last
-// second, which those of neighbouring rows mostly share. Seconds have ten
-// digits from 2001 to 2286.
+// A stamp writes times as numbers of ns since the Unix epoch. It keeps the text
+// of the last second, which times of neighbouring rows mostly share. Its zero
+// value is ready, because it keeps only seconds of ten digits, those from
+// 2001-09-09 on.
 type stamp struct {
-	second uint64
+	second uint64 // since the Unix epoch
 	first  uint64 // text of its first eight digits
 	last   uint16 // and of the other two
 }
 
 func (s *stamp) put(b []byte, n int, ns int64) int {
-	if ns < 1e18 {
+	if ns < 1e18 { // the second has fewer than ten digits
 		return putInt(b, n, ns)
 	}
 	second := uint64(ns) / 1e9

@@ -6,18 +6,26 @@ import (
 	"pcapbatch/internal/agg"
 )
 
-// together are neighbouring cells that are written by one call, which takes
-// less than half of the time of the loop over cells: a row of all groups has
-// 128.
+// Cells are joined, that is, neighbouring ones are written by one call, for two
+// reasons. For each step of a program, the loop of Formatter.run has to ask of
+// what kind the cell is, which a CPU often guesses wrong, and mostly has to
+// call a function for the value. And cells of one statistic share work: if all
+// values are equal, minimum, maximum, mean and median are one number, which is
+// turned into text once.
+
+// together are neighbouring cells that are written by one call.
 type together interface {
-	// cells returns how many there are.
+	// cells returns the number of cells.
 	cells() int
-	// put writes them, with a comma after each. Requires: the first is defined
-	// in r.
+	// put writes the cells at n of b, with a comma after each, and returns where
+	// the text ends. Requires: the first cell is defined in r, and b has room for
+	// maxCell + 1 bytes a cell.
 	put(b []byte, n int, r *Row) int
 }
 
-// joinCells finds the cells of f that can be written together.
+// joinCells finds the cells of f that can be written together, from left to
+// right. The first of them gets the together of all. Where the facts of a
+// program leave that one undefined, it has steps for each of the cells instead.
 func (f *Formatter) joinCells() {
 	for k := 0; k < len(f.cells); {
 		var t together
@@ -37,14 +45,17 @@ func (f *Formatter) joinCells() {
 	}
 }
 
-// integers are neighbouring integers that stand in the row and are defined
-// wherever it has their void.
+// integers are neighbouring cells of integers that stand in the formatter's
+// row, and of which each is defined where the first is.
 type integers struct{ list []*uint64 }
 
-// leastIntegers is from how many on a call of their own gains.
+// leastIntegers is the smallest number of integers that are joined. For two or
+// three, a call of their own was slower than the loop.
 const leastIntegers = 4
 
-// integers returns the longest run of such cells that begins with cell k.
+// integers returns where the integers of the longest run of such cells stand
+// that begins with cell k. A statistic, which begins with integers too, ends
+// it.
 func (f *Formatter) integers(k int) (list []*uint64) {
 	for i := k; i < len(f.cells); i++ {
 		c, void := &f.cells[i], f.cells[k].void
@@ -72,12 +83,13 @@ func (l *integers) put(b []byte, n int, _ *Row) int {
 	return n
 }
 
-// A tuple is the five cells of the 5-tuple.
+// A tuple is the five cells of the 5-tuple: source and destination address,
+// source and destination port, protocol. They are defined in all rows.
 type tuple struct{}
 
 const tupleCells = 5
 
-// isTuple reports whether one begins with cell k.
+// isTuple reports whether the 5-tuple begins with cell k and is complete.
 func (f *Formatter) isTuple(k int) bool {
 	for i := range tupleCells {
 		if k+i >= len(f.cells) || f.cells[k+i].column.tuple != i+1 {
@@ -114,20 +126,23 @@ const (
 	partStd
 )
 
-// A statistic is four or five neighbouring cells: minimum, maximum, perhaps
-// mean, median and standard deviation of one quantity, of gaps in seconds or of
-// sizes in bytes. Most sessions have few packets, so few values, and then
-// several of the cells have the same text, or one that takes no division and no
-// root.
+// A statistic is four or five neighbouring cells: minimum, maximum, mean (which
+// four lack), median and standard deviation of one quantity. That is gaps,
+// which are written in seconds, or sizes of packets, in bytes. Most sessions
+// have few packets. Of one value or of equal ones, all cells but the deviation
+// have the same number, and the deviation is 0; of two values, the mean is the
+// median, and the deviation of the population half of their distance, which
+// takes no root.
 type statistic struct {
-	at        *agg.Stats
-	gaps      bool
-	mean      bool   // there is one
-	deviating needs  // what a session must have for the deviation
-	undefined []byte // what it has instead
+	at        *agg.Stats // in the formatter's row
+	gaps      bool       // of gaps, not of sizes
+	mean      bool       // there are five cells
+	deviating needs      // facts that a session must have for a deviation
+	undefined []byte     // the cell of those that have none, with its comma
 }
 
-// statistic returns that which begins with cell k, or nil.
+// statistic returns the statistic that begins with cell k, or nil if none does
+// or one of its cells is missing.
 func (f *Formatter) statistic(k int) *statistic {
 	first := f.cells[k].column
 	if first.stats == nil || first.part != partMin {
@@ -177,7 +192,7 @@ func (s *statistic) put(b []byte, n int, r *Row) int {
 	}
 	switch {
 	case equal:
-		store(b, n, '0'|'.'<<8|'0'<<16|','<<24)
+		store(b, n, '0'|'.'<<8|'0'<<16|','<<24) // 0.0 and the comma
 		return n + 4
 	case s.gaps:
 		n = putNano(b, n, s.at.Std(1, r.sample))
@@ -189,7 +204,8 @@ func (s *statistic) put(b []byte, n int, r *Row) int {
 	return comma(b, n)
 }
 
-// putEqualGaps writes the cells but the deviation, of gaps that are all t.
+// putEqualGaps writes all cells but the deviation, of gaps that all have text
+// t.
 func (s *statistic) putEqualGaps(b []byte, n int, t *nanos) int {
 	if s.mean {
 		n = comma(b, t.put(b, n))
@@ -199,11 +215,11 @@ func (s *statistic) putEqualGaps(b []byte, n int, t *nanos) int {
 	return comma(b, t.put(b, n))
 }
 
-// putGaps is the same of gaps of which some differ.
+// putGaps writes all cells but the deviation, of gaps of which some differ.
 func (s *statistic) putGaps(b []byte, n int) int {
 	n = comma(b, putNano(b, n, s.at.Min))
 	n = comma(b, putNano(b, n, s.at.Max))
-	var middle nanos // of two gaps the mean as well
+	var middle nanos // the median; of two gaps also the mean, rounded likewise
 	middle.set(s.at.Nearest())
 	switch {
 	case !s.mean:
@@ -215,7 +231,10 @@ func (s *statistic) putGaps(b []byte, n int) int {
 	return comma(b, middle.put(b, n))
 }
 
-// putEqualSizes is the same of sizes that are equal. All sizes are below 2^32.
+// putEqualSizes writes all cells but the deviation, of sizes that are all
+// equal. Requires: they are below 2^32, as all sizes are. The text of a small
+// number is one word, which is stored with a comma, or with its decimals and a
+// comma.
 func (s *statistic) putEqualSizes(b []byte, n int) int {
 	v := s.at.Min
 	if v >= smallNumbers {
@@ -241,7 +260,7 @@ func (s *statistic) putEqualSizes(b []byte, n int) int {
 	return n + size + 3
 }
 
-// putSizes is the same of sizes of which some differ.
+// putSizes writes all cells but the deviation, of sizes of which some differ.
 func (s *statistic) putSizes(b []byte, n int) int {
 	n = comma(b, putUint(b, n, s.at.Min))
 	n = comma(b, putUint(b, n, s.at.Max))
@@ -255,7 +274,7 @@ func (s *statistic) putSizes(b []byte, n int) int {
 	return comma(b, putHalves(b, n, 0, halves(s.at.Median).Lo))
 }
 
-// comma ends a cell.
+// comma ends a cell that ends at n, and returns where the next one begins.
 func comma(b []byte, n int) int {
 	b[n] = ','
 	return n + 1
