@@ -1,4 +1,4 @@
-"""A run on many machines, as its engines have it in common: see _steps."""
+"""What a run on many machines has in common for all engines (Spark, Ray): see _steps."""
 
 from __future__ import annotations
 
@@ -86,16 +86,19 @@ def place(name: PathLike) -> str:
     text = os.fspath(name)
     if _steps.is_url(text):
         return re.sub("^s3[an]://", "s3://", text)
-    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text):  # "C:/" is none
-        raise UsageError(f"{text}: a URL begins with {found[1]}://, and pathlib takes one slash away")
+    if found := re.match(r"([A-Za-z][A-Za-z0-9+.-]+):/", text):  # "C:/" is no URL
+        raise UsageError(f"{text}: a URL begins with {found[1]}://; give it as a str, because pathlib removes one slash")
     return os.path.abspath(text)
 
 
 def _written(name: PathLike) -> str:
-    """A name of what is written. Of captures a slash at the end stays: without it the name may be that of an object."""
+    """The name of something that is written, without a slash at its end.
+
+    Names of captures keep that slash: without it, they may name another object.
+    """
     where = place(name).rstrip("/") or "/"
     if _steps.is_url(where) and not where.startswith("s3://"):
-        raise UsageError(f"{where}: only captures are read from there, what is written goes to a path or to s3://")
+        raise UsageError(f"{where}: only captures can have such a URL; what is written goes to a path or to s3://")
     return where
 
 

@@ -135,7 +135,11 @@ def plan(job: Job, slot: Slot, _: Any) -> list[str]:
 
 
 def _has_objects(directory: str, job: Job, slot: Slot) -> bool:
-    """Reports whether there are objects in a directory. That it cannot be read shows where it is written to."""
+    """Reports whether there are objects below a name.
+
+    False also means that they cannot be listed: if that keeps the run from
+    writing there, the error of writing will say so.
+    """
     try:
         _run(slot, ["plan", "--quiet", "--recursive", "--whole", "--", f"{directory}/"], job.temp_dir, allowed=(0, 1))
     except TaskError as failure:
@@ -181,7 +185,7 @@ def _find(job: Job, url: str) -> list[dict[str, Any]]:
 
 
 def _matches(fs: Any, path: str, recursive: bool) -> dict[str, dict[str, Any]]:
-    """What fsspec tells of each file. A name comes before a pattern."""
+    """What fsspec tells of each file that a path names. It is taken as a pattern only if nothing has that name."""
     try:
         info = fs.info(path)
     except Exception:
@@ -189,35 +193,42 @@ def _matches(fs: Any, path: str, recursive: bool) -> dict[str, dict[str, Any]]:
             raise
         found: dict[str, dict[str, Any]] = fs.glob(path, detail=True)
         return found
-    if info["type"] == "directory" or path.endswith("/") and fs.isdir(path):  # to HTTP all are files
+    if info["type"] == "directory" or path.endswith("/") and fs.isdir(path):  # HTTP calls everything a file
         found = fs.find(path, maxdepth=None if recursive else 1, detail=True)
         return found
     return {path: info}
 
 
 def _url(fs: Any, url: str, path: str, name: str) -> str:
-    """The URL of a file, beside another of the same store, whose path is known: fsspec takes the host away from paths."""
+    """The URL of the file that fsspec calls ``name``.
+
+    ``url`` is a URL of the same store, and ``path`` what fsspec calls it. The
+    host is taken from there, because fsspec removes it from the names of files.
+    """
     scheme, _, rest = url.partition("://")
     path = path.rstrip("/")
     below = rest[rest.find("/") :].rstrip("/") if "/" in rest else ""
-    head = path[: len(path) - len(below)]  # a bucket, or nothing
+    head = path[: len(path) - len(below)]  # what fsspec puts before the path of the URL: a bucket, or nothing
     if "::" not in url and path.endswith(below) and name.startswith(head):
         return f"{scheme}://{rest.partition('/')[0]}{name[len(head) :]}"
     return str(fs.unstrip_protocol(name)) + "".join(url.partition("::")[1:])
 
 
-# What is secret in URLs and in options of fsspec.
+# Names of parameters of URLs, and of options of fsspec, whose values are secret.
 SECRET = r"\bsig\b|signature|secret|password|passwd|token|credential|\bkey\b|[_-]key\b|accesskey|connection_string"
 
 
 def _shown(text: str) -> str:
-    """A text without the passwords and signatures of URLs in it."""
+    """The text without the passwords, signatures, tokens and keys of the URLs in it."""
     text = re.sub(r"(://[^/@:\s]*):[^/@\s]*@", r"\1@", text)
     return re.sub(rf"(?i)([?&][^=&#\s]*?(?:{SECRET})[^=&#\s]*=)[^&#\s'\"]*", r"\1...", text)
 
 
 def _failed(job: Job, url: str, failure: Exception | str) -> TaskError:
-    """The failure of a URL. It has no cause, as tracebacks show texts of causes as they are."""
+    """The failure to read a URL, without the secrets that its text contains.
+
+    Raise it "from None": a traceback would show the text of its cause as it is.
+    """
     said = str(failure) or type(failure).__name__
     passwords = re.findall(r"://[^/@:\s]*:([^/@\s]+)@", " ".join(job.names))
     for secret in [*_secrets(job.storage_options), *passwords]:
@@ -226,7 +237,7 @@ def _failed(job: Job, url: str, failure: Exception | str) -> TaskError:
 
 
 def _secrets(options: Any, secret: bool = False) -> Iterator[str]:
-    """The values of options that no text may have."""
+    """The values of those options that are secret by their names: no message may contain them."""
     if isinstance(options, dict):
         for name, value in options.items():
             yield from _secrets(value, secret or re.search(SECRET, str(name), re.IGNORECASE) is not None)
@@ -298,7 +309,7 @@ def _copy(job: Job, entry: dict[str, Any], pipe: IO[bytes]) -> None:
 
 
 def _info(fs: Any, path: str) -> dict[str, Any]:
-    """What a store tells of a file now."""
+    """What a store tells of a file now, not what fsspec remembers of it."""
     fs.invalidate_cache()
     info: dict[str, Any] = fs.info(path)
     return info

@@ -32,10 +32,10 @@ ON_NODES = "local:"
 
 
 class Extraction:
-    """What one run gave."""
+    """What one run gave: its output and what was damaged."""
 
     def __init__(self, damage: DataFrame, read: Callable[[], DataFrame]) -> None:
-        self.damage = damage  # with a row for each capture that is none or damaged: path, kind, record, offset, reason
+        self.damage = damage  # a row for each capture that is damaged or none: path, kind, record, offset, reason
         self._read = read
 
     @functools.cached_property
@@ -74,7 +74,8 @@ def extract(
     - ``program``: the program that travels with the job, by default that of
       this package, or "local:/path" for one that lies on every node.
     - ``storage_options``: for fsspec.
-    - ``read_from``: what Spark calls the output, where it is not the same name.
+    - ``read_from``: the name by which Spark reads the output, if that is not
+      ``output``.
 
     Each capture that is damaged is a CaptureWarning. A unit that fails is tried
     again as Spark is told to (spark.task.maxFailures); when the last try fails,
@@ -93,10 +94,10 @@ def extract_to(
     output: PathLike,
     **options: Any,
 ) -> Extraction:
-    """Is extract, but damage is a DataFrame in the result and raises no warning.
+    """Does what extract does, but returns damage as a DataFrame and raises no warning.
 
-    The output is not read before ``sessions`` of the result is asked for, so
-    this makes a data set in a store that only the nodes have access to.
+    The output is not read before ``sessions`` of the result is asked for. So it
+    can be in a store that the tasks have access to and Spark itself has not.
     """
     where = _where(output, options.pop("read_from", None))
     damage = _run(spark, paths, output, **options)
@@ -125,16 +126,16 @@ def _read(spark: SparkSession, where: str, format: str | None) -> DataFrame:
 
 
 def _check_file_system(spark: SparkSession, where: str) -> None:
-    """Raises UsageError, before there is work, where Spark has no file system for a name."""
+    """Raises UsageError if Spark has no file system for a name, so that this shows before the work and not after it."""
     if not _steps.is_url(where) or where.startswith("file:"):
         return
     try:
-        _ = spark.read.text(where).schema  # Connect asks the server for no more than a schema
-    except Exception as failure:  # mostly that there is nothing yet
+        _ = spark.read.text(where).schema  # with Connect, nothing is asked of the server before that
+    except Exception as failure:  # mostly because there is nothing yet
         if reason := re.search(r"No FileSystem for scheme[^\n]*|Class \S+FileSystem not found", str(failure)):
             raise UsageError(
-                f"Spark cannot read {where}: {reason[0]}: install that file system (hadoop-aws for s3a://), or say with"
-                " read_from what Spark calls the output, or use extract_to, which does not read it"
+                f"Spark cannot read {where}: {reason[0]}: install that file system (hadoop-aws for s3a://), or give"
+                " with read_from the name by which Spark can read it, or use extract_to, which does not read it"
             ) from failure
 
 
