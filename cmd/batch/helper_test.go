@@ -38,16 +38,19 @@ func mainCrash() {
 // packageTests are run by capturetest.
 type packageTests struct{ m *testing.M }
 
-// raceVariable has the options of the race detector.
+// raceVariable is the environment variable with the options of the race
+// detector.
 const raceVariable = "GORACE"
 
-// Run runs the tests. With the race detector every process waits a second before
-// it ends, for races of goroutines that go on: here a hundredth of that does, as
-// a run waits for its goroutines, and the tests start hundreds of processes.
+// Run runs the tests. With the race detector, every process waits a second
+// before it ends, to find races of goroutines that still run. A hundredth of
+// that is enough here, because a run waits for its goroutines; and the tests
+// start hundreds of processes.
 //
-// Parallel tests are those that wait, for processes, terminals and signals: four
-// or more of them run side by side, unless -parallel says otherwise. Where that
-// is the number of processes that fuzz, which wait for nothing, it stays.
+// Parallel tests are those that wait for processes, terminals and signals, and
+// need little of a core: four or more of them run side by side. With -fuzz the
+// number is left alone, because there it is that of processes that fuzz, each of
+// which takes a core.
 func (p packageTests) Run() int {
 	fuzzes := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") })
 	if !fuzzes {

@@ -29,8 +29,8 @@ func summarySchema(t *testing.T) *jsonschema.Resolved {
 	return resolved
 }
 
-// checkKeywords fails where a schema has a keyword, or the name of a type, that
-// there is not: a validator passes over those.
+// checkKeywords fails if a schema has a keyword or the name of a type that does
+// not exist, which a validator would ignore.
 func checkKeywords(t *testing.T, s *jsonschema.Schema) {
 	t.Helper()
 	for keyword := range s.Extra {

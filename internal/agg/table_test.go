@@ -14,7 +14,8 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// TestMain saves time.
+// TestMain collects garbage less often and keeps files in memory, to save time:
+// see capturetest.Run.
 func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // The kinds of gaps and sizes that random traffic is made of.

@@ -10,7 +10,8 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// TestMain saves time.
+// TestMain collects garbage less often and keeps files in memory, to save time:
+// see capturetest.Run.
 func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // TestConservation: over all shared captures, with and without every option,

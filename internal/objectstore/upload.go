@@ -34,14 +34,16 @@ const (
 	abortTime = 30 * time.Second
 )
 
-// hurriedTime is the same where the run was ended. Tests change it.
+// hurriedTime replaces abortTime where the run was ended early. Tests change
+// it.
 var hurriedTime = 2 * time.Second
 
 // partSize is the size of a part, counted from 0.
 func partSize(number int) int64 { return partBytes << (number / growEvery) }
 
-// An upload is an object that is written: a durable.File. The object appears with
-// complete. A small one is sent as a whole then, a larger one in parts before.
+// An upload is an object that is written: a durable.File. The object appears
+// with complete. A small one is sent as a whole then, a larger one in parts
+// before.
 type upload struct {
 	fs   *FS
 	ctx  context.Context // ends with the upload
@@ -64,8 +66,8 @@ type upload struct {
 	err   error                 // the first of a part
 }
 
-// create begins an object. The first one in a directory is begun in the store at
-// once, so that a run learns at its beginning that it may not write there.
+// create begins an object. The first one in a directory is begun in the store
+// at once, so that a run learns at its beginning that it may not write there.
 func (f *FS) create(temp, path string) (*upload, error) {
 	n, err := parse(path)
 	if err != nil {
@@ -158,8 +160,8 @@ func (u *upload) add(p []byte) (err error) {
 	return nil
 }
 
-// grow makes room for so many bytes more of the current part. Small objects cost
-// little memory.
+// grow makes room for so many bytes more of the current part. Small objects
+// cost little memory.
 func (u *upload) grow(more int) {
 	size := min(max(int64(len(u.part)+more), 4*int64(cap(u.part)), 64<<10), partSize(u.number))
 	part := make([]byte, len(u.part), size)
@@ -274,8 +276,8 @@ func (u *upload) finish() error {
 	return nil
 }
 
-// appeared reports whether the object is there although completing it has failed
-// in the end: the answer to a first try may have been lost.
+// appeared reports whether the object is there although completing it has
+// failed in the end: the answer to a first try may have been lost.
 func (u *upload) appeared(err error) bool {
 	if r, ok := errors.AsType[*reason](err); !ok || !strings.Contains(r.text, "NoSuchUpload") {
 		return false

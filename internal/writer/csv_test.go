@@ -16,7 +16,8 @@ import (
 	"pcapbatch/internal/flow"
 )
 
-// TestMain saves time.
+// TestMain collects garbage less often and keeps files in memory, to save time:
+// see capturetest.Run.
 func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // The columns of docs/semantics.md, in their order.
