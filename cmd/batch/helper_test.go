@@ -48,9 +48,9 @@ const raceVariable = "GORACE"
 // start hundreds of processes.
 //
 // Parallel tests are those that wait for processes, terminals and signals, and
-// need little of a core: four or more of them run side by side, unless -parallel
-// gives another number. With -fuzz the number is left alone, because there it is
-// that of processes that fuzz, each of which takes a core.
+// need little of a core: four or more of them run side by side, unless
+// -parallel gives another number. With -fuzz the number is left alone, because
+// there it is that of processes that fuzz, each of which takes a core.
 func (p packageTests) Run() int {
 	fuzzes := slices.ContainsFunc(os.Args, func(arg string) bool { return strings.HasPrefix(arg, "-test.fuzz=") })
 	if !fuzzes {
