@@ -65,7 +65,7 @@ func (b *fakeBlock) Decode() {
 			b.details = append(b.details, flow.NewDetail(uint8(ev.Time)).WithHeader(20).WithTCPFlags(uint8(ev.Flags)&0x3f))
 		}
 	}
-	if rng.IntN(8) == 0 && b.workers > 1 { // so that later blocks overtake this one
+	if rng.IntN(8) == 0 && (b.workers > 1 || rng.IntN(8) == 0) { // so that later blocks overtake this one
 		time.Sleep(time.Millisecond)
 	}
 }
