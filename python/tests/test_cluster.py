@@ -32,6 +32,20 @@ def test_name_that_lost_a_slash():
         _cluster.prepare(Path("s3://b/k"), "/out")
 
 
+@pytest.mark.parametrize("message, there", [("there are no objects whose keys begin with that", False), ("the object store answers with status 503", None)])
+def test_output_that_may_be_there(monkeypatch, message, there):
+    def fails(*args, **options):
+        raise _steps.TaskError(_steps.text(4, f"batch: s3://b/out/: {message}"))
+
+    monkeypatch.setattr(_steps, "_run", fails)
+    job, slot = _cluster.prepare("s3://b/k", "s3://b/out"), _steps.Slot("batch")
+    if there is None:
+        with pytest.raises(_steps.TaskError, match="503"):
+            _steps._has_objects("s3://b/out", job, slot)
+    else:
+        assert _steps._has_objects("s3://b/out", job, slot) is there
+
+
 def run(names, output, **options):
     """Runs all steps in this process and returns the job and the outcomes of damaged captures."""
     job = _cluster.prepare(names, output, **options)

@@ -134,18 +134,20 @@ def plan(job: Job, slot: Slot, _: Any) -> list[str]:
     return [json.dumps(u) for u in units]
 
 
-def _has_objects(directory: str, job: Job, slot: Slot) -> bool:
-    """Reports whether there are objects below a name.
+# What the program says of a name that has no objects. Status 4 alone may mean as
+# well that a store did not answer, and then an output may be there.
+_NO_OBJECTS = "there are no objects whose keys begin with that"
 
-    False also means that they cannot be listed: if that keeps the run from
-    writing there, the error of writing will say so.
-    """
+
+def _has_objects(directory: str, job: Job, slot: Slot) -> bool:
+    """Reports whether there are objects below a name. It fails where they cannot be listed."""
     try:
         _run(slot, ["plan", "--quiet", "--recursive", "--whole", "--", f"{directory}/"], job.temp_dir, allowed=(0, 1))
     except TaskError as failure:
-        if (parse(str(failure)) or (0, ""))[0] != 4:
-            raise
-        return False
+        status, message = parse(str(failure)) or (0, "")
+        if status == 4 and _NO_OBJECTS in message:
+            return False
+        raise
     return True
 
 
