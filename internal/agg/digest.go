@@ -212,10 +212,12 @@ func layTogether(out, mine, other []centroid) []centroid {
 func (d *digest) store(list []centroid) {
 	if len(list) > centroids {
 		n := weightOf(list)
+		loose := uint64(4)
 		if n <= mostBranchFree {
 			list = clusterBranchFree(list, n)
+			loose++
 		}
-		for loose := uint64(4); len(list) > centroids; loose++ {
+		for ; len(list) > centroids; loose++ {
 			list = cluster(list, n, loose)
 		}
 	}

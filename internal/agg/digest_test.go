@@ -393,3 +393,30 @@ func TestClusterBranchFree(t *testing.T) {
 		}
 	}
 }
+
+// However often a digest has to loosen the limit, it clusters as often as the
+// plain clustering does, and gives the same.
+func TestStoreLoosens(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 8))
+	loosened := 0
+	for range 5000 {
+		list := make([]centroid, centroids+1+rng.IntN(centroids+exactRecords))
+		most := uint64(2) << rng.IntN(20)
+		for i := range list {
+			list[i] = centroid{uint64(i), (1+rng.Uint64N(most))<<1 | rng.Uint64N(2)}
+		}
+		n, want := weightOf(list), slices.Clone(list)
+		for loose := uint64(4); len(want) > centroids; loose++ {
+			if want = cluster(want, n, loose); loose > 4 {
+				loosened++
+			}
+		}
+		var d digest
+		if d.store(list); !slices.Equal(d.list[:d.n], want) {
+			t.Fatalf("%d centroids %v, want %d: %v", d.n, d.list[:d.n], len(want), want)
+		}
+	}
+	if loosened == 0 {
+		t.Error("the limit was never loosened")
+	}
+}
