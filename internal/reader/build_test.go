@@ -237,8 +237,14 @@ var packers = map[string]func(w io.Writer) (io.WriteCloser, error){
 // packedBy compresses data with one of packers.
 func packedBy(t testing.TB, how string, data []byte) []byte {
 	t.Helper()
+	return packedInto(t, packers[how], data)
+}
+
+// packedInto returns what the writer of open makes of data.
+func packedInto(t testing.TB, open func(w io.Writer) (io.WriteCloser, error), data []byte) []byte {
+	t.Helper()
 	var b bytes.Buffer
-	w, err := packers[how](&b)
+	w, err := open(&b)
 	if err != nil {
 		t.Fatal(err)
 	}
