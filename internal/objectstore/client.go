@@ -23,8 +23,12 @@ import (
 const (
 	// tries is how often a request is made before its failure counts: with the
 	// pauses between them some 20 seconds.
-	tries     = 10
-	mostPause = 5 * time.Second
+	tries = 10
+	// usualPause is the pause after the first failure (FS.firstPause); each
+	// further one is twice as long, up to mostPause, and a random part of it is
+	// left out.
+	usualPause = 50 * time.Millisecond
+	mostPause  = 5 * time.Second
 	// silence is how long a server may send nothing before a request counts as
 	// failed.
 	silence = 60 * time.Second
@@ -35,10 +39,6 @@ const (
 	usualRegion = "us-east-1"
 )
 
-// firstPause is the pause after the first failure; each further one is twice as
-// long, up to mostPause, and a random part of it is left out. Tests change it.
-var firstPause = 50 * time.Millisecond
-
 // A client speaks to the store.
 type client struct {
 	*s3.Client
@@ -48,15 +48,15 @@ type client struct {
 	regions map[string]string // of buckets that are in another one
 }
 
-// pause is how long to wait after so many failures.
-func pause(failures int) time.Duration {
-	d := min(firstPause<<min(failures, 16), mostPause)
+// pause is how long to wait after so many failures, if it is first after one.
+func pause(first time.Duration, failures int) time.Duration {
+	d := min(first<<min(failures, 16), mostPause)
 	return d/2 + rand.N(d/2)
 }
 
-// wait waits after a failure, unless ctx ends.
-func wait(ctx context.Context, failures int) error {
-	t := time.NewTimer(pause(failures))
+// wait waits for such a pause, unless ctx ends.
+func wait(ctx context.Context, first time.Duration, failures int) error {
+	t := time.NewTimer(pause(first, failures))
 	defer t.Stop()
 	select {
 	case <-ctx.Done():
@@ -66,12 +66,12 @@ func wait(ctx context.Context, failures int) error {
 	}
 }
 
-func newRetryer() aws.Retryer {
+func newRetryer(firstPause time.Duration) aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
 		o.MaxAttempts = tries
 		o.MaxBackoff = mostPause
 		o.RateLimiter = ratelimit.None // many requests fail when a store is busy, and succeed later
-		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return pause(attempt - 1), nil })
+		o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) { return pause(firstPause, attempt-1), nil })
 		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
 			retry.IsErrorRetryableFunc(brokenOff))
 	})
@@ -89,14 +89,14 @@ func brokenOff(err error) aws.Ternary {
 
 // newClient makes the client that the environment and the configuration files of
 // the SDK ask for.
-func newClient(ctx context.Context) (*client, error) {
+func newClient(ctx context.Context, firstPause time.Duration) (*client, error) {
 	transport := awshttp.NewBuildableClient().WithTransportOptions(func(t *http.Transport) {
 		t.MaxIdleConns, t.MaxIdleConnsPerHost = connections, connections
 		t.ResponseHeaderTimeout = silence
 		t.DisableCompression = true // an object is read as it lies there
 	})
 	c, err := config.LoadDefaultConfig(ctx,
-		config.WithHTTPClient(transport), config.WithRetryer(newRetryer), config.WithLogger(logging.Nop{}),
+		config.WithHTTPClient(transport), config.WithRetryer(func() aws.Retryer { return newRetryer(firstPause) }), config.WithLogger(logging.Nop{}),
 		// What else there is to check, not every store knows. What is sent is
 		// signed with its SHA-256.
 		config.WithRequestChecksumCalculation(aws.RequestChecksumCalculationWhenRequired),

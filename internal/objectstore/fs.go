@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"sync"
+	"time"
 
 	"pcapbatch/internal/durable"
 )
@@ -24,6 +25,9 @@ type FS struct {
 	begun   map[string]bool    // directories in which an upload was begun
 	tempDir string             // for parts that are too large for memory
 
+	firstPause  time.Duration // after the first failure of a request
+	hurriedTime time.Duration // for the end of an upload when the run was ended
+
 	prefetches []*prefetch // that go on
 	early      map[earlyKey]*early
 	small      map[string]*early // that were read: see keepSmall
@@ -34,9 +38,9 @@ type FS struct {
 // New returns an FS on top of local. The end of ctx ends all requests; its cause
 // is the error then. The caller calls Close.
 func New(ctx context.Context, local durable.FS) *FS {
-	f := &FS{FS: local, ctx: ctx, infos: map[string]*info{}, buckets: map[string]bool{}, uploads: map[string]*upload{}, begun: map[string]bool{}, early: map[earlyKey]*early{}, small: map[string]*early{}}
+	f := &FS{FS: local, ctx: ctx, infos: map[string]*info{}, buckets: map[string]bool{}, uploads: map[string]*upload{}, begun: map[string]bool{}, early: map[earlyKey]*early{}, small: map[string]*early{}, firstPause: usualPause, hurriedTime: usualHurry}
 	f.budget.set(usualBudget)
-	f.dial = sync.OnceValues(func() (*client, error) { return newClient(ctx) })
+	f.dial = sync.OnceValues(func() (*client, error) { return newClient(ctx, f.firstPause) })
 	return f
 }
 

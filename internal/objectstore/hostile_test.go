@@ -192,13 +192,11 @@ func TestHurriedAbort(t *testing.T) {
 		return objecttest.Reset
 	})
 	end()
-	usual := hurriedTime
-	hurriedTime = 100 * time.Millisecond
-	defer func() { hurriedTime = usual }()
+	f.hurriedTime = 100 * time.Millisecond
 	begun := time.Now()
 	p.Abort()
 	f.Close()
-	if took := time.Since(begun); took > 4*usual {
+	if took := time.Since(begun); took > 4*usualHurry {
 		t.Errorf("it took %v", took)
 	}
 }

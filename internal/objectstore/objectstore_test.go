@@ -22,12 +22,7 @@ import (
 
 const bucket = durable.ObjectScheme + objecttest.Bucket + "/"
 
-// TestMain lets what failed be tried again sooner: as often, and with pauses that
-// grow in the same way.
-func TestMain(m *testing.M) {
-	firstPause = time.Millisecond
-	os.Exit(capturetest.Run(m))
-}
+func TestMain(m *testing.M) { os.Exit(capturetest.Run(m)) }
 
 // noise is an object of so many bytes.
 func noise(n int, seed uint64) []byte {
@@ -36,8 +31,11 @@ func noise(n int, seed uint64) []byte {
 	return b
 }
 
+// newFS returns an FS that tries again what failed sooner than usual: as often,
+// and with pauses that grow in the same way.
 func newFS(t testing.TB) *FS {
 	f := New(t.Context(), durable.OS)
+	f.firstPause = time.Millisecond
 	t.Cleanup(func() {
 		f.Close()
 		if f.budget.left != f.budget.limit {

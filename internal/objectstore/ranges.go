@@ -56,7 +56,7 @@ func (r *ranged) Read(p []byte) (int, error) {
 		if r.failures++; r.failures == tries {
 			return 0, pathError("read", r.name, &reason{text: fmt.Sprintf("the object store broke off %d times in a row", tries)})
 		}
-		if err := wait(r.ctx, r.failures-1); err != nil {
+		if err := wait(r.ctx, r.fs.firstPause, r.failures-1); err != nil {
 			return 0, err
 		}
 	}

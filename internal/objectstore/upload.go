@@ -32,11 +32,9 @@ const (
 	sending = 4
 	// abortTime is how long the end of an upload that is given up may take.
 	abortTime = 30 * time.Second
+	// usualHurry is the same where the run was ended early (FS.hurriedTime).
+	usualHurry = 2 * time.Second
 )
-
-// hurriedTime replaces abortTime where the run was ended early. Tests change
-// it.
-var hurriedTime = 2 * time.Second
 
 // partSize is the size of a part, counted from 0.
 func partSize(number int) int64 { return partBytes << (number / growEvery) }
@@ -316,7 +314,7 @@ func (u *upload) end() {
 	}
 	limit := abortTime
 	if u.fs.ctx.Err() != nil {
-		limit = hurriedTime
+		limit = u.fs.hurriedTime
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(u.ctx), limit)
 	defer cancel()
